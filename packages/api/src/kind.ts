@@ -1,0 +1,31 @@
+// The one shape of every kind. From a KindDefinition come the TypeScript type, the CRD, the OpenAPI document, defaults,
+// printer columns and the reference page; nothing about a kind is written twice.
+
+import type { TSchema } from "typebox";
+import type { KubeObject, ResourceType } from "./meta.ts";
+
+/** A column of `kubectl get`, as in apiextensions.k8s.io/v1. */
+export interface PrinterColumn {
+  readonly name: string;
+  readonly type: "string" | "integer" | "number" | "boolean" | "date";
+  /** For example `.status.phase`. */
+  readonly jsonPath: string;
+  readonly description?: string;
+  readonly format?: string;
+  /** Above 0: only with `-o wide`. */
+  readonly priority?: number;
+}
+
+export interface KindDefinition<T extends KubeObject = KubeObject> extends ResourceType<T> {
+  readonly singular: string;
+  readonly listKind: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  /** The first paragraph of `kubectl explain` and of the reference page. */
+  readonly description: string;
+  /** The object without apiVersion, kind and metadata: usually `spec` and `status`. */
+  readonly schema: TSchema;
+  readonly printerColumns: readonly PrinterColumn[];
+  /** Whether `/status` exists: then a write to the object never changes its status, nor the other way round. */
+  readonly hasStatus: boolean;
+}

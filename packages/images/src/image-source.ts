@@ -1,0 +1,92 @@
+// Where images come from, and the contract of the cache that holds them. See image-cache.ts.
+
+/** A published image. */
+export interface UrlSource {
+  readonly kind: "url";
+  /** http:, https: or file:. */
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly checksum?: { readonly algorithm: "md5" | "sha1" | "sha256" | "sha512"; readonly hex: string };
+}
+
+/** A Debian cloud image built here from the host's own configured mirrors. */
+export interface DebootstrapSource {
+  readonly kind: "debootstrap";
+  /** For example `bookworm`; the host's own suite when absent. */
+  readonly suite?: string;
+  /** Packages beyond kernel, systemd, cloud-init, openssh-server and qemu-guest-agent. */
+  readonly packages: readonly string[];
+  /** Size of the disk, bytes. */
+  readonly diskBytes: number;
+}
+
+export type ImageSource = UrlSource | DebootstrapSource;
+
+export interface ImageProgress {
+  /** `Downloading` | `Importing` (building) | `Converting`, as in VMImage.status.phase. */
+  readonly phase: "Downloading" | "Importing" | "Converting";
+  /** A few words for people: `resuming at 1.2 GiB`, `installing 212 packages`. */
+  readonly message: string;
+  readonly transferredBytes: number;
+  /** 0 when not known. */
+  readonly totalBytes: number;
+  readonly bytesPerSecond: number;
+  readonly etaSeconds?: number;
+}
+
+/** A complete, verified image in the cache. Formats other than these two are converted when they are fetched. */
+export interface CachedImage {
+  /** `sha256:` and 64 hex digits of the file's bytes. */
+  readonly digest: string;
+  readonly format: "qcow2" | "raw";
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly virtualSizeBytes: number;
+}
+
+/** A cache of images by content, in one directory, shared by nobody else. */
+export interface ImageCache {
+  /** Already here, without any network traffic or build; undefined when it has to be fetched. */
+  find(source: ImageSource): Promise<CachedImage | undefined>;
+  /**
+   * Fetches or builds. Safe to repeat after a crash at any point: a download resumes, a build starts over. Calls for the same source
+   * share one fetch. Throws ImageError.
+   */
+  ensure(
+    source: ImageSource,
+    options: { readonly signal: AbortSignal; readonly onProgress?: (progress: ImageProgress) => void },
+  ): Promise<CachedImage>;
+}
+
+const isRetryable = {
+  /** The host of the URL does not answer (DNS, refused, reset, time-out). */
+  Unreachable: true,
+  /** 404, 410. */
+  NotFound: false,
+  /** Another HTTP error. */
+  HttpError: true,
+  ChecksumMismatch: false,
+  /** Ended early after all retries. */
+  Incomplete: true,
+  DiskFull: true,
+  UnknownFormat: false,
+  /** A tool that a local build needs is missing, or this host has no Debian mirrors. */
+  Unsupported: false,
+  BuildFailed: true,
+} as const;
+
+export type ImageErrorCode = keyof typeof isRetryable;
+
+export class ImageError extends Error {
+  override readonly name = "ImageError";
+  readonly code: ImageErrorCode;
+
+  constructor(code: ImageErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get retryable(): boolean {
+    return isRetryable[this.code];
+  }
+}

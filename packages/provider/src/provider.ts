@@ -1,0 +1,244 @@
+// What the controllers ask of a hypervisor. A provider is one connection to one hypervisor, made of small roles;
+// a role that it cannot play is absent. All methods throw ProviderError; "could not look" (Unavailable) is never "absent".
+
+import type { ProviderError } from "./provider-error.ts";
+
+/** Names one VM everywhere. The hypervisor's id is derived from it, so that a repeated create meets its own earlier try. */
+export interface VmIdentity {
+  /** metadata.uid of the VirtualMachine: a UUID, used as the domain's UUID. */
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface Provider {
+  /** `libvirt`, `sim`, … as in Provider.spec.type. */
+  readonly type: string;
+  readonly compute: ComputeRole;
+  readonly disks: DiskRole;
+  readonly images: ImageRole;
+  readonly addresses: AddressRole;
+  readonly console?: ConsoleRole;
+
+  /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
+  describe(options?: CallOptions): Promise<HypervisorInfo>;
+  /**
+   * Everything that happens to VMs and to the connection, from now on and across reconnects, until the signal aborts.
+   * After `connected` the listener must observe again: events of the gap are lost.
+   */
+  subscribe(listener: (event: ProviderEvent) => void, options: { signal: AbortSignal }): void;
+  /** Ends the connection; VMs go on running. */
+  close(): Promise<void>;
+}
+
+export type ProviderEvent =
+  | { readonly kind: "connected" }
+  | { readonly kind: "disconnected"; readonly error: ProviderError }
+  /** Something about the VM changed: power, agent, devices. The receiver observes to learn what. */
+  | { readonly kind: "vm"; readonly uid: string; readonly change: string };
+
+export interface HypervisorInfo {
+  readonly hostname: string;
+  /** For example `libvirt 9.0.0, QEMU 7.2.22`. */
+  readonly version: string;
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly freeMemoryBytes: number;
+  readonly storage: { readonly totalBytes: number; readonly availableBytes: number };
+  /** VMs of ours and of others on this hypervisor. */
+  readonly vms: number;
+  readonly acceleration: Acceleration;
+  readonly capabilities: Capabilities;
+}
+
+/** Whether guests run under hardware virtualization, and how that is known. */
+export interface Acceleration {
+  readonly kind: "kvm" | "tcg";
+  /** A sentence for people: why this one is used. */
+  readonly reason: string;
+}
+
+/** What this hypervisor can do today; never what it may do one day. */
+export interface Capabilities {
+  readonly diskFormats: readonly string[];
+  readonly networkModels: readonly string[];
+  readonly linkedClones: boolean;
+  readonly imageImport: boolean;
+  readonly serialConsole: boolean;
+  readonly uefi: boolean;
+  readonly secureBoot: boolean;
+  readonly tpm: boolean;
+  readonly nestedVirtualization: boolean;
+}
+
+/** What to build. Everything is resolved: no references, no defaults left to fill. */
+export interface VmDefinition {
+  readonly identity: VmIdentity;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly firmware: "BIOS" | "UEFI";
+  readonly secureBoot: boolean;
+  readonly tpm: boolean;
+  readonly nestedVirtualization: boolean;
+  /** In the guest's order; the first is the root disk. */
+  readonly disks: readonly { readonly name: string }[];
+  readonly networks: readonly NicDefinition[];
+}
+
+export interface NicDefinition {
+  /** Name within the VM's spec. */
+  readonly name: string;
+  /** A libvirt network or a host bridge by name. */
+  readonly source: { readonly network: string } | { readonly bridge: string };
+  readonly model: string;
+  /** Lower case, colons. */
+  readonly mac: string;
+  readonly mtu?: number;
+}
+
+export type PowerState = "running" | "paused" | "shutting-down" | "off" | "crashed" | "suspended";
+
+export type VmObservation =
+  /** No domain of this VM; volumes may be left or not yet used. */
+  | { readonly kind: "absent"; readonly volumes: readonly string[] }
+  /** A domain holds our name but was not made for this VM: never touched. */
+  | { readonly kind: "foreign"; readonly domain: string; readonly reason: string }
+  | {
+      readonly kind: "present";
+      /** Domain name on the hypervisor. */
+      readonly domain: string;
+      readonly power: PowerState;
+      /** Why it is in that state, as the hypervisor says: `shutdown`, `destroyed`, `crashed`, `failed`, … */
+      readonly powerReason: string;
+      readonly cpus: number;
+      readonly memoryBytes: number;
+      readonly nics: readonly { readonly mac: string; readonly device?: string }[];
+      readonly agentConnected: boolean;
+      /** Volumes of this VM in the pool: disks, seed, serial log. */
+      readonly volumes: readonly string[];
+    };
+
+/** Domains. */
+export interface ComputeRole {
+  /** Looks at the VM and what belongs to it. Never changes anything. */
+  observe(vm: VmIdentity, options?: CallOptions): Promise<VmObservation>;
+  /**
+   * Refuses what this host cannot run (InvalidSpec, Unsupported), before anything is touched. Cheap: no I/O after the first call.
+   */
+  check(definition: VmDefinition, options?: CallOptions): Promise<void>;
+  /** Defines the domain, shut off. Idempotent: an existing domain of this VM is redefined. Needs its disks and seed. */
+  define(definition: VmDefinition, options?: CallOptions): Promise<void>;
+  /** Powers on; success when already running. NotFound when there is no domain. */
+  start(vm: VmIdentity, options?: CallOptions): Promise<void>;
+  /** Asks the guest to shut down (agent where connected, else ACPI) and returns at once; success when already off. */
+  requestShutdown(vm: VmIdentity, options?: CallOptions): Promise<void>;
+  /** Pulls the plug; success when already off. */
+  forceOff(vm: VmIdentity, options?: CallOptions): Promise<void>;
+  /** Removes the domain with NVRAM and saved state. It must be off. Success when absent; Conflict when foreign. Volumes stay. */
+  undefine(vm: VmIdentity, options?: CallOptions): Promise<void>;
+}
+
+/** Disks and seeds of VMs. */
+export interface DiskRole {
+  /**
+   * Makes the root disk as a copy-on-write clone of an imported image, grown to `sizeBytes` when larger.
+   * Idempotent: an existing disk of this VM is kept as it is.
+   */
+  ensureRoot(
+    vm: VmIdentity,
+    disk: { readonly name: string; readonly imageId: string; readonly sizeBytes?: number },
+    options?: CallOptions,
+  ): Promise<void>;
+  /** Makes an empty data disk. Idempotent: an existing disk of this VM is kept as it is. */
+  ensureData(
+    vm: VmIdentity,
+    disk: { readonly name: string; readonly sizeBytes: number; readonly preallocated: boolean },
+    options?: CallOptions,
+  ): Promise<void>;
+  /** Writes the cloud-init seed (an ISO 9660 image), replacing one that is there. Only before the domain runs. */
+  writeSeed(vm: VmIdentity, iso: Uint8Array, options?: CallOptions): Promise<void>;
+  /** Deletes every volume of this VM (disks, seed, serial log), and nothing else. Success when there are none. */
+  remove(vm: VmIdentity, options?: CallOptions): Promise<void>;
+}
+
+/** An image file on the server's disk, ready to be sent. */
+export interface ImageFile {
+  /** `sha256:` and 64 hex digits of the file's bytes. */
+  readonly digest: string;
+  readonly format: "qcow2" | "raw";
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly virtualSizeBytes: number;
+}
+
+export interface ImportedImage {
+  /** Given to `ensureRoot`; derived from the digest. */
+  readonly id: string;
+  /** Where it lies on the hypervisor. */
+  readonly path: string;
+  readonly virtualSizeBytes: number;
+}
+
+/** Base images on the hypervisor, by content. */
+export interface ImageRole {
+  /** The complete image of this digest, or undefined; an interrupted import does not count. */
+  find(digest: string, options?: CallOptions): Promise<ImportedImage | undefined>;
+  /** Sends an image. Idempotent: what an interrupted import left is replaced; a complete one is kept. */
+  import(
+    image: ImageFile,
+    options?: CallOptions & { readonly onProgress?: (sentBytes: number) => void },
+  ): Promise<ImportedImage>;
+  /** Deletes an image. Conflict, naming the VMs' volumes, when a disk backs onto it. Success when absent. */
+  remove(digest: string, options?: CallOptions): Promise<void>;
+}
+
+export interface GuestAddress {
+  readonly ip: string;
+  readonly mac?: string;
+  readonly source: "lease" | "agent" | "arp";
+}
+
+/** Addresses of guests. */
+export interface AddressRole {
+  /** Asks leases, agent and ARP at once and gives what any of them knows; a silent source is no error. */
+  lookup(vm: VmIdentity, macs: readonly string[], options?: CallOptions): Promise<readonly GuestAddress[]>;
+  /** Gives the DHCP leases of these MACs back. Success when there are none, or where the host is out of reach (they expire). */
+  release(macs: readonly string[], options?: CallOptions): Promise<void>;
+}
+
+/** The serial console. */
+export interface ConsoleRole {
+  /** Attaches; several may read and write. Ends when the VM stops or the signal aborts. */
+  open(vm: VmIdentity, options: { readonly signal: AbortSignal }): Promise<ConsoleStream>;
+  /** What the serial console has printed, oldest first, up to `tailBytes` from the end. */
+  readLog(vm: VmIdentity, options?: CallOptions & { readonly tailBytes?: number }): Promise<Uint8Array>;
+}
+
+export interface ConsoleStream {
+  readonly output: AsyncIterable<Uint8Array>;
+  write(bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How to reach a hypervisor; from a Provider object and its Secret. */
+export interface ProviderConfig {
+  /** For example `qemu:///system`. */
+  readonly endpoint: string;
+  /** The Secret's entries, decoded. */
+  readonly credentials: Readonly<Record<string, string>>;
+  /** Storage pool for what we make; made when missing. */
+  readonly pool: string;
+  /** Longest wait for one health check, milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** Makes providers of one type. Connecting happens in the background; `describe` waits for it. */
+export interface ProviderFactory {
+  readonly type: string;
+  open(config: ProviderConfig): Provider;
+}
