@@ -1,11 +1,13 @@
 // A libvirtd that the test may restart and kill. It runs inside the namespaces made by enter.sh, so it is nobody else's.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
+const networkFile = "/etc/libvirt/qemu/networks/default.xml";
 const socketPath = "/run/libvirt/libvirt-sock";
 
 const defaultNetwork = `<network>
@@ -32,10 +34,12 @@ export class LibvirtDaemon implements AsyncDisposable {
   /** Starts virtlogd and libvirtd with the network `default` active; returns when the socket answers. */
   async start(): Promise<void> {
     await mkdir("/etc/libvirt/qemu/networks/autostart", { recursive: true });
-    await writeFile("/etc/libvirt/qemu/networks/default.xml", defaultNetwork);
-    await writeFile("/etc/libvirt/qemu/networks/autostart/default.xml", defaultNetwork);
-    this.#virtlogd ??= spawn("virtlogd", ["-f", "/dev/null"], { stdio: "ignore" });
-    this.#libvirtd = spawn("libvirtd", [], { stdio: "ignore" });
+    if (!existsSync(networkFile)) {
+      await writeFile(networkFile, defaultNetwork);
+      await symlink(networkFile, "/etc/libvirt/qemu/networks/autostart/default.xml");
+    }
+    this.#virtlogd ??= spawn("virtlogd", ["-f", "/dev/null", "-p", "/run/libvirt/virtlogd.pid"], { stdio: "ignore" });
+    this.#libvirtd = spawn("libvirtd", ["-p", "/run/libvirt/libvirtd.pid"], { stdio: "ignore" });
     const deadline = Date.now() + 30_000;
     while (!(await answers())) {
       if (Date.now() > deadline) throw new Error(`libvirtd did not answer on ${socketPath} within 30 s`);
