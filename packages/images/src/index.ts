@@ -1,0 +1,16 @@
+// Image sources, the cache that holds images, local builds, and cloud-init seeds.
+
+export type {
+  CachedImage,
+  DebootstrapSource,
+  ImageCache,
+  ImageErrorCode,
+  ImageProgress,
+  ImageSource,
+  UrlSource,
+} from "./image-source.ts";
+export { ImageError } from "./image-source.ts";
+export { buildSeed } from "./seed.ts";
+export type { SeedMetaData, SeedSpec } from "./seed.ts";
+export { networkConfigFor } from "./network-config.ts";
+export type { EthernetConfig, NetworkConfig, SeedNic, SeedRoute } from "./network-config.ts";
