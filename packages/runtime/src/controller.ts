@@ -2,6 +2,7 @@
 // a request may come late, twice, or for no reason, and nothing goes wrong.
 
 import type { KubeObject, ResourceType } from "@vivarium/api";
+import type { Client } from "@vivarium/client";
 import type { Logger } from "pino";
 
 export interface ReconcileRequest {
@@ -36,6 +37,10 @@ export type RequestSource = (
   options: { readonly signal: AbortSignal },
 ) => void;
 
+/**
+ * Declares what wakes a controller. A change of `status` alone of its own objects wakes nobody (else each write of "next try at …" would
+ * cause the next try): a controller that wants to go on after writing its status says so with `requeueAfterMs: 0`.
+ */
 export interface Controller {
   /** Kebab-case, the same word as the file: `virtual-machine`. */
   readonly name: string;
@@ -52,10 +57,15 @@ export class TerminalError extends Error {
   override readonly name = "TerminalError";
 }
 
-/** A local, watch-fed copy of all objects of one kind. May lag behind the server; never shows half a change. */
+/**
+ * A local, watch-fed copy of all objects of one kind. May lag behind what others write; never shows half a change, never goes back,
+ * and shows what this process wrote through `Manager.client` at once. Its objects are frozen: copy to change.
+ */
 export interface Cache<T extends KubeObject> {
   get(request: ReconcileRequest): T | undefined;
   list(options?: { readonly namespace?: string }): readonly T[];
+  /** Gives it an object that this process has just written, without waiting for the watch. Older ones are ignored. */
+  observe(object: T): void;
 }
 
 /** Writes core/v1 Events; repeats of the same event are counted in one object. Never throws, never waits. */
@@ -64,4 +74,17 @@ export interface EventRecorder {
     about: KubeObject,
     event: { readonly type: "Normal" | "Warning"; readonly reason: string; readonly message: string },
   ): void;
+}
+
+/** Runs controllers over shared caches. */
+export interface Manager {
+  /** Writes through it are in the caches when they return. */
+  readonly client: Client;
+  readonly recorder: EventRecorder;
+  /** One cache a kind, shared by all. Filled before the first reconcile. */
+  cache<T extends KubeObject>(type: ResourceType<T>): Cache<T>;
+  /** Before `run`. */
+  add(controller: Controller): void;
+  /** Until the signal aborts; then waits for the reconciles under way, which see the same signal. */
+  run(options: { readonly signal: AbortSignal }): Promise<void>;
 }

@@ -1,0 +1,3 @@
+// The controllers: each keeps one kind true.
+
+export * from "./provider-registry.ts";
