@@ -11,6 +11,8 @@ export interface SeedMetaData {
   readonly localHostname: string;
   /** OpenSSH public keys of the image's default user. */
   readonly publicKeys: readonly string[];
+  /** More keys of meta-data, laid over the ones above. */
+  readonly extra?: Readonly<Record<string, unknown>>;
 }
 
 export interface SeedSpec {
@@ -24,9 +26,10 @@ export interface SeedSpec {
 
 /** The bytes of a disk to attach as a virtio disk; Debian's cloud kernel has no AHCI, so a SATA CD-ROM would not be seen. */
 export function buildSeed(spec: SeedSpec): Uint8Array {
-  const { instanceId, localHostname, publicKeys } = spec.metaData;
+  const { instanceId, localHostname, publicKeys, extra } = spec.metaData;
+  const metaData = { "instance-id": instanceId, "local-hostname": localHostname, "public-keys": publicKeys, ...extra };
   const files: IsoFile[] = [
-    file("meta-data", json({ "instance-id": instanceId, "local-hostname": localHostname, "public-keys": publicKeys })),
+    file("meta-data", json(metaData)),
     file("user-data", spec.userData === undefined || spec.userData === "" ? "#cloud-config\n{}\n" : spec.userData),
   ];
   if (spec.networkConfig !== undefined) {
