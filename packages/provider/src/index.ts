@@ -1,4 +1,9 @@
-// The provider contract: what the controllers ask of a hypervisor, free of any hypervisor.
+// The provider contract: what the controllers ask of a hypervisor, free of any hypervisor; and a simulated one for tests.
 
 export * from "./provider.ts";
 export * from "./provider-error.ts";
+export * from "./clock.ts";
+export * from "./domain-name.ts";
+export { createSimulatedHypervisor } from "./sim/simulated-hypervisor.ts";
+export type { SimulatedHypervisor, SimulatedOptions } from "./sim/simulated-hypervisor.ts";
+export type { SimulatedMethod } from "./sim/faults.ts";

@@ -1,0 +1,230 @@
+// Domains of the simulated hypervisor, with libvirt's rules: a foreign domain is never touched, a running one is not undefined.
+
+import type { Clock } from "../clock.ts";
+import { domainNameOf } from "../domain-name.ts";
+import { ProviderError } from "../provider-error.ts";
+import type { ComputeRole, VmDefinition, VmIdentity, VmObservation } from "../provider.ts";
+import type { CallGate } from "./calls.ts";
+import type { SimulatedDomain, SimulatedHost, SimulatedWorld } from "./world.ts";
+
+export interface GuestBehaviour {
+  /** What the guest does when asked to shut down. */
+  shutdown: "obeys" | "ignores";
+  /** From the request until it is off. */
+  shutdownMs: number;
+  /** From start until it holds a lease. */
+  leaseMs: number;
+}
+
+export interface SimulatedParts {
+  readonly world: SimulatedWorld;
+  readonly gate: CallGate;
+  readonly clock: Clock;
+  readonly host: SimulatedHost;
+  readonly guest: GuestBehaviour;
+}
+
+export function simulatedCompute({ world, gate, clock, host, guest }: SimulatedParts): ComputeRole {
+  return {
+    observe: (vm, options) => gate.run("compute.observe", { subject: vm.uid, options, act: () => observe(world, vm) }),
+    check: (definition, options) =>
+      gate.run("compute.check", {
+        subject: definition.identity.uid,
+        options,
+        act: () => check(definition, { world, host }),
+      }),
+    define: (definition, options) =>
+      gate.run("compute.define", { subject: definition.identity.uid, options, act: () => define(world, definition) }),
+    start: (vm, options) =>
+      gate.run("compute.start", {
+        subject: vm.uid,
+        options,
+        act() {
+          const domain = requireOwn(world, vm, "start");
+          if (isOn(domain)) return;
+          const inactive = domain.definition?.networks.find(
+            (nic) => "network" in nic.source && world.networks.get(nic.source.network) !== true,
+          );
+          if (inactive !== undefined) {
+            throw new ProviderError(
+              "Conflict",
+              `Cannot start VM "${vm.name}": network of NIC "${inactive.name}" is not active`,
+            );
+          }
+          domain.boots += 1;
+          domain.serialLog += `boot ${domain.boots} of ${domain.name}\n`;
+          world.setPower(domain, { power: "running", reason: "booted", change: "started" });
+          void after(clock, guest.leaseMs, () => {
+            if (domain.power === "running") giveLease(world, domain);
+          });
+        },
+      }),
+    requestShutdown: (vm, options) =>
+      gate.run("compute.requestShutdown", {
+        subject: vm.uid,
+        options,
+        act() {
+          const domain = requireOwn(world, vm, "shut down");
+          if (!isOn(domain) || guest.shutdown === "ignores") return;
+          const boot = domain.boots;
+          void after(clock, guest.shutdownMs, () => {
+            if (!isOn(domain) || domain.boots !== boot) return;
+            world.setPower(domain, { power: "off", reason: "shutdown", change: "stopped" });
+          });
+        },
+      }),
+    forceOff: (vm, options) =>
+      gate.run("compute.forceOff", {
+        subject: vm.uid,
+        options,
+        act() {
+          const domain = requireOwn(world, vm, "force off");
+          if (isOn(domain)) world.setPower(domain, { power: "off", reason: "destroyed", change: "stopped" });
+        },
+      }),
+    undefine: (vm, options) =>
+      gate.run("compute.undefine", {
+        subject: vm.uid,
+        options,
+        act() {
+          const domain = ownDomain(world, vm, "undefine");
+          if (domain === undefined) return;
+          if (isOn(domain)) {
+            throw new ProviderError(
+              "Conflict",
+              `Cannot undefine VM "${vm.name}": domain is "${domain.power}", expected "off"`,
+            );
+          }
+          world.domains.delete(vm.uid);
+          world.emit({ kind: "vm", uid: vm.uid, change: "undefined" });
+        },
+      }),
+  };
+}
+
+function observe(world: SimulatedWorld, vm: VmIdentity): VmObservation {
+  const volumes = world.volumesOf(vm.uid).map((volume) => volume.name);
+  const found = find(world, vm);
+  if (found === undefined) return { kind: "absent", volumes };
+  if (found.foreign !== undefined) return { kind: "foreign", domain: found.domain.name, reason: found.foreign };
+  const { domain } = found;
+  return {
+    kind: "present",
+    domain: domain.name,
+    power: domain.power,
+    powerReason: domain.powerReason,
+    cpus: domain.definition?.cpus ?? 0,
+    memoryBytes: domain.definition?.memoryBytes ?? 0,
+    nics: (domain.definition?.networks ?? []).map((nic, index) => ({
+      mac: nic.mac,
+      ...(isOn(domain) ? { device: `vnet${index}` } : {}),
+    })),
+    agentConnected: domain.agentConnected,
+    volumes,
+  };
+}
+
+function check(definition: VmDefinition, { world, host }: { world: SimulatedWorld; host: SimulatedHost }): void {
+  const refuse = (code: "InvalidSpec" | "Unsupported" | "Conflict", why: string): never => {
+    throw new ProviderError(code, `Cannot run VM "${definition.identity.name}": ${why}`);
+  };
+  if (definition.memoryBytes > host.memoryBytes) {
+    refuse("InvalidSpec", `it wants ${definition.memoryBytes} bytes of memory, the host has ${host.memoryBytes}`);
+  }
+  if (definition.cpus > host.cpus)
+    refuse("InvalidSpec", `it wants ${definition.cpus} CPUs, the host runs at most ${host.cpus}`);
+  if (definition.firmware === "UEFI" && !host.uefi) refuse("Unsupported", "the host has no UEFI firmware");
+  if (definition.secureBoot && !host.secureBoot) refuse("Unsupported", "the host has no secure boot firmware");
+  if (definition.tpm && !host.tpm) refuse("Unsupported", "the host has no TPM emulator");
+  if (definition.nestedVirtualization && !host.nestedVirtualization) {
+    refuse("Unsupported", "the host offers no nested virtualization");
+  }
+  for (const { source } of definition.networks) {
+    if ("bridge" in source && !world.bridges.has(source.bridge)) {
+      refuse("InvalidSpec", `bridge "${source.bridge}" does not exist on the host`);
+    }
+    if ("network" in source && !world.networks.has(source.network)) {
+      refuse("InvalidSpec", `network "${source.network}" does not exist on the host`);
+    }
+    if ("network" in source && world.networks.get(source.network) === false) {
+      refuse("Conflict", `network "${source.network}" is inactive, expected active`);
+    }
+  }
+}
+
+function define(world: SimulatedWorld, definition: VmDefinition): void {
+  const vm = definition.identity;
+  const existing = ownDomain(world, vm, "define");
+  const present = new Set(world.volumesOf(vm.uid).map((volume) => volume.name));
+  const missing = [...definition.disks.map((disk) => disk.name), "seed"]
+    .map((name) => volumeName(vm, name))
+    .filter((name) => !present.has(name));
+  if (missing.length > 0) {
+    throw new ProviderError("NotFound", `Cannot define VM "${vm.name}": volume "${missing[0] ?? ""}" does not exist`);
+  }
+  if (existing !== undefined) {
+    existing.definition = definition;
+  } else {
+    world.domains.set(vm.uid, {
+      name: domainNameOf(vm),
+      uid: vm.uid,
+      ours: true,
+      definition,
+      power: "off",
+      powerReason: "unknown",
+      agentConnected: false,
+      boots: 0,
+      serialLog: "",
+    });
+  }
+  world.emit({ kind: "vm", uid: vm.uid, change: "defined" });
+}
+
+/** Volumes carry the VM's name and uid, as on a real host. */
+export function volumeName(vm: VmIdentity, disk: string): string {
+  const suffix = disk === "seed" ? "seed.iso" : `${disk}.qcow2`;
+  return `${domainNameOf(vm)}.${vm.uid.slice(0, 8)}.${suffix}`;
+}
+
+function find(world: SimulatedWorld, vm: VmIdentity): { domain: SimulatedDomain; foreign?: string } | undefined {
+  const byUid = world.domains.get(vm.uid);
+  if (byUid !== undefined)
+    return byUid.ours ? { domain: byUid } : { domain: byUid, foreign: "it holds this VM's UUID but not its mark" };
+  const byName = world.domainByName(domainNameOf(vm));
+  return byName === undefined
+    ? undefined
+    : { domain: byName, foreign: `its UUID is ${byName.uid}, this VM's is ${vm.uid}` };
+}
+
+function ownDomain(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain | undefined {
+  const found = find(world, vm);
+  if (found?.foreign !== undefined) {
+    throw new ProviderError(
+      "Conflict",
+      `Cannot ${action} VM "${vm.name}": domain "${found.domain.name}" is not ours: ${found.foreign}`,
+    );
+  }
+  return found?.domain;
+}
+
+function requireOwn(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain {
+  const domain = ownDomain(world, vm, action);
+  if (domain === undefined) throw new ProviderError("NotFound", `Cannot ${action} VM "${vm.name}": it has no domain`);
+  return domain;
+}
+
+export function isOn(domain: SimulatedDomain): boolean {
+  return domain.power !== "off" && domain.power !== "crashed";
+}
+
+function giveLease(world: SimulatedWorld, domain: SimulatedDomain): void {
+  for (const { mac } of domain.definition?.networks ?? []) {
+    if (world.addresses.has(mac)) continue;
+    world.addresses.set(mac, { ip: `192.168.122.${10 + world.addresses.size}`, mac, source: "lease" });
+  }
+}
+
+async function after(clock: Clock, ms: number, act: () => void): Promise<void> {
+  await (ms > 0 ? clock.delay(ms) : undefined);
+  act();
+}

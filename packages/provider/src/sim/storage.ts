@@ -1,0 +1,110 @@
+// Disks, seeds and images of the simulated hypervisor.
+
+import { ProviderError } from "../provider-error.ts";
+import type { DiskRole, ImageFile, ImageRole, ImportedImage } from "../provider.ts";
+import { isOn, volumeName } from "./compute.ts";
+import type { SimulatedParts } from "./compute.ts";
+
+export function simulatedDisks({ world, gate }: Pick<SimulatedParts, "world" | "gate">): DiskRole {
+  return {
+    ensureRoot: (vm, disk, options) =>
+      gate.run("disks.ensureRoot", {
+        subject: vm.uid,
+        options,
+        act() {
+          const name = volumeName(vm, disk.name);
+          if (world.volumes.has(name)) return;
+          const image = [...world.images.values()].find((candidate) => imageIdOf(candidate.digest) === disk.imageId);
+          if (image === undefined) {
+            throw new ProviderError(
+              "NotFound",
+              `Cannot clone disk "${name}": image "${disk.imageId}" is not on the host`,
+            );
+          }
+          const sizeBytes = Math.max(disk.sizeBytes ?? 0, image.virtualSizeBytes);
+          world.volumes.set(name, { name, owner: vm, sizeBytes, imageId: disk.imageId });
+        },
+      }),
+    ensureData: (vm, disk, options) =>
+      gate.run("disks.ensureData", {
+        subject: vm.uid,
+        options,
+        act() {
+          const name = volumeName(vm, disk.name);
+          if (!world.volumes.has(name)) world.volumes.set(name, { name, owner: vm, sizeBytes: disk.sizeBytes });
+        },
+      }),
+    writeSeed: (vm, iso, options) =>
+      gate.run("disks.writeSeed", {
+        subject: vm.uid,
+        options,
+        act() {
+          const domain = world.domains.get(vm.uid);
+          if (domain !== undefined && isOn(domain)) {
+            throw new ProviderError(
+              "Conflict",
+              `Cannot write the seed of VM "${vm.name}": it is "${domain.power}", expected "off"`,
+            );
+          }
+          const name = volumeName(vm, "seed");
+          world.volumes.set(name, { name, owner: vm, sizeBytes: iso.byteLength });
+        },
+      }),
+    remove: (vm, options) =>
+      gate.run("disks.remove", {
+        subject: vm.uid,
+        options,
+        act() {
+          for (const volume of world.volumesOf(vm.uid)) world.volumes.delete(volume.name);
+        },
+      }),
+  };
+}
+
+export function simulatedImages({ world, gate }: Pick<SimulatedParts, "world" | "gate">): ImageRole {
+  return {
+    find: (digest, options) =>
+      gate.run("images.find", {
+        subject: digest,
+        options,
+        act() {
+          const image = world.images.get(digest);
+          return image === undefined ? undefined : imported(image);
+        },
+      }),
+    import: (image, options) =>
+      gate.run("images.import", {
+        subject: image.digest,
+        options,
+        act() {
+          if (!world.images.has(image.digest)) {
+            world.images.set(image.digest, image);
+            options?.onProgress?.(image.sizeBytes);
+          }
+          return imported(image);
+        },
+      }),
+    remove: (digest, options) =>
+      gate.run("images.remove", {
+        subject: digest,
+        options,
+        act() {
+          const users = [...world.volumes.values()].filter((volume) => volume.imageId === imageIdOf(digest));
+          if (users.length > 0) {
+            const names = users.map((volume) => volume.name).join(", ");
+            throw new ProviderError("Conflict", `Cannot delete image ${imageIdOf(digest)}: in use by ${names}`);
+          }
+          world.images.delete(digest);
+        },
+      }),
+  };
+}
+
+function imageIdOf(digest: string): string {
+  return `image-${digest.slice("sha256:".length, "sha256:".length + 24)}`;
+}
+
+function imported(image: ImageFile): ImportedImage {
+  const id = imageIdOf(image.digest);
+  return { id, path: `/sim/images/${id}.${image.format}`, virtualSizeBytes: image.virtualSizeBytes };
+}

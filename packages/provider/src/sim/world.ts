@@ -1,0 +1,66 @@
+// What a simulated hypervisor holds: domains, volumes, images, networks. Outlives the connections to it, as a real one does.
+
+import type { GuestAddress, ImageFile, PowerState, ProviderEvent, VmDefinition, VmIdentity } from "../provider.ts";
+
+export interface SimulatedDomain {
+  /** Name on the hypervisor, see `domainNameOf`. */
+  readonly name: string;
+  readonly uid: string;
+  /** False: made by somebody else. */
+  readonly ours: boolean;
+  definition?: VmDefinition;
+  power: PowerState;
+  powerReason: string;
+  agentConnected: boolean;
+  /** Grows with each start. */
+  boots: number;
+  serialLog: string;
+}
+
+export interface SimulatedVolume {
+  readonly name: string;
+  readonly owner: VmIdentity;
+  readonly sizeBytes: number;
+  readonly imageId?: string;
+}
+
+export interface SimulatedHost {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly uefi: boolean;
+  readonly secureBoot: boolean;
+  readonly tpm: boolean;
+  readonly nestedVirtualization: boolean;
+}
+
+export class SimulatedWorld {
+  readonly domains = new Map<string, SimulatedDomain>();
+  readonly volumes = new Map<string, SimulatedVolume>();
+  readonly images = new Map<string, ImageFile>();
+  /** Value: whether it is active. */
+  readonly networks = new Map<string, boolean>([["default", true]]);
+  readonly bridges = new Set<string>();
+  /** By MAC. */
+  readonly addresses = new Map<string, GuestAddress>();
+  readonly listeners = new Set<(event: ProviderEvent) => void>();
+  connected = true;
+
+  emit(event: ProviderEvent): void {
+    for (const listener of this.listeners) listener(event);
+  }
+
+  setPower(domain: SimulatedDomain, state: { power: PowerState; reason: string; change: string }): void {
+    domain.power = state.power;
+    domain.powerReason = state.reason;
+    if (state.power === "off" || state.power === "crashed") domain.agentConnected = false;
+    this.emit({ kind: "vm", uid: domain.uid, change: state.change });
+  }
+
+  domainByName(name: string): SimulatedDomain | undefined {
+    return [...this.domains.values()].find((domain) => domain.name === name);
+  }
+
+  volumesOf(uid: string): readonly SimulatedVolume[] {
+    return [...this.volumes.values()].filter((volume) => volume.owner.uid === uid);
+  }
+}
