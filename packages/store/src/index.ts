@@ -1,0 +1,18 @@
+// Where objects live: a store with etcd's semantics. One revision counts all changes; a write names the revision it was based on; a
+// watch goes on from any revision that is not compacted. Implementations: memory (tests) and SQLite (the embedded default).
+
+export type {
+  DeleteResult,
+  KeyValue,
+  ListOptions,
+  ListPage,
+  PutResult,
+  Store,
+  StoreEvent,
+  Watch,
+  WriteCondition,
+} from "./store.ts";
+export { CompactedError, StoreError } from "./store-error.ts";
+export type { RetentionOptions } from "./retention.ts";
+export { openMemoryStore } from "./memory-store.ts";
+export { openSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";

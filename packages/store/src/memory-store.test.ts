@@ -1,0 +1,4 @@
+import { openMemoryStore } from "./memory-store.ts";
+import { storeConformance } from "./store-conformance.ts";
+
+storeConformance("memory", async () => openMemoryStore());
