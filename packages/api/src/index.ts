@@ -1,6 +1,28 @@
 // The kinds and everything they share. No I/O; everyone may import this package.
+//
+//   kind.ts       the one shape of every kind      fields.ts, common-fields.ts  the vocabulary that schemas are written in
+//   <kind>.ts     one kind: schema, type, columns  custom-resource-definition.ts  its CRD
+//   meta.ts, status-error.ts, http.ts              what the API server and its clients say to each other
+//   quantity.ts, duration.ts, image-sources.ts     several spellings turned into one internal form
 
 export * from "./meta.ts";
 export * from "./status-error.ts";
 export * from "./http.ts";
+export * from "./annotations.ts";
+export * from "./conditions.ts";
+export * from "./config-map.ts";
+export * from "./custom-resource-definition.ts";
+export * from "./duration.ts";
+export * from "./event.ts";
+export * from "./image-sources.ts";
+export * from "./invalid-value-error.ts";
 export * from "./kind.ts";
+export * from "./kinds.ts";
+export * from "./namespace.ts";
+export * from "./provider.ts";
+export * from "./quantity.ts";
+export * from "./secret.ts";
+export * from "./virtual-machine.ts";
+export * from "./vm-class.ts";
+export * from "./vm-image.ts";
+export * from "./vm-network-attachment.ts";

@@ -29,3 +29,38 @@ export interface KindDefinition<T extends KubeObject = KubeObject> extends Resou
   /** Whether `/status` exists: then a write to the object never changes its status, nor the other way round. */
   readonly hasStatus: boolean;
 }
+
+interface KindInput {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly namespaced?: boolean;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly description: string;
+  readonly schema: TSchema;
+  readonly printerColumns?: readonly PrinterColumn[];
+  readonly hasStatus: boolean;
+}
+
+/** Completes a kind with what follows from its name. Namespaced unless it says otherwise. */
+export function defineKind<T extends KubeObject>(input: KindInput): KindDefinition<T> {
+  return {
+    namespaced: true,
+    shortNames: [],
+    categories: [],
+    printerColumns: [],
+    ...input,
+    singular: input.kind.toLowerCase(),
+    listKind: `${input.kind}List`,
+  };
+}
+
+/** Group and version of the kinds that describe virtual machines. */
+export const infra = { group: "infra.virtrigaud.io", version: "v1beta1" } as const;
+
+/** Group and version of the kinds that Kubernetes itself has. */
+export const core = { group: "", version: "v1" } as const;
+
+export const ageColumn: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };

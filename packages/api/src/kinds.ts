@@ -1,0 +1,24 @@
+// Every kind there is. Lists, not registries: a kind counts because it is named here.
+
+import { ConfigMap } from "./config-map.ts";
+import { Event } from "./event.ts";
+import type { KindDefinition } from "./kind.ts";
+import { Namespace } from "./namespace.ts";
+import { Provider } from "./provider.ts";
+import { Secret } from "./secret.ts";
+import { VirtualMachine } from "./virtual-machine.ts";
+import { VMClass } from "./vm-class.ts";
+import { VMImage } from "./vm-image.ts";
+import { VMNetworkAttachment } from "./vm-network-attachment.ts";
+
+/** The kinds that Vivarium is about; installed as CustomResourceDefinitions. */
+export const kinds: readonly KindDefinition[] = [
+  Provider,
+  VirtualMachine,
+  VMClass,
+  VMImage,
+  VMNetworkAttachment,
+];
+
+/** The kinds of Kubernetes' own that Vivarium needs; a real cluster has them already. */
+export const coreKinds: readonly KindDefinition[] = [Namespace, Secret, ConfigMap, Event];

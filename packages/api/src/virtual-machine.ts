@@ -1,0 +1,268 @@
+// VirtualMachine: one machine, its declared shape and power state, and what was seen of it on the hypervisor.
+
+import type { Static } from "typebox";
+import {
+  conditions,
+  entryName,
+  ipv4Pattern,
+  localRef,
+  macPattern,
+  objectRef,
+  observedGeneration,
+} from "./common-fields.ts";
+import { boolean, choice, dateTime, duration, int32, int64, list, opaque, optional, string, struct } from "./fields.ts";
+import { ageColumn, defineKind, infra } from "./kind.ts";
+import type { KindDefinition } from "./kind.ts";
+import type { Resource } from "./meta.ts";
+import { userData } from "./user-data.ts";
+
+const diskTypes = ["thin", "thick", "eagerzeroedthick", "ssd", "hdd"] as const;
+
+const disk = struct("One disk.", {
+  name: entryName("Name of the disk within this machine; the disk of this name in the image is the root disk."),
+  sizeGiB: int32("Size in GiB. A disk can grow, never shrink.", { minimum: 1, maximum: 65536 }),
+  type: optional(
+    choice("How space is set aside: `thin` as it is written, `thick` at once.", diskTypes, { default: "thin" }),
+  ),
+  expandPolicy: optional(
+    choice("Whether to grow the disk of a running machine.", ["Online", "Offline"], { default: "Offline" }),
+  ),
+  storageClass: optional(string("Kind of storage, by a name the provider knows.")),
+  scsi: optional(
+    struct("SCSI controller of the disk (vSphere).", {
+      controller: optional(int32("Number of the controller.", { minimum: 0, maximum: 3 })),
+      controllerType: optional(
+        choice("Model of the controller.", ["lsilogic", "buslogic", "lsilogic-sas", "pvscsi"], { default: "pvscsi" }),
+      ),
+      sharedBus: optional(
+        choice("Whether other machines share the bus.", ["noSharing", "virtualSharing", "physicalSharing"], {
+          default: "noSharing",
+        }),
+      ),
+    }),
+  ),
+});
+
+export const networkInterface = struct("One network interface.", {
+  name: entryName("Name of the interface within this machine."),
+  networkRef: optional(objectRef("The VMNetworkAttachment to plug into; the provider's default network when absent.")),
+  ipAddress: optional(
+    string("Static IPv4 address, set in the guest by cloud-init. DHCP when absent.", { pattern: ipv4Pattern }),
+  ),
+  prefix: optional(int32("Prefix length that goes with `ipAddress`.", { minimum: 1, maximum: 32 })),
+  gateway: optional(string("Default gateway that goes with `ipAddress`.", { pattern: ipv4Pattern })),
+  dns: optional(string("Name servers, comma-separated.")),
+  macAddress: optional(string("MAC address; derived from the machine's uid when absent.", { pattern: macPattern })),
+});
+
+const resources = {
+  cpu: optional(int32("Virtual CPUs.", { minimum: 1, maximum: 128 })),
+  memoryMiB: optional(int64("Memory in MiB.", { minimum: 128, maximum: 1048576 })),
+  gpu: optional(
+    struct("GPUs to pass through.", {
+      count: int32("How many.", { minimum: 1, maximum: 8 }),
+      type: optional(string("Which, by a name the provider knows.", { pattern: "^[a-zA-Z0-9_-]+$" })),
+      memory: optional(int64("Memory of each in MiB.", { minimum: 512 })),
+    }),
+  ),
+};
+
+function hook(description: string) {
+  return struct(description, {
+    exec: optional(
+      struct("Run a command in the guest.", {
+        command: list("The command and its arguments.", string("One word."), { minItems: 1 }),
+      }),
+    ),
+    httpGet: optional(
+      struct("Send an HTTP request.", {
+        path: optional(string("Path of the request.")),
+        port: int32("Port to connect to.", { minimum: 1, maximum: 65535 }),
+        host: optional(string("Host to connect to; the machine's address when absent.")),
+        scheme: optional(choice("HTTP or HTTPS.", ["HTTP", "HTTPS"], { default: "HTTP" })),
+      }),
+    ),
+    snapshot: optional(
+      struct("Take a snapshot.", {
+        name: string("Name of the snapshot."),
+        description: optional(string("What it is for.")),
+        includeMemory: optional(boolean("Whether memory belongs to it.")),
+      }),
+    ),
+  });
+}
+
+const powerStates = ["On", "Off", "OffGraceful"] as const;
+
+const spec = struct("What the machine shall be.", {
+  providerRef: optional(
+    objectRef("The Provider to run on. May be absent where there is only one Provider in the namespace."),
+  ),
+  classRef: optional(
+    objectRef("The VMClass that gives size and firmware. May be absent when `resources` gives the size."),
+  ),
+  imageRef: optional(objectRef("The VMImage that the root disk is cloned from. Either this or `importedDisk`.")),
+  importedDisk: optional(
+    struct("A disk that already lies on the provider, used as the root disk.", {
+      diskID: string("Id of the disk on the provider; for libvirt the name of the volume.", {
+        minLength: 1,
+        maxLength: 253,
+      }),
+      path: optional(string("Path of the disk; found by its id when absent.")),
+      format: optional(choice("Format of the disk.", ["qcow2", "vmdk", "raw", "vdi", "vhdx"], { default: "qcow2" })),
+      sizeGiB: optional(int32("Size that the disk is expected to have, in GiB.", { minimum: 1 })),
+      source: optional(choice("Where the disk came from.", ["migration", "clone", "import", "snapshot", "manual"])),
+      migrationRef: optional(localRef("The VMMigration that brought the disk.")),
+    }),
+  ),
+  networks: optional(
+    list("Network interfaces, in the guest's order. One on the default network when absent.", networkInterface, {
+      maxItems: 10,
+    }),
+  ),
+  disks: optional(list("Disks besides the root disk.", disk, { maxItems: 20 })),
+  userData: optional(userData("First-boot configuration of the guest.")),
+  metaData: optional(
+    struct("Instance metadata for the guest.", {
+      cloudInit: optional(
+        struct("cloud-init meta-data.", {
+          inline: optional(string("The YAML itself.")),
+          secretRef: optional(
+            localRef("A Secret that holds the YAML under `meta-data` or `metadata`, or as its only key."),
+          ),
+        }),
+      ),
+    }),
+  ),
+  powerState: optional(
+    choice(
+      "Whether the machine shall run. `OffGraceful` shuts the guest down and pulls the plug after the time-out; `Off` pulls it at once. On when absent.",
+      powerStates,
+    ),
+  ),
+  tags: optional(list("Tags, for people.", string("One tag."), { maxItems: 50 })),
+  resources: optional(struct("Size of the machine, where it differs from the class.", resources)),
+  placement: optional(
+    struct("Where to put the machine, by names the provider knows.", {
+      cluster: optional(string("Cluster.")),
+      datastore: optional(string("Datastore or storage pool; wins over `storagePod`.")),
+      folder: optional(string("Folder.")),
+      host: optional(string("Host.")),
+      resourcePool: optional(string("Resource pool.")),
+      storagePod: optional(string("Datastore cluster (vSphere).")),
+    }),
+  ),
+  placementRef: optional(localRef("The VMPlacementPolicy to follow.")),
+  snapshot: optional(
+    struct("Snapshot operations.", { revertToRef: optional(localRef("The VMSnapshot to go back to.")) }),
+  ),
+  lifecycle: optional(
+    struct("What happens around starting and stopping.", {
+      gracefulShutdownTimeout: optional(
+        duration("How long the guest may take to shut down before the plug is pulled.", { default: "60s" }),
+      ),
+      preStop: optional(hook("Done before the machine is stopped.")),
+      postStart: optional(hook("Done after the machine was started.")),
+    }),
+  ),
+});
+
+const status = struct("What was seen of the machine.", {
+  id: optional(string("Id on the hypervisor; for libvirt the UUID of the domain.")),
+  domain: optional(string("Name on the hypervisor.")),
+  powerState: optional(choice("Whether it runs.", powerStates)),
+  phase: optional(
+    choice("Where the machine is in its life.", [
+      "Pending",
+      "Provisioning",
+      "Running",
+      "Stopped",
+      "Reconfiguring",
+      "Deleting",
+      "Failed",
+    ]),
+  ),
+  message: optional(string("What is going on, for people.")),
+  ips: optional(list("IP addresses, the most useful first.", string("One address."))),
+  addresses: optional(
+    list(
+      "IP addresses and how they are known.",
+      struct("One address.", {
+        ip: string("The address."),
+        mac: optional(string("MAC address of the interface that has it.")),
+        source: choice("Who reported it: the DHCP server, the guest agent, or the host's ARP table.", [
+          "lease",
+          "agent",
+          "arp",
+        ]),
+      }),
+    ),
+  ),
+  startedAt: optional(dateTime("When it was last started.")),
+  lastStop: optional(
+    struct("The last time it went off.", {
+      time: dateTime("When that was seen."),
+      method: choice(
+        "How: shut down as asked (Graceful), plug pulled by us (Forced), from inside (Guest), by somebody else on the host (External), or by a crash (Crashed).",
+        ["Graceful", "Forced", "Guest", "External", "Crashed"],
+      ),
+      message: optional(string("What happened, for people.")),
+    }),
+  ),
+  shutdownRequestedAt: optional(dateTime("When the guest was asked to shut down; absent unless that is going on.")),
+  lastRestartRequest: optional(string("Value of the restart annotation that was last carried out.")),
+  failures: optional(int32("Failed attempts in a row at the present step.", { minimum: 0 })),
+  nextAttemptTime: optional(dateTime("When the next attempt is made.")),
+  consoleURL: optional(string("Address of the console.")),
+  lastTaskRef: optional(string("The provider's last task.")),
+  reconfigureTaskRef: optional(string("The provider's task that changes the machine.")),
+  lastReconfigureTime: optional(dateTime("When the machine was last changed.")),
+  currentResources: optional(struct("Size that the machine has now.", resources)),
+  snapshots: optional(
+    list(
+      "Snapshots that the provider has.",
+      struct("One snapshot.", {
+        id: string("Id on the provider."),
+        name: string("Its name."),
+        creationTime: dateTime("When it was taken."),
+        description: optional(string("What it is for.")),
+        sizeBytes: optional(int64("Space it takes, bytes.")),
+        hasMemory: optional(boolean("Whether memory belongs to it.")),
+      }),
+    ),
+  ),
+  provider: optional(opaque("What only this provider knows.")),
+  observedGeneration: optional(observedGeneration()),
+  conditions: optional(
+    conditions(
+      "`Ready`, `Provisioning`, `Reconfiguring`, `ReconfigurePendingPowerCycle`: what holds, why, and what happens next.",
+    ),
+  ),
+});
+
+export type VirtualMachineSpec = Static<typeof spec>;
+export type VirtualMachineStatus = Static<typeof status>;
+export type VirtualMachine = Resource<VirtualMachineSpec, VirtualMachineStatus>;
+
+export const VirtualMachine: KindDefinition<VirtualMachine> = defineKind({
+  ...infra,
+  kind: "VirtualMachine",
+  plural: "virtualmachines",
+  shortNames: ["vm"],
+  categories: ["all"],
+  description: "A virtual machine: what it shall be, and what was seen of it on the hypervisor.",
+  hasStatus: true,
+  schema: struct("", { spec, status: optional(status) }),
+  printerColumns: [
+    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    { name: "Provider", type: "string", jsonPath: ".spec.providerRef.name" },
+    { name: "Class", type: "string", jsonPath: ".spec.classRef.name" },
+    { name: "Image", type: "string", jsonPath: ".spec.imageRef.name" },
+    { name: "IPs", type: "string", jsonPath: ".status.ips[*]" },
+    ageColumn,
+    { name: "Power", type: "string", jsonPath: ".status.powerState", priority: 1 },
+    { name: "Domain", type: "string", jsonPath: ".status.domain", priority: 1 },
+    { name: "Reason", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].reason', priority: 1 },
+    { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message', priority: 1 },
+  ],
+});
