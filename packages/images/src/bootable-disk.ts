@@ -58,15 +58,25 @@ export async function makeBootableDisk(spec: BootableDiskSpec, { signal }: { sig
   try {
     await writeFile(raw, "");
     await truncate(raw, spec.sizeBytes);
+    const extended = [
+      `offset=${partitionStartSector * sectorBytes}`,
+      "root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1",
+      `hash_seed=${identity.fileSystemUuid}`,
+    ].join(",");
     // A size in KiB: mke2fs would otherwise take the whole file, from the offset on.
     await runCommand(
       "mke2fs",
       [
-        ...["-q", "-F", "-t", "ext4", "-m", "1", "-L", spec.label ?? "root", "-U", identity.fileSystemUuid],
-        ...["-O", "^metadata_csum_seed,^orphan_file"], // GRUB 2.06 refuses these
-        "-E",
-        `offset=${partitionStartSector * sectorBytes},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1,hash_seed=${identity.fileSystemUuid}`,
-        ...["-d", spec.rootDirectory, raw, `${Math.floor(partitionBytes / 1024)}k`],
+        "-qF",
+        "-text4",
+        "-m1",
+        `-L${spec.label ?? "root"}`,
+        `-U${identity.fileSystemUuid}`,
+        "-O^metadata_csum_seed,^orphan_file", // GRUB 2.06 refuses these
+        `-E${extended}`,
+        `-d${spec.rootDirectory}`,
+        raw,
+        `${Math.floor(partitionBytes / 1024)}k`,
       ],
       { signal, env: { E2FSPROGS_FAKE_TIME: "1" } },
     );

@@ -49,15 +49,8 @@ function record(inode: number, entry: CpioEntry): Buffer {
 }
 
 function contentOf(entry: CpioEntry): Uint8Array {
-  switch (entry.kind) {
-    case "file":
-      return entry.content;
-    case "symlink":
-      return Buffer.from(entry.target);
-    case "directory":
-    case "device":
-      return new Uint8Array(0);
-  }
+  if (entry.kind === "file") return entry.content;
+  return entry.kind === "symlink" ? Buffer.from(entry.target) : new Uint8Array(0);
 }
 
 function padding(length: number): Buffer {
