@@ -1,6 +1,7 @@
 // What a caller of the API holds. Two transports stand behind it: HTTPS by kubeconfig, and in-process.
 
-import type { KubeObject, ObjectKey, ResourceType } from "@vivarium/api";
+import type { ApiResponse, KubeObject, ObjectKey, ResourceType } from "@vivarium/api";
+import type { ByteStream, TransportRequest } from "./transport.ts";
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -34,7 +35,7 @@ export interface WriteOptions extends CallOptions {
 export interface Client {
   get<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, options?: CallOptions): Promise<T>;
   list<T extends KubeObject>(type: ResourceType<T>, options?: ListOptions): Promise<ListResult<T>>;
-  /** Ends when the server ends it (resume from the last resourceVersion); throws Expired (410) when that is too old: list again. */
+  /** Ends when the signal aborts, or when the server ends it (resume from the last resourceVersion); throws Expired (410) when that is too old: list again. */
   watch<T extends KubeObject>(
     type: ResourceType<T>,
     options: ListOptions & { readonly resourceVersion: string; readonly timeoutSeconds?: number },
@@ -56,4 +57,20 @@ export interface Client {
     key: ObjectKey,
     options?: CallOptions & { readonly uid?: string; readonly resourceVersion?: string },
   ): Promise<void>;
+}
+
+/** A client with what lies beside the objects: raw requests, logs, consoles. */
+export interface ApiClient extends Client {
+  /** Any request; throws like the others. */
+  send(request: TransportRequest): Promise<ApiResponse>;
+  /** The `log` subresource: what the serial console has printed, then (`follow`) what it prints. */
+  openLog(
+    type: ResourceType,
+    key: ObjectKey,
+    options?: CallOptions & { readonly tailBytes?: number; readonly follow?: boolean },
+  ): Promise<AsyncIterable<Uint8Array>>;
+  /** The `console` subresource, a WebSocket whose binary messages are the serial console's bytes. */
+  openConsole(type: ResourceType, key: ObjectKey, options?: CallOptions): Promise<ByteStream>;
+  /** Closes idle connections. */
+  close(): Promise<void>;
 }

@@ -1,0 +1,19 @@
+// From a kubeconfig to a client: what a program outside the server starts with.
+
+import type { ApiClient } from "./client.ts";
+import { createClient } from "./create-client.ts";
+import { httpsTransport } from "./https-transport.ts";
+import { loadKubeconfig } from "./kubeconfig.ts";
+
+export async function createClientFromKubeconfig(
+  options: {
+    readonly path?: string;
+    readonly context?: string;
+    readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly timeoutMs?: number;
+  } = {},
+): Promise<{ readonly client: ApiClient; readonly namespace: string; readonly server: string }> {
+  const cluster = await loadKubeconfig(options);
+  const transport = httpsTransport(cluster, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
+  return { client: createClient(transport), namespace: cluster.namespace, server: cluster.server };
+}
