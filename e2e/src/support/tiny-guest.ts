@@ -1,0 +1,122 @@
+// A guest that boots in a few seconds without KVM: a Debian cloud kernel and an initramfs with busybox, on a disk that a BIOS boots.
+//
+// It does what the tests look at and no more: says TINY-UP on the serial console, takes an address by DHCP, says TINY-IP, powers off when
+// the power button is pressed, gives a shell on the serial console, and answers `GET /` on port 80.
+
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type CpioEntry, findKernelModules, makeBootableDisk, writeCpio } from "@vivarium/images";
+import { cacheDirectory } from "./paths.ts";
+
+const execute = promisify(execFile);
+
+const modules = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_balloon", "virtio_rng", "button", "evdev"];
+
+const init = (moduleNames: readonly string[]) => `#!/bin/sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t devtmpfs dev /dev; mount -t proc proc /proc; mount -t sysfs sys /sys
+for m in ${moduleNames.join(" ")}; do insmod /modules/$m.ko; done
+echo "TINY-UP $(cat /proc/uptime)" >/dev/console
+acpid -c /etc/acpi
+ip link set lo up
+for i in /sys/class/net/e*; do
+  [ -e "$i" ] || continue
+  ip link set "\${i##*/}" up
+  udhcpc -q -n -t 30 -T 1 -i "\${i##*/}" -x hostname:tiny -s /etc/udhcpc.sh >/dev/null 2>&1
+done
+httpd -h /www
+echo "TINY-READY $(cat /proc/uptime)" >/dev/console
+while :; do setsid sh -c 'exec sh </dev/ttyS0 >/dev/ttyS0 2>&1'; sleep 1; done
+`;
+
+const udhcpcScript = `#!/bin/sh
+case $1 in bound | renew)
+  ip addr flush dev "$interface"
+  ip addr add "$ip/\${mask:-24}" dev "$interface"
+  [ -n "$router" ] && ip route add default via "\${router%% *}" dev "$interface"
+  echo "TINY-IP $ip" >/dev/console ;;
+esac
+`;
+
+const powerScript = "#!/bin/sh\necho TINY-POWER-BUTTON >/dev/console\npoweroff -f\n";
+
+/** The disk image; made on the first call, which needs apt's mirrors and root. */
+export async function tinyGuestImage(): Promise<string> {
+  const target = join(cacheDirectory, "tiny-guest.qcow2");
+  if (existsSync(target)) return target;
+  await mkdir(cacheDirectory, { recursive: true });
+  const scratch = await mkdtemp(join(tmpdir(), "tiny-guest-"));
+  try {
+    const kernel = await unpackKernel(scratch);
+    const root = join(scratch, "root");
+    await mkdir(root);
+    await writeFile(join(root, "vmlinuz"), await readFile(kernel.image));
+    await writeFile(join(root, "initrd.img"), await makeInitramfs(kernel.modules));
+    const partial = `${target}.${process.pid}`;
+    await makeBootableDisk(
+      {
+        rootDirectory: root,
+        path: partial,
+        format: "qcow2",
+        sizeBytes: 64 << 20,
+        kernel: "/vmlinuz",
+        initrd: "/initrd.img",
+        commandLine: "console=ttyS0 quiet",
+        seed: "tiny-guest",
+      },
+      { signal: AbortSignal.timeout(60_000) },
+    );
+    await rename(partial, target);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return target;
+}
+
+async function unpackKernel(scratch: string): Promise<{ readonly image: string; readonly modules: string }> {
+  const { stdout } = await execute("apt-cache", ["depends", "linux-image-cloud-amd64"]);
+  const name = /Depends: (linux-image-\S+)/.exec(stdout)?.[1];
+  if (name === undefined) throw new Error(`apt knows no kernel behind linux-image-cloud-amd64; it said: ${stdout}`);
+  await execute("apt-get", ["download", "-q", name], { cwd: scratch });
+  const archive = (await readdir(scratch)).find((file) => file.endsWith(".deb"));
+  if (archive === undefined) throw new Error(`apt-get download left no package of ${name}`);
+  const tree = join(scratch, "kernel");
+  await execute("dpkg-deb", ["-x", join(scratch, archive), tree]);
+  const image = (await readdir(join(tree, "boot"))).find((file) => file.startsWith("vmlinuz-"));
+  if (image === undefined) throw new Error(`${name} has no boot/vmlinuz-*`);
+  const moduleRoot = existsSync(join(tree, "lib/modules")) ? "lib/modules" : "usr/lib/modules";
+  return {
+    image: join(tree, "boot", image),
+    modules: join(tree, moduleRoot, image.slice("vmlinuz-".length)),
+  };
+}
+
+async function makeInitramfs(moduleDirectory: string): Promise<Uint8Array> {
+  const found = await findKernelModules(moduleDirectory, modules);
+  const directories = ["bin", "dev", "proc", "sys", "etc", "etc/acpi", "etc/acpi/PWRF", "modules", "www"];
+  const entries: CpioEntry[] = [
+    ...directories.map((path): CpioEntry => ({ kind: "directory", path })),
+    { kind: "device", path: "dev/console", major: 5, minor: 1 },
+    { kind: "file", path: "bin/busybox", mode: 0o755, content: await readFile("/bin/busybox") },
+    { kind: "symlink", path: "bin/sh", target: "busybox" },
+    script("init", init(found.map((module) => module.name))),
+    script("etc/udhcpc.sh", udhcpcScript),
+    script("etc/acpi/PWRF/00000080", powerScript),
+    { kind: "file", path: "www/index.html", content: Buffer.from("tiny\n") },
+    ...found.map((module): CpioEntry => ({
+      kind: "file",
+      path: `modules/${module.name}.ko`,
+      content: module.content,
+    })),
+  ];
+  return writeCpio(entries);
+}
+
+function script(path: string, text: string): CpioEntry {
+  return { kind: "file", path, mode: 0o755, content: Buffer.from(text) };
+}
