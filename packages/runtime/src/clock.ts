@@ -1,0 +1,15 @@
+// Time, injected, so that tests of waiting need no waiting.
+
+import { setTimeout as delay } from "node:timers/promises";
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Resolves after `ms`; rejects when the signal aborts. */
+  delay(ms: number, options?: { readonly signal?: AbortSignal }): Promise<void>;
+}
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  delay: (ms, { signal } = {}) => delay(ms, undefined, signal === undefined ? {} : { signal }),
+};

@@ -1,0 +1,7 @@
+// Cached objects are shared by everybody: a write to one must fail at once, not show up elsewhere.
+
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const child of Object.values(value)) deepFreeze(child);
+  return Object.freeze(value);
+}

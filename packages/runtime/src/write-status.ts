@@ -1,0 +1,24 @@
+// Writes a status only where it differs, so that a system at rest writes nothing.
+
+import { isDeepStrictEqual } from "node:util";
+import type { KubeObject, ResourceType } from "@vivarium/api";
+import type { Client } from "@vivarium/client";
+
+/**
+ * Gives the object as it is afterwards. Throws Conflict when it changed since it was read: let it pass, the reconcile loop looks
+ * again soon.
+ */
+export async function writeStatus<T extends KubeObject & { status?: unknown }>(
+  client: Client,
+  {
+    type,
+    object,
+    status,
+  }: { readonly type: ResourceType<T>; readonly object: T; readonly status: NonNullable<T["status"]> },
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<T> {
+  // As the server will store it: properties that are undefined do not exist.
+  const wanted = JSON.parse(JSON.stringify(status)) as NonNullable<T["status"]>;
+  if (isDeepStrictEqual(wanted, object.status ?? {})) return object;
+  return client.updateStatus(type, { ...object, status: wanted }, options);
+}
