@@ -1,0 +1,90 @@
+// Runs tests: `test.ts unit|e2e|all [path…]`. The last line is always `N passed, N failed, N skipped`, summed over all; before
+// it the skipped tests with their reasons, so that what was not tested is never silent.
+
+import { Readable } from "node:stream";
+import { spec as Spec } from "node:test/reporters";
+import { run } from "node:test";
+import type { TestEvent } from "node:test/reporters";
+import { findFiles, repositoryRoot } from "./repository.ts";
+import { TestTally } from "./test-tally.ts";
+
+interface Suite {
+  readonly patterns: readonly string[];
+  /** Files at once. */
+  readonly concurrency: number;
+  /** Longest time for one file. A file that does not end by itself has leaked something. */
+  readonly timeoutMs: number;
+}
+
+const suites: Readonly<Record<string, Suite>> = {
+  unit: {
+    patterns: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "{bench,tools}/src/**/*.test.ts"],
+    concurrency: 2,
+    timeoutMs: 120_000,
+  },
+  // One at a time: they share the host's hypervisor.
+  e2e: { patterns: ["e2e/src/**/*.test.ts"], concurrency: 1, timeoutMs: 900_000 },
+};
+
+const [which = "", ...filters] = process.argv.slice(2);
+const chosen = which === "all" ? Object.keys(suites) : [which];
+const tally = new TestTally();
+const stop = new AbortController();
+process.once("SIGINT", () => stop.abort());
+process.once("SIGTERM", () => stop.abort());
+
+for (const name of chosen) {
+  const suite = suites[name];
+  if (suite === undefined) {
+    console.error(`Cannot run tests "${name}": expected unit, e2e or all`);
+    process.exit(2);
+  }
+  await runSuite(suite);
+}
+
+const { passed, failed, skipped } = tally;
+for (const { file, name, reason } of skipped) console.log(`skipped: ${file}: ${name}: ${reason}`);
+for (const { file, name } of failed) console.log(`failed: ${file}: ${name}`);
+if (stop.signal.aborted) console.log("interrupted: not all tests were run");
+// An empty run proves nothing.
+if (failed.length > 0 || passed === 0 || stop.signal.aborted) process.exitCode = 1;
+console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
+
+async function runSuite(suite: Suite): Promise<void> {
+  const all = await findFiles(suite.patterns);
+  const waiting = filters.length === 0 ? all : all.filter((file) => filters.some((filter) => file.includes(filter)));
+  const worker = async () => {
+    for (let file = waiting.shift(); file !== undefined && !stop.signal.aborted; file = waiting.shift()) {
+      await runFile(file, suite);
+    }
+  };
+  await Promise.all(Array.from({ length: suite.concurrency }, worker));
+}
+
+/** Each file is a run of its own: node's `timeout` would not end a file whose tests are done but whose process goes on. */
+async function runFile(file: string, suite: Suite): Promise<void> {
+  const events = run({
+    cwd: repositoryRoot,
+    files: [file],
+    signal: AbortSignal.any([stop.signal, AbortSignal.timeout(suite.timeoutMs)]),
+  });
+  events.on("test:pass", (test) => tally.addPass(file, test));
+  events.on("test:fail", (test) => tally.addFail(file, test));
+  // Files that run side by side must not mix their lines.
+  const mayStream = suite.concurrency === 1;
+  let output = `${file}\n`;
+  for await (const text of Readable.from(withoutSummary(events)).compose(new Spec())) {
+    output += text as string;
+    if (!mayStream) continue;
+    process.stdout.write(output);
+    output = "";
+  }
+  process.stdout.write(output);
+}
+
+/** Drops the counts that each run ends with; the tally has them for all. */
+async function* withoutSummary(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
+  for await (const event of events) {
+    if (event.type !== "test:diagnostic" || event.data.nesting > 0) yield event;
+  }
+}
