@@ -45,6 +45,9 @@ async function bornPerGuest(root: string): Promise<readonly string[]> {
   return [
     ...sshFiles.filter((name) => name.startsWith("ssh_host_")).map((name) => `etc/ssh/${name}`),
     "etc/hostname",
+    // mmdebstrap's settings were for the build: what the guest installs comes whole.
+    "etc/apt/apt.conf.d/99mmdebstrap",
+    "etc/dpkg/dpkg.cfg.d/99mmdebstrap",
     "var/lib/dbus/machine-id",
     "var/lib/systemd/random-seed",
     "var/log/apt/history.log",
@@ -57,15 +60,15 @@ async function bornPerGuest(root: string): Promise<readonly string[]> {
   ];
 }
 
-/** From busybox-static: it has to run where there is no library. */
-export const hostBusybox = "/bin/busybox";
-
 async function writeFirstInitramfs(root: string): Promise<void> {
-  const versions = await readdir(join(root, "lib/modules"));
+  const versions = await readdir(join(root, "usr/lib/modules"));
   const [version] = versions;
   if (version === undefined || versions.length > 1) {
     throw new Error(`Cannot make initramfs: kernels in the tree are ${JSON.stringify(versions)}, expected one`);
   }
-  const modules = await findKernelModules(join(root, "lib/modules", version), rootDiskModules);
-  await writeFile(join(root, `boot/initrd.img-${version}`), await makeInitramfs({ modules, busybox: hostBusybox }));
+  const modules = await findKernelModules(join(root, "usr/lib/modules", version), rootDiskModules);
+  await writeFile(
+    join(root, `boot/initrd.img-${version}`),
+    await makeInitramfs({ modules, busybox: join(root, "bin/busybox") }),
+  );
 }

@@ -69,6 +69,8 @@ const isRetryable = {
   /** Ended early after all retries. */
   Incomplete: true,
   DiskFull: true,
+  /** The cache's directory or the source file cannot be read or written, for another reason than room. */
+  StorageFailed: true,
   UnknownFormat: false,
   /** A tool that a local build needs is missing, or this host has no Debian mirrors. */
   Unsupported: false,

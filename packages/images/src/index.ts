@@ -20,3 +20,8 @@ export { writeCpio } from "./cpio.ts";
 export type { CpioEntry } from "./cpio.ts";
 export { findKernelModules } from "./kernel-modules.ts";
 export type { KernelModule } from "./kernel-modules.ts";
+export { createImageCache } from "./image-cache.ts";
+export type { ImageCacheOptions, ImageLogger } from "./image-cache.ts";
+export type { ImageClock } from "./download.ts";
+export type { ImageFetch, ImageResponse } from "./http-source.ts";
+export { debootstrapHostPackages } from "./debootstrap-build.ts";

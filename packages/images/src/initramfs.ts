@@ -21,7 +21,7 @@ export const rootDiskModules: readonly string[] = [
 
 export async function makeInitramfs(spec: {
   readonly modules: readonly KernelModule[];
-  /** A static busybox on this host. */
+  /** Path of a static busybox. */
   readonly busybox: string;
 }): Promise<Uint8Array> {
   const directories = ["bin", "dev", "proc", "sys", "root", "modules"];
@@ -41,7 +41,7 @@ export async function makeInitramfs(spec: {
 }
 
 /** Drops to a shell on the console when the root file system does not appear in 30 s, as Debian's does. */
-function initScript(modules: readonly KernelModule[]): string {
+export function initScript(modules: readonly { readonly name: string }[]): string {
   return `#!/bin/sh
 b=/bin/busybox
 $b mount -t devtmpfs dev /dev; $b mount -t proc proc /proc; $b mount -t sysfs sys /sys

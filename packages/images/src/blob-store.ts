@@ -1,0 +1,79 @@
+// The files of the cache: blobs by content, and which blob a source gave.
+//
+//     blobs/sha256/<hex>.<format>    complete, verified, never changed
+//     sources/<key>.json             written last: what it names is there
+//     partial/<key>.part, .json      downloads that can be resumed
+//     work/<key>/                    removed at every end and at every start
+
+import { chmod, mkdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { FileVersion } from "./copy-source-file.ts";
+import { moveDurably, writeFileDurably } from "./durable-file.ts";
+import type { CachedImage } from "./image-source.ts";
+
+export interface SourceRecord {
+  readonly version: 1;
+  /** For people who look. */
+  readonly source: string;
+  readonly digest: string;
+  readonly format: "qcow2" | "raw";
+  readonly sizeBytes: number;
+  readonly virtualSizeBytes: number;
+  /** State of the source file, for file: sources. */
+  readonly sourceFile?: FileVersion;
+}
+
+export class BlobStore {
+  readonly partialDirectory: string;
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.partialDirectory = join(directory, "partial");
+  }
+
+  /** Makes the folders, and removes what an earlier process left half done. */
+  async prepare(): Promise<void> {
+    await rm(join(this.#directory, "work"), { recursive: true, force: true });
+    for (const folder of ["blobs/sha256", "sources", "partial", "work"]) {
+      await mkdir(join(this.#directory, folder), { recursive: true });
+    }
+  }
+
+  workDirectory(key: string): string {
+    return join(this.#directory, "work", key);
+  }
+
+  /** Undefined when the source was not fetched, or its blob is gone or not as long as it was. */
+  async read(key: string): Promise<{ readonly record: SourceRecord; readonly image: CachedImage } | undefined> {
+    try {
+      const record = JSON.parse(await readFile(this.#recordPath(key), "utf8")) as SourceRecord;
+      const path = this.#blobPath(record);
+      const { size } = await stat(path);
+      if (record.version !== 1 || size !== record.sizeBytes) return undefined;
+      const { digest, format, sizeBytes, virtualSizeBytes } = record;
+      return { record, image: { digest, format, path, sizeBytes, virtualSizeBytes } };
+    } catch (error) {
+      if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** Takes the file over. Readable by all: a hypervisor runs as another user. */
+  async add(key: string, file: string, record: SourceRecord): Promise<CachedImage> {
+    const path = this.#blobPath(record);
+    await chmod(file, 0o644);
+    await moveDurably(file, path);
+    await writeFileDurably(this.#recordPath(key), `${JSON.stringify(record, undefined, 2)}\n`);
+    const { digest, format, sizeBytes, virtualSizeBytes } = record;
+    return { digest, format, path, sizeBytes, virtualSizeBytes };
+  }
+
+  #recordPath(key: string): string {
+    return join(this.#directory, "sources", `${key}.json`);
+  }
+
+  #blobPath({ digest, format }: { digest: string; format: string }): string {
+    return join(this.#directory, "blobs", "sha256", `${digest.slice("sha256:".length)}.${format}`);
+  }
+}
