@@ -1,3 +1,5 @@
-// The controllers: each keeps one kind true.
+// The controllers: each keeps one kind true. `x.ts` is the controller (observe, act), `x-plan.ts` its pure half (decide).
 
+export * from "./effective-provider.ts";
+export * from "./image-on-provider.ts";
 export * from "./provider-registry.ts";

@@ -31,6 +31,14 @@ export interface RelatedWatch<T extends KubeObject = KubeObject> {
   readonly requests: (object: T) => readonly ReconcileRequest[];
 }
 
+/** For `Controller.related`, whose entries each have their own type of object. */
+export function related<T extends KubeObject>(
+  type: ResourceType<T>,
+  requests: (object: T) => readonly ReconcileRequest[],
+): RelatedWatch<never> {
+  return { type, requests } as unknown as RelatedWatch<never>;
+}
+
 /** Something outside the API that asks for a look, for example hypervisor events. */
 export type RequestSource = (
   enqueue: (request: ReconcileRequest) => void,
