@@ -89,9 +89,11 @@ export function dateTime(description: string): TUnsafe<string> {
   return Type.Unsafe({ type: "string", format: "date-time", description });
 }
 
+const durationPattern = "^(0|(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|µs|ms|s|m|h|d|w))+)$";
+
 /** A Go duration such as `1h30m`; read it with `parseDuration`. */
 export function duration(description: string, options: { readonly default?: string } = {}): TUnsafe<string> {
-  return Type.Unsafe({ type: "string", description, ...options });
+  return Type.Unsafe({ type: "string", description, pattern: durationPattern, ...options });
 }
 
 // https://github.com/kubernetes/apimachinery/blob/master/pkg/api/resource/quantity.go, as controller-gen writes it.

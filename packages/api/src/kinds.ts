@@ -12,13 +12,7 @@ import { VMImage } from "./vm-image.ts";
 import { VMNetworkAttachment } from "./vm-network-attachment.ts";
 
 /** The kinds that Vivarium is about; installed as CustomResourceDefinitions. */
-export const kinds: readonly KindDefinition[] = [
-  Provider,
-  VirtualMachine,
-  VMClass,
-  VMImage,
-  VMNetworkAttachment,
-];
+export const kinds: readonly KindDefinition[] = [Provider, VirtualMachine, VMClass, VMImage, VMNetworkAttachment];
 
 /** The kinds of Kubernetes' own that Vivarium needs; a real cluster has them already. */
 export const coreKinds: readonly KindDefinition[] = [Namespace, Secret, ConfigMap, Event];
