@@ -45,6 +45,11 @@ test("a test may use the repository's test tools, other code may not", () => {
   assert.equal(check("packages/store/src/a.ts", ["fast-check"]).length, 1);
 });
 
+test("only test code imports test code", () => {
+  assert.deepEqual(check("packages/store/src/testing/a.ts", ["fast-check", "./b.ts"]), []);
+  assert.match(check("packages/store/src/a.ts", ["./testing/b.ts"])[0] ?? "", /is test code/);
+});
+
 test("a test may use a package above its own when that is a devDependency", () => {
   const client = pkg("packages/client", ["@vivarium/api"], ["@vivarium/store"]);
   assert.deepEqual(check("packages/client/src/a.test.ts", ["@vivarium/store"], [api, store, client]), []);

@@ -63,9 +63,9 @@ export function findLayerViolations(
 
 function relativeViolation(path: string, specifier: string, owner: LayerPackage): string | undefined {
   const target = new URL(specifier, `file:///${path}`).pathname.slice(1);
-  return target.startsWith(`${owner.folder}/`)
-    ? undefined
-    : `"${specifier}" leaves the package; import the other package by its name`;
+  if (!target.startsWith(`${owner.folder}/`))
+    return `"${specifier}" leaves the package; import the other package by its name`;
+  return isTestCode(target) && !isTestCode(path) ? `imports "${specifier}", which is test code` : undefined;
 }
 
 function importViolation(
@@ -80,7 +80,7 @@ function importViolation(
   if (specifier.startsWith("node:")) return undefined;
   const { owner, packages, rootDevDependencies } = context;
   const name = packageNameOf(specifier);
-  const isTest = path.endsWith(".test.ts");
+  const isTest = isTestCode(path);
   const isOurs = packages.some((each) => each.name === name);
   if (isOurs && name === owner.name) return `imports its own package by name; use a relative path`;
   if (isOurs && specifier !== name) return `"${specifier}" reaches into another package; its index is the only entry`;
@@ -105,6 +105,11 @@ function packageViolation(owner: LayerPackage, name: string, packages: readonly 
 function appViolation(name: string, packages: readonly LayerPackage[]): string | undefined {
   const target = packages.find((each) => each.name === name);
   return target?.folder.startsWith("packages/") === true ? undefined : `imports ${name}, which is no library`;
+}
+
+/** Tests, and what only they use. */
+function isTestCode(path: string): boolean {
+  return path.endsWith(".test.ts") || path.includes("/src/testing/");
 }
 
 /** `@scope/name` or `name`. */

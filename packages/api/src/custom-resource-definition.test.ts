@@ -4,17 +4,18 @@ import { Ajv } from "ajv";
 import { toCustomResourceDefinition } from "./custom-resource-definition.ts";
 import type { JsonSchema } from "./custom-resource-definition.ts";
 import { coreKinds, kinds } from "./kinds.ts";
-import { schemaOf } from "./strict-validator.ts";
+import { schemaOf } from "./testing/strict-validator.ts";
 
 const all = [...kinds, ...coreKinds];
 
 // What a structural schema may hold: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
-const keywords = new Set([
-  ...["type", "format", "description", "default", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum"],
-  ...["minItems", "maxItems", "maxProperties", "required", "properties", "additionalProperties", "items", "anyOf"],
-  ...["x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"],
-  ...["x-kubernetes-list-type", "x-kubernetes-list-map-keys"],
-]);
+const keywords = new Set(
+  (
+    "type format description default enum pattern minLength maxLength minimum maximum minItems maxItems maxProperties required " +
+    "properties additionalProperties items anyOf x-kubernetes-int-or-string x-kubernetes-preserve-unknown-fields " +
+    "x-kubernetes-list-type x-kubernetes-list-map-keys"
+  ).split(" "),
+);
 
 function* walk(schema: JsonSchema, path: string): Generator<{ path: string; schema: JsonSchema }> {
   yield { path, schema };
