@@ -1,0 +1,110 @@
+// Numbers of libvirt-domain.h, with their C names shortened.
+
+export const DomainState = {
+  NOSTATE: 0,
+  RUNNING: 1,
+  BLOCKED: 2,
+  PAUSED: 3,
+  SHUTDOWN: 4,
+  SHUTOFF: 5,
+  CRASHED: 6,
+  PMSUSPENDED: 7,
+} as const;
+
+export const DomainRunningReason = {
+  UNKNOWN: 0,
+  BOOTED: 1,
+  MIGRATED: 2,
+  RESTORED: 3,
+  FROM_SNAPSHOT: 4,
+  UNPAUSED: 5,
+  MIGRATION_CANCELED: 6,
+  SAVE_CANCELED: 7,
+  WAKEUP: 8,
+  CRASHED: 9,
+  POSTCOPY: 10,
+  POSTCOPY_FAILED: 11,
+} as const;
+
+export const DomainPausedReason = {
+  UNKNOWN: 0,
+  USER: 1,
+  MIGRATION: 2,
+  SAVE: 3,
+  DUMP: 4,
+  IOERROR: 5,
+  WATCHDOG: 6,
+  FROM_SNAPSHOT: 7,
+  SHUTTING_DOWN: 8,
+  SNAPSHOT: 9,
+  CRASHED: 10,
+  STARTING_UP: 11,
+  POSTCOPY: 12,
+  POSTCOPY_FAILED: 13,
+} as const;
+
+export const DomainShutdownReason = { UNKNOWN: 0, USER: 1 } as const;
+
+export const DomainShutoffReason = {
+  UNKNOWN: 0,
+  SHUTDOWN: 1,
+  DESTROYED: 2,
+  CRASHED: 3,
+  MIGRATED: 4,
+  SAVED: 5,
+  FAILED: 6,
+  FROM_SNAPSHOT: 7,
+  DAEMON: 8,
+} as const;
+
+export const DomainCrashedReason = { UNKNOWN: 0, PANICKED: 1 } as const;
+
+export const DomainModificationImpact = { CURRENT: 0, LIVE: 1, CONFIG: 2 } as const;
+
+export const DomainCreateFlags = {
+  PAUSED: 1,
+  AUTODESTROY: 2,
+  BYPASS_CACHE: 4,
+  FORCE_BOOT: 8,
+  VALIDATE: 16,
+  RESET_NVRAM: 32,
+} as const;
+
+export const DomainDefineFlags = { VALIDATE: 1 } as const;
+
+export const DomainShutdownFlags = {
+  DEFAULT: 0,
+  ACPI_POWER_BTN: 1,
+  GUEST_AGENT: 2,
+  INITCTL: 4,
+  SIGNAL: 8,
+  PARAVIRT: 16,
+} as const;
+
+export const DomainRebootFlags = DomainShutdownFlags;
+
+export const DomainDestroyFlags = { DEFAULT: 0, GRACEFUL: 1, REMOVE_LOGS: 2 } as const;
+
+export const DomainUndefineFlags = {
+  MANAGED_SAVE: 1,
+  SNAPSHOTS_METADATA: 2,
+  NVRAM: 4,
+  KEEP_NVRAM: 8,
+  CHECKPOINTS_METADATA: 16,
+  TPM: 32,
+  KEEP_TPM: 64,
+} as const;
+
+export const DomainXmlFlags = { SECURE: 1, INACTIVE: 2, UPDATE_CPU: 4, MIGRATABLE: 8 } as const;
+
+export const DomainMetadataType = { DESCRIPTION: 0, TITLE: 1, ELEMENT: 2 } as const;
+
+export const DomainConsoleFlags = { FORCE: 1, SAFE: 2 } as const;
+
+export const DomainInterfaceAddressesSource = { LEASE: 0, AGENT: 1, ARP: 2 } as const;
+
+export const IpAddressType = { IPV4: 0, IPV6: 1 } as const;
+
+export const DomainAgentTimeout = { BLOCK: -2, DEFAULT: -1, NOWAIT: 0 } as const;
+
+export const BlockJobType = { UNKNOWN: 0, PULL: 1, COPY: 2, COMMIT: 3, ACTIVE_COMMIT: 4, BACKUP: 5 } as const;

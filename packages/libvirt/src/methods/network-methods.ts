@@ -1,0 +1,63 @@
+// virNetwork…: virtual networks.
+
+import type { Network } from "../protocol/handles.ts";
+import * as calls from "../protocol/network.ts";
+import type { DhcpLease } from "../protocol/network.ts";
+import type { CallOptions, FlagOptions } from "../session/call-options.ts";
+import { needResults } from "./caller.ts";
+import { DomainMethods } from "./domain-methods.ts";
+
+export abstract class NetworkMethods extends DomainMethods {
+  async networkLookupByName(name: string, options?: CallOptions): Promise<Network> {
+    return (await this.call(calls.networkLookupByName, { name }, options)).network;
+  }
+
+  async networkDefineXml(xml: string, options?: CallOptions): Promise<Network> {
+    return (await this.call(calls.networkDefineXml, { xml }, options)).network;
+  }
+
+  /** Starts a defined network. */
+  async networkCreate(network: Network, options?: CallOptions): Promise<void> {
+    await this.call(calls.networkCreate, { network }, options);
+  }
+
+  /** Stops it. */
+  async networkDestroy(network: Network, options?: CallOptions): Promise<void> {
+    await this.call(calls.networkDestroy, { network }, options);
+  }
+
+  async networkUndefine(network: Network, options?: CallOptions): Promise<void> {
+    await this.call(calls.networkUndefine, { network }, options);
+  }
+
+  /** Flags: NetworkXmlFlags. */
+  async networkGetXmlDesc(network: Network, options: FlagOptions = {}): Promise<string> {
+    return (await this.call(calls.networkGetXmlDesc, { network, flags: options.flags ?? 0 }, options)).xml;
+  }
+
+  async networkIsActive(network: Network, options?: CallOptions): Promise<boolean> {
+    return (await this.call(calls.networkIsActive, { network }, options)).isActive;
+  }
+
+  async networkGetAutostart(network: Network, options?: CallOptions): Promise<boolean> {
+    return (await this.call(calls.networkGetAutostart, { network }, options)).autostart;
+  }
+
+  async networkSetAutostart(network: Network, autostart: boolean, options?: CallOptions): Promise<void> {
+    await this.call(calls.networkSetAutostart, { network, autostart }, options);
+  }
+
+  /** Fails when the network has no bridge of its own. */
+  async networkGetBridgeName(network: Network, options?: CallOptions): Promise<string> {
+    return (await this.call(calls.networkGetBridgeName, { network }, options)).name;
+  }
+
+  /** All leases, or those of one MAC. */
+  async networkGetDhcpLeases(
+    network: Network,
+    options: FlagOptions & { readonly mac?: string } = {},
+  ): Promise<readonly DhcpLease[]> {
+    const args = { network, mac: options.mac, needResults, flags: options.flags ?? 0 };
+    return (await this.call(calls.networkGetDhcpLeases, args, options)).leases;
+  }
+}

@@ -1,0 +1,93 @@
+// Moves the bytes of a stream, and ends it in every case: in good order, by the caller, by a failure of either side.
+
+import type { RpcStream } from "../session/rpc-stream.ts";
+import type { OpenedStream } from "./caller.ts";
+
+export interface TransferOptions {
+  readonly signal?: AbortSignal;
+  /** Longest time without progress of the daemon; the connection's default timeout when absent. */
+  readonly timeoutMs?: number;
+}
+
+/** What libvirt's own client sends at most; the daemon takes larger messages, but no faster. */
+export const streamChunkBytes = 256 * 1024;
+
+/** Confirming means that the daemon has written everything to the disk. */
+const finishTimeoutMs = 300_000;
+
+/** Yields what arrives. Reading no further stops the daemon; leaving the loop aborts the transfer. */
+export async function* readStream(
+  opened: OpenedStream<unknown>,
+  options: TransferOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { stream } = opened;
+  let isClean = false;
+  try {
+    for (;;) {
+      const chunk = await stream.read(options);
+      if (chunk === undefined) break;
+      yield chunk;
+    }
+    await stream.finish({ signal: options.signal, timeoutMs: finishTimeoutMs });
+    isClean = true;
+  } finally {
+    if (!isClean) stream.abort(new Error("The reader left before the end"));
+    opened.release(isClean);
+  }
+}
+
+/** Sends all of `source` and gives the number of bytes. Done only once the daemon has confirmed them. */
+export async function writeStream(
+  opened: OpenedStream<unknown>,
+  source: AsyncIterable<Uint8Array>,
+  options: TransferOptions & { readonly onProgress?: (sentBytes: number) => void },
+): Promise<number> {
+  const { stream } = opened;
+  const { signal } = options;
+  const iterator = source[Symbol.asyncIterator]();
+  let isSourceDone = false;
+  let isClean = false;
+  let sentBytes = 0;
+  try {
+    for (;;) {
+      const next = await nextOf(iterator, stream, signal);
+      if (next.done === true) break;
+      for (let at = 0; at < next.value.length; at += streamChunkBytes) {
+        const chunk = next.value.subarray(at, at + streamChunkBytes);
+        await stream.write(chunk, options);
+        sentBytes += chunk.length;
+      }
+      options.onProgress?.(sentBytes);
+    }
+    isSourceDone = true;
+    await stream.finish({ signal, timeoutMs: finishTimeoutMs });
+    isClean = true;
+    return sentBytes;
+  } catch (error) {
+    stream.abort(error);
+    throw error;
+  } finally {
+    opened.release(isClean);
+    // Not waited for: a source that hangs must not hold the failure back.
+    if (!isSourceDone) iterator.return?.().catch(() => {});
+  }
+}
+
+/** The next bytes of the source, unless the stream fails or the caller aborts first: a source may hang. */
+async function nextOf(
+  iterator: AsyncIterator<Uint8Array>,
+  stream: RpcStream,
+  signal: AbortSignal | undefined,
+): Promise<IteratorResult<Uint8Array, unknown>> {
+  signal?.throwIfAborted();
+  const next = iterator.next();
+  if (signal === undefined) return Promise.race([next, stream.failure]);
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([next, stream.failure, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

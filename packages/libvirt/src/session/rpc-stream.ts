@@ -1,0 +1,194 @@
+// The data phase of a call that moves bytes: uploads, downloads, consoles.
+//
+//   open ──write*──► finish ──OK──► done          (upload)
+//   open ──chunk*──► end of data ──► finish ──► done   (download; a console does both)
+//   open ──error of the daemon, abort, loss──► failed
+//
+// Received data is held up to a limit; past it the socket is not read until the reader has caught up.
+
+import { LibvirtProtocolError } from "../errors/protocol-error.ts";
+import { LibvirtTimeoutError } from "../errors/timeout-error.ts";
+import { MessageStatus } from "../framing/message.ts";
+import type { Message } from "../framing/message.ts";
+import { decodeError } from "../protocol/error-payload.ts";
+
+export interface RpcStreamPort {
+  readonly name: string;
+  /** Longest time without any progress, where progress is expected of the daemon. */
+  readonly stallTimeoutMs: number;
+  /** False when more should wait for `drained`. */
+  send(status: number, bytes: Uint8Array): boolean;
+  drained(): Promise<void>;
+  setPaused(isPaused: boolean): void;
+  onEnd(): void;
+}
+
+export interface StreamWaitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Infinity waits for ever, as a console does. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const highWaterBytes = 1024 * 1024;
+const noBytes = new Uint8Array(0);
+
+export class RpcStream {
+  readonly #port: RpcStreamPort;
+  readonly #chunks: Buffer[] = [];
+  #heldBytes = 0;
+  #isAtEnd = false;
+  #isConfirmed = false;
+  #error: unknown;
+  #isOver = false;
+  readonly #failure = Promise.withResolvers<never>();
+  /** Wakes whoever waits for the next chunk, the confirmation or a failure. */
+  #changed = Promise.withResolvers<void>();
+
+  constructor(port: RpcStreamPort) {
+    this.#port = port;
+    this.#failure.promise.catch(() => {});
+  }
+
+  /** Rejects when the stream fails, for who waits for something else meanwhile. Never resolves. */
+  get failure(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  /** For the session: a message of this stream arrived. */
+  accept(message: Message): void {
+    switch (message.status) {
+      case MessageStatus.CONTINUE:
+        if (message.payload.length === 0) this.#isAtEnd = true;
+        else this.#hold(message.payload);
+        break;
+      case MessageStatus.OK:
+        this.#isAtEnd = true;
+        this.#isConfirmed = true;
+        break;
+      case MessageStatus.ERROR:
+        this.fail(decodeError(message.payload, { procedure: this.#port.name, isReply: false }));
+        return;
+      default:
+        throw new LibvirtProtocolError(`stream message with status ${message.status}`);
+    }
+    this.#wake();
+  }
+
+  /** For the session: nothing more will come. */
+  fail(error: unknown): void {
+    if (this.#isOver) return;
+    this.#error = error;
+    this.#failure.reject(error);
+    this.#over();
+  }
+
+  /** The next chunk, or undefined at the end of data. */
+  async read(options: StreamWaitOptions = {}): Promise<Buffer | undefined> {
+    await this.#until(() => this.#chunks.length > 0 || this.#isAtEnd, options);
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) {
+      this.#heldBytes -= chunk.length;
+      if (this.#heldBytes < highWaterBytes / 2) this.#port.setPaused(false);
+    }
+    return chunk;
+  }
+
+  /** Sends one message of data and waits until the socket has room again. */
+  async write(bytes: Uint8Array, options: StreamWaitOptions = {}): Promise<void> {
+    this.#throwIfFailed();
+    options.signal?.throwIfAborted();
+    if (this.#isOver) throw new LibvirtProtocolError(`${this.#port.name}: written to after its end`);
+    if (this.#port.send(MessageStatus.CONTINUE, bytes)) return;
+    let hasRoom = false;
+    void this.#wakeWhenDrained(() => {
+      hasRoom = true;
+    });
+    await this.#until(() => hasRoom, options);
+  }
+
+  /** Says that no more data comes and waits until the daemon has confirmed that all of it was taken. */
+  async finish(options: StreamWaitOptions = {}): Promise<void> {
+    this.#throwIfFailed();
+    if (this.#isOver) return;
+    this.#port.send(MessageStatus.OK, noBytes);
+    this.#dropHeld();
+    await this.#until(() => this.#isConfirmed, options);
+    this.#over();
+  }
+
+  /** Gives the stream up; the daemon drops what it has not written. Idempotent. */
+  abort(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#port.send(MessageStatus.ERROR, noBytes);
+    this.fail(reason);
+  }
+
+  async #wakeWhenDrained(onRoom: () => void): Promise<void> {
+    try {
+      await this.#port.drained();
+      onRoom();
+      this.#wake();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#chunks.push(bytes);
+    this.#heldBytes += bytes.length;
+    if (this.#heldBytes >= highWaterBytes) this.#port.setPaused(true);
+  }
+
+  #dropHeld(): void {
+    this.#chunks.length = 0;
+    this.#heldBytes = 0;
+    this.#port.setPaused(false);
+  }
+
+  #over(): void {
+    this.#isOver = true;
+    this.#port.setPaused(false);
+    this.#port.onEnd();
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  #throwIfFailed(): void {
+    if (this.#error !== undefined) throw this.#error as Error;
+  }
+
+  async #until(isReached: () => boolean, options: StreamWaitOptions): Promise<void> {
+    const timeoutMs = options.timeoutMs ?? this.#port.stallTimeoutMs;
+    const { signal } = options;
+    while (!isReached()) {
+      this.#throwIfFailed();
+      signal?.throwIfAborted();
+      await this.#nextChange(timeoutMs, signal);
+    }
+  }
+
+  /** Resolves on any change, on abort too; rejects when nothing changes for too long. */
+  #nextChange(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onChange);
+      };
+      const onChange = (): void => {
+        end();
+        resolve();
+      };
+      const onTimeout = (): void => {
+        end();
+        reject(new LibvirtTimeoutError(this.#port.name, timeoutMs, { detail: "the stream stalled" }));
+      };
+      const timer = Number.isFinite(timeoutMs) ? setTimeout(onTimeout, timeoutMs) : undefined;
+      signal?.addEventListener("abort", onChange, { once: true });
+      void this.#changed.promise.then(onChange);
+    });
+  }
+}
