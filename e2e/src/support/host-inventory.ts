@@ -1,0 +1,48 @@
+// What lies on the hypervisor, asked of libvirt directly and not of the program under test.
+
+import { readdir } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+const poolDirectory = "/var/lib/libvirt/images/vivarium";
+
+async function virsh(...args: readonly string[]): Promise<string> {
+  const { stdout } = await execute("virsh", ["-c", "qemu:///system", "-q", ...args]);
+  return stdout.trim();
+}
+
+async function names(...args: readonly string[]): Promise<readonly string[]> {
+  return (await virsh(...args))
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+}
+
+export interface Inventory {
+  readonly domains: readonly string[];
+  readonly running: readonly string[];
+  /** Files of VMs in the pool; base images are left out. */
+  readonly files: readonly string[];
+}
+
+export async function inventory(): Promise<Inventory> {
+  const [domains, running, files] = await Promise.all([
+    names("list", "--all", "--name"),
+    names("list", "--state-running", "--name"),
+    readdir(poolDirectory).catch(() => []),
+  ]);
+  return { domains, running, files: files.filter((file) => !file.startsWith("image-")).sort() };
+}
+
+/** MAC addresses that hold a DHCP lease in network `default`. */
+export async function leasedMacs(): Promise<readonly string[]> {
+  return (await names("net-dhcp-leases", "default")).flatMap(
+    (line) => /([0-9a-f]{2}:){5}[0-9a-f]{2}/.exec(line)?.[0] ?? [],
+  );
+}
+
+/** Does to a domain what an operator would do behind our back. */
+export async function meddle(...args: readonly string[]): Promise<void> {
+  await virsh(...args);
+}
