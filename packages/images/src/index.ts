@@ -25,3 +25,5 @@ export type { ImageCacheOptions, ImageLogger } from "./image-cache.ts";
 export type { ImageClock } from "./download.ts";
 export type { ImageFetch, ImageResponse } from "./http-source.ts";
 export { debootstrapHostPackages } from "./debootstrap-build.ts";
+export { checkUserData } from "./user-data.ts";
+export type { UserDataProblem } from "./user-data.ts";

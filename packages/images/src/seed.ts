@@ -16,8 +16,8 @@ export interface SeedMetaData {
 }
 
 export interface SeedSpec {
-  /** As the user wrote it; empty or absent gives an empty `#cloud-config`. */
-  readonly userData?: string;
+  /** As the user wrote it, or bytes (gzip); empty or absent gives an empty `#cloud-config`. */
+  readonly userData?: string | Uint8Array;
   readonly metaData: SeedMetaData;
   /** Absent: cloud-init's own default, DHCP on the first interface. A string is the user's own YAML. */
   readonly networkConfig?: NetworkConfig | string;
@@ -41,8 +41,10 @@ export function buildSeed(spec: SeedSpec): Uint8Array {
   return writeIso({ volumeId: "cidata", files });
 }
 
-function file(name: string, text: string): IsoFile {
-  return { name, content: new TextEncoder().encode(text) };
+function file(name: string, content: string | Uint8Array): IsoFile {
+  if (typeof content !== "string") return { name, content };
+  // Compressed data that came as one character a byte stays what it is.
+  return { name, content: Buffer.from(content, content.startsWith("\u001f\u008b") ? "latin1" : "utf8") };
 }
 
 /** JSON that is YAML too: PyYAML refuses the control characters that JSON allows unescaped. */
