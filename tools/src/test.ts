@@ -1,11 +1,13 @@
 // Runs tests: `test.ts unit|e2e|all [path…]`. The last line is always `N passed, N failed, N skipped`, summed over all; before
 // it the skipped tests with their reasons, so that what was not tested is never silent.
 
+import { execFileSync } from "node:child_process";
 import { Readable } from "node:stream";
 import { spec as Spec } from "node:test/reporters";
 import { run } from "node:test";
 import type { TestEvent } from "node:test/reporters";
 import { findFiles, repositoryRoot } from "./repository.ts";
+import { runInNamespaces } from "./run-in-namespaces.ts";
 import { TestTally } from "./test-tally.ts";
 
 interface Suite {
@@ -14,6 +16,10 @@ interface Suite {
   readonly concurrency: number;
   /** Longest time for one file. A file that does not end by itself has leaked something. */
   readonly timeoutMs: number;
+  /** Run before the first file. */
+  readonly prepare?: string;
+  /** Files that get a libvirt of their own, away from the machine's. */
+  readonly isIsolated?: (file: string) => boolean;
 }
 
 const suites: Readonly<Record<string, Suite>> = {
@@ -22,8 +28,14 @@ const suites: Readonly<Record<string, Suite>> = {
     concurrency: 2,
     timeoutMs: 120_000,
   },
-  // One at a time: they share the host's hypervisor.
-  e2e: { patterns: ["e2e/src/**/*.test.ts"], concurrency: 1, timeoutMs: 900_000 },
+  // One at a time: guests without KVM need all the processors there are.
+  e2e: {
+    patterns: ["e2e/src/**/*.test.ts"],
+    concurrency: 1,
+    timeoutMs: 900_000,
+    prepare: "e2e/src/prepare.ts",
+    isIsolated: (file) => !file.includes("e2e/src/host/"),
+  },
 };
 
 const [which = "", ...filters] = process.argv.slice(2);
@@ -53,6 +65,9 @@ console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skippe
 async function runSuite(suite: Suite): Promise<void> {
   const all = await findFiles(suite.patterns);
   const waiting = filters.length === 0 ? all : all.filter((file) => filters.some((filter) => file.includes(filter)));
+  if (suite.prepare !== undefined && waiting.length > 0) {
+    execFileSync(process.execPath, [suite.prepare], { cwd: repositoryRoot, stdio: "inherit" });
+  }
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined && !stop.signal.aborted; file = waiting.shift()) {
       await runFile(file, suite);
@@ -63,11 +78,12 @@ async function runSuite(suite: Suite): Promise<void> {
 
 /** Each file is a run of its own: node's `timeout` would not end a file whose tests are done but whose process goes on. */
 async function runFile(file: string, suite: Suite): Promise<void> {
-  const events = run({
-    cwd: repositoryRoot,
-    files: [file],
-    signal: AbortSignal.any([stop.signal, AbortSignal.timeout(suite.timeoutMs)]),
-  });
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(suite.timeoutMs)]);
+  if (suite.isIsolated?.(file) === true) {
+    await runInNamespaces(file, { tally, signal });
+    return;
+  }
+  const events = run({ cwd: repositoryRoot, files: [file], signal });
   events.on("test:pass", (test) => tally.addPass(file, test));
   events.on("test:fail", (test) => tally.addFail(file, test));
   // Files that run side by side must not mix their lines.

@@ -1,0 +1,48 @@
+// Runs one end-to-end test file in namespaces of its own (e2e/enter.sh), where it may restart and kill libvirtd as it likes.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ReportLine } from "./line-reporter.ts";
+import { repositoryRoot } from "./repository.ts";
+import type { TestTally } from "./test-tally.ts";
+
+const reporter = fileURLToPath(new URL("line-reporter.ts", import.meta.url));
+
+export async function runInNamespaces(
+  file: string,
+  { tally, signal }: { readonly tally: TestTally; readonly signal: AbortSignal },
+): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), "vivarium-e2e-"));
+  const report = join(scratch, "report.jsonl");
+  const command = [
+    "--test",
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    `--test-reporter=${reporter}`,
+    `--test-reporter-destination=${report}`,
+    file,
+  ];
+  // Without root there is nothing to enter: the tests then say so and are skipped.
+  const enter = process.getuid?.() === 0 ? ["e2e/enter.sh", join(scratch, "host")] : [];
+  const [program = process.execPath, ...args] = [...enter, process.execPath, ...command];
+  try {
+    const child = spawn(program, args, { cwd: repositoryRoot, stdio: ["ignore", "inherit", "inherit"], signal });
+    const [code] = (await once(child, "exit").catch((error: unknown) => [String(error)])) as [unknown];
+    const lines = (await readFile(report, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
+    for (const line of lines) add(file, JSON.parse(line) as ReportLine, tally);
+    if (lines.length === 0) tally.failed.push({ file, name: `the file as a whole: ended with ${String(code)}` });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+function add(file: string, line: ReportLine, tally: TestTally): void {
+  const error = Object.assign(new Error(line.name), { failureType: line.failureType });
+  const test = { ...line, details: { type: line.testType, error } };
+  if (line.type === "pass") tally.addPass(file, test);
+  else tally.addFail(file, test);
+}
