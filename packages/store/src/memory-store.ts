@@ -123,7 +123,7 @@ class MemoryStore implements Store {
   #at(revision: number): ReadonlyMap<string, KeyValue> {
     if (revision === this.#hub.revision) return this.#current;
     const state = new Map(this.#current);
-    for (const event of this.#history.slice(revision - this.#hub.compacted).reverse()) {
+    for (const event of this.#history.slice(revision - this.#hub.compacted).toReversed()) {
       if (event.previous === undefined) state.delete(event.key);
       else state.set(event.key, event.previous);
     }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { bytes, storeConformance, text } from "../store-conformance.ts";
-import { StoreError } from "../store-error.ts";
+import { CompactedError, StoreError } from "../store-error.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 
 const directory = await mkdtemp(join(tmpdir(), "vivarium-store-"));
@@ -61,7 +61,11 @@ describe("sqlite: the file", () => {
     await assert.rejects(store.list("/", { revision: newest - 150 }));
     assert.equal((await store.list("/", { revision: newest - 100 })).items.length, 1);
     for (let index = 0; index < 1000; index++) await store.put("/a", bytes("z"));
-    await assert.rejects(store.list("/", { revision: (await store.revision()) - 600 }), undefined, "bounded by number");
+    await assert.rejects(
+      store.list("/", { revision: (await store.revision()) - 600 }),
+      CompactedError,
+      "bounded by number",
+    );
     await store.close();
   });
 });

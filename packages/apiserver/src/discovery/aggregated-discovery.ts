@@ -1,0 +1,71 @@
+// All groups, versions and kinds in one answer (apidiscovery.k8s.io/v2), so that clients need no call per group.
+
+import type { Resource } from "../resource.ts";
+import type { ServerState } from "../server-state.ts";
+import { definitionsResource } from "./custom-resource-definitions.ts";
+import { verbsOf } from "./resource-verbs.ts";
+
+export const aggregatedMediaType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+export function aggregatedDiscovery(state: ServerState, groups: readonly string[]): object {
+  return {
+    kind: "APIGroupDiscoveryList",
+    apiVersion: "apidiscovery.k8s.io/v2",
+    metadata: {},
+    items: [
+      ...groups.map((group) => ({
+        metadata: group === "" ? { creationTimestamp: null } : { name: group, creationTimestamp: null },
+        versions: state.registry.versionsOf(group).map((version) => ({
+          version,
+          freshness: "Current",
+          resources: state.registry
+            .all()
+            .filter((resource) => resource.group === group && resource.version === version)
+            .map((resource) => discoveryOf(state, resource)),
+        })),
+      })),
+      ...(groups.includes("") ? [] : [definitionsGroup]),
+    ],
+  };
+}
+
+const definitionsGroup = {
+  metadata: { name: definitionsResource.group, creationTimestamp: null },
+  versions: [
+    {
+      version: definitionsResource.version,
+      freshness: "Current",
+      resources: [
+        {
+          resource: definitionsResource.plural,
+          responseKind: { group: "", version: "", kind: definitionsResource.kind },
+          scope: "Cluster",
+          singularResource: "customresourcedefinition",
+          shortNames: ["crd", "crds"],
+          verbs: verbsOf.readOnly,
+        },
+      ],
+    },
+  ],
+};
+
+function discoveryOf(state: ServerState, resource: Resource): object {
+  const { group, version, plural, singular, kind, shortNames, categories } = resource;
+  const responseKind = { group, version, kind };
+  const subresources = [
+    ...(resource.hasStatus ? [{ subresource: "status", responseKind, verbs: verbsOf.status }] : []),
+    ...state.subresources
+      .of(group, plural)
+      .map(({ name }) => ({ subresource: name, responseKind, verbs: verbsOf.added })),
+  ];
+  return {
+    resource: plural,
+    responseKind,
+    scope: resource.namespaced ? "Namespaced" : "Cluster",
+    singularResource: singular,
+    verbs: verbsOf.object,
+    ...(shortNames.length > 0 && { shortNames }),
+    ...(categories.length > 0 && { categories }),
+    ...(subresources.length > 0 && { subresources }),
+  };
+}

@@ -1,0 +1,137 @@
+// OpenAPI v3 documents of one group and version: kubectl explains fields from them, and finds there whether the server validates.
+
+import type { JsonSchema } from "../custom-resource-definition.ts";
+import { metaSchema } from "../meta/meta-schema.ts";
+import type { Resource } from "../resource.ts";
+
+const metaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+const listMetaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+
+export function openapiDocument(resources: readonly Resource[]): object {
+  const schemas: Record<string, object> = {
+    [metaName]: metaSchema,
+    [listMetaName]: {
+      type: "object",
+      description: "Metadata of a list.",
+      properties: { resourceVersion: { type: "string" }, continue: { type: "string" } },
+    },
+  };
+  const paths: Record<string, object> = {};
+  for (const resource of resources) {
+    const name = schemaName(resource, resource.kind);
+    schemas[name] = objectSchema(resource);
+    schemas[schemaName(resource, resource.listKind)] = listSchema(resource, name);
+    Object.assign(paths, resourcePaths(resource, name));
+  }
+  return { openapi: "3.0.0", info: { title: "Vivarium", version: "v1" }, paths, components: { schemas } };
+}
+
+/** `io.virtrigaud.infra.v1beta1.VirtualMachine`. */
+export function schemaName({ group, version }: Resource, kind: string): string {
+  const prefix = group === "" ? "io.k8s.api.core" : group.split(".").toReversed().join(".");
+  return `${prefix}.${version}.${kind}`;
+}
+
+export function objectSchema(resource: Resource, refPrefix = "#/components/schemas/"): object {
+  const { group, version, kind, schema } = resource;
+  const plain = toOpenapi(schema);
+  return {
+    ...plain,
+    properties: {
+      ...(plain["properties"] as object | undefined),
+      metadata: {
+        description: "Standard object's metadata.",
+        default: {},
+        allOf: [{ $ref: refPrefix + metaName }],
+      },
+    },
+    "x-kubernetes-group-version-kind": [{ group, version, kind }],
+  };
+}
+
+/** OpenAPI knows neither null types nor int-or-string. */
+function toOpenapi(schema: JsonSchema): Record<string, unknown> {
+  const out: Record<string, unknown> = { ...schema };
+  if (schema.properties !== undefined)
+    out["properties"] = Object.fromEntries(
+      Object.entries(schema.properties).map(([name, child]) => [name, toOpenapi(child)]),
+    );
+  if (schema.items !== undefined) out["items"] = toOpenapi(schema.items);
+  if (typeof schema.additionalProperties === "object")
+    out["additionalProperties"] = toOpenapi(schema.additionalProperties);
+  if (schema["x-kubernetes-int-or-string"] === true) {
+    delete out["anyOf"];
+    out["oneOf"] = [{ type: "integer" }, { type: "string" }];
+    delete out["type"];
+    out["format"] = "int-or-string";
+  }
+  return out;
+}
+
+function listSchema(resource: Resource, itemName: string): object {
+  const { group, version, listKind: kind } = resource;
+  return {
+    description: `${kind} is a list of ${resource.kind}.`,
+    type: "object",
+    required: ["items"],
+    properties: {
+      apiVersion: { type: "string" },
+      kind: { type: "string" },
+      metadata: { allOf: [{ $ref: `#/components/schemas/${listMetaName}` }] },
+      items: { type: "array", items: { $ref: `#/components/schemas/${itemName}` } },
+    },
+    "x-kubernetes-group-version-kind": [{ group, version, kind }],
+  };
+}
+
+function resourcePaths(resource: Resource, name: string): Record<string, object> {
+  const { group, version, kind, plural, namespaced } = resource;
+  const root = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
+  const collection = `${root}/${namespaced ? "namespaces/{namespace}/" : ""}${plural}`;
+  const content = { "application/json": { schema: { $ref: `#/components/schemas/${name}` } } };
+  const operation = (action: string, id: string, extra: object = {}) => ({
+    operationId: `${id}${group === "" ? "Core" : ""}${version}${kind}`,
+    "x-kubernetes-action": action,
+    "x-kubernetes-group-version-kind": { group, version, kind },
+    responses: { 200: { description: "OK", content } },
+    ...extra,
+  });
+  const writes = { parameters: writeParameters };
+  const body = { requestBody: { content } };
+  const patchBody = {
+    requestBody: {
+      content: Object.fromEntries(
+        ["application/json-patch+json", "application/merge-patch+json"].map((type) => [
+          type,
+          { schema: { type: "object" } },
+        ]),
+      ),
+    },
+  };
+  const pathParameters = namespaced ? [pathParameter("namespace")] : [];
+  return {
+    [collection]: {
+      parameters: pathParameters,
+      get: operation("list", "list"),
+      post: operation("post", "create", { ...writes, ...body }),
+      delete: operation("deletecollection", "deleteCollection"),
+    },
+    [`${collection}/{name}`]: {
+      parameters: [...pathParameters, pathParameter("name")],
+      get: operation("get", "read"),
+      put: operation("put", "replace", { ...writes, ...body }),
+      patch: operation("patch", "patch", { ...writes, ...patchBody }),
+      delete: operation("delete", "delete", { parameters: writeParameters.slice(0, 1) }),
+    },
+  };
+}
+
+const writeParameters = ["dryRun", "fieldManager", "fieldValidation"].map((name) => ({
+  name,
+  in: "query",
+  schema: { type: "string", uniqueItems: true },
+}));
+
+function pathParameter(name: string): object {
+  return { name, in: "path", required: true, schema: { type: "string", uniqueItems: true } };
+}

@@ -1,0 +1,9 @@
+// The verbs that discovery names.
+
+export const verbsOf = {
+  object: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+  status: ["get", "patch", "update"],
+  /** Subresources that the composition root adds: read or connected to. */
+  added: ["get"],
+  readOnly: ["get", "list"],
+} as const;

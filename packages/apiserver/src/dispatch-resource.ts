@@ -1,0 +1,106 @@
+// From a resource path and an HTTP method to the verb that serves it.
+
+import type { ApiRequest, ApiResponse } from "@vivarium/api";
+import { methodNotAllowed, notFound, pathNotFound } from "./errors.ts";
+import type { ResourcePath } from "./input/resource-path.ts";
+import { keyOf, type NamedTarget, type Target } from "./input/target.ts";
+import type { RequestContext } from "./request-context.ts";
+import type { Resource } from "./resource.ts";
+import type { ServerState } from "./server-state.ts";
+import type { Subresource, SubresourceContext } from "./subresources.ts";
+import { create } from "./verbs/create.ts";
+import { deleteCollection } from "./verbs/delete-collection.ts";
+import { deleteOne } from "./verbs/delete.ts";
+import { get } from "./verbs/get.ts";
+import { list } from "./verbs/list.ts";
+import { patch } from "./verbs/patch.ts";
+import { update } from "./verbs/update.ts";
+import { watch } from "./verbs/watch.ts";
+
+export async function dispatchResource(
+  state: ServerState,
+  context: RequestContext,
+  path: ResourcePath,
+): Promise<ApiResponse> {
+  const target = resolve(state, path);
+  if (target.resource.deprecationWarning !== undefined) context.warnings.push(target.resource.deprecationWarning);
+  if (path.name === undefined) return verbOf(collectionVerbs, context)(state, context, target);
+  const named: NamedTarget = { ...target, name: path.name };
+  if (path.subresource === undefined) return verbOf(objectVerbs, context)(state, context, named);
+  if (path.subresource === "status" && target.resource.hasStatus)
+    return verbOf(statusVerbs, context)(state, context, { ...named, subresource: "status" });
+  return added(state, context, { target: named, name: path.subresource });
+}
+
+type Verb<T> = (state: ServerState, context: RequestContext, target: T) => Promise<ApiResponse>;
+type VerbTable<T> = Readonly<Partial<Record<ApiRequest["method"], Verb<T>>>>;
+
+const collectionVerbs: VerbTable<Target> = { GET: listOrWatch, POST: create, DELETE: deleteCollection };
+const objectVerbs: VerbTable<NamedTarget> = { GET: get, PUT: update, PATCH: patch, DELETE: deleteOne };
+const statusVerbs: VerbTable<NamedTarget> = { GET: get, PUT: update, PATCH: patch };
+
+function listOrWatch(state: ServerState, context: RequestContext, target: Target): Promise<ApiResponse> {
+  const wanted = context.request.query.get("watch");
+  return wanted === "true" || wanted === "1" ? watch(state, context, target) : list(state, context, target);
+}
+
+function verbOf<T>(table: VerbTable<T>, context: RequestContext): Verb<T> {
+  const verb = table[context.request.method];
+  if (verb === undefined) throw methodNotAllowed();
+  return verb;
+}
+
+async function added(
+  state: ServerState,
+  context: RequestContext,
+  { target, name }: { readonly target: NamedTarget; readonly name: string },
+): Promise<ApiResponse> {
+  const subresource = state.subresources.find(target.resource.group, target.resource.plural, name);
+  if (subresource === undefined) throw pathNotFound();
+  if (subresource.get === undefined || context.request.method !== "GET") throw methodNotAllowed();
+  await assertExists(state, target);
+  return subresource.get(subresourceContext(state, context, target));
+}
+
+/** The subresource that a WebSocket wants; its parent object exists. */
+export async function findConnect(
+  state: ServerState,
+  context: RequestContext,
+  path: ResourcePath,
+): Promise<{ subresource: Subresource; context: SubresourceContext }> {
+  const target = resolve(state, path);
+  const subresource =
+    path.subresource === undefined
+      ? undefined
+      : state.subresources.find(target.resource.group, target.resource.plural, path.subresource);
+  if (path.name === undefined || subresource === undefined) throw pathNotFound();
+  if (subresource.connect === undefined) throw methodNotAllowed();
+  const named = { ...target, name: path.name };
+  await assertExists(state, named);
+  return { subresource, context: subresourceContext(state, context, named) };
+}
+
+function resolve(state: ServerState, path: ResourcePath): Target {
+  const resource = state.registry.find(path.group, path.version, path.plural);
+  if (resource === undefined || !isPlacePossible(resource, path)) throw pathNotFound();
+  return { resource, ...(path.namespace !== undefined && { namespace: path.namespace }) };
+}
+
+/** Cluster-scoped kinds are in no namespace; a namespaced object is in one. */
+function isPlacePossible(resource: Resource, { namespace, name }: ResourcePath): boolean {
+  return resource.namespaced ? name === undefined || namespace !== undefined : namespace === undefined;
+}
+
+async function assertExists(state: ServerState, target: NamedTarget): Promise<void> {
+  if ((await state.store.get(keyOf(target))) === undefined) throw notFound(target.resource, target.name);
+}
+
+function subresourceContext(state: ServerState, { request }: RequestContext, target: NamedTarget): SubresourceContext {
+  const { namespace, name } = target;
+  return {
+    key: { name, ...(namespace !== undefined && { namespace }) },
+    query: request.query,
+    user: request.user,
+    signal: AbortSignal.any([request.signal, state.closing]),
+  };
+}

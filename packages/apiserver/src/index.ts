@@ -1,0 +1,10 @@
+// A generic Kubernetes-style API server. It serves whatever kinds it is given as CustomResourceDefinitions and knows none of them by
+// name but a few core ones (src/strategies).
+//
+//   request ─► router ─► dispatch ─► verb (src/verbs) ─► prepare: default, validate ─► store
+//                                      └─► output: JSON, Table, watch events ◄────────────┘
+
+export { createApiServer, type ApiServer, type ApiServerOptions, type Connection } from "./create-api-server.ts";
+export type { CustomResourceDefinition } from "./custom-resource-definition.ts";
+export { listenHttps, type HttpsListener, type HttpsOptions } from "./https/listen-https.ts";
+export type { ByteStream, Subresource, SubresourceContext } from "./subresources.ts";

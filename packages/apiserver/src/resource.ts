@@ -1,0 +1,105 @@
+// One served version of one kind: everything the verbs need to know about it.
+
+import type { StatusDetails } from "@vivarium/api";
+import type {
+  CustomResourceColumn,
+  CustomResourceDefinition,
+  CustomResourceVersion,
+  JsonSchema,
+} from "./custom-resource-definition.ts";
+import { metaSchema } from "./meta/meta-schema.ts";
+import { compileValidator, type SchemaValidator } from "./schema/schema-validator.ts";
+import { strategyOf } from "./strategies/strategy-table.ts";
+import type { Strategy } from "./strategies/strategy.ts";
+
+export class Resource {
+  readonly group: string;
+  readonly version: string;
+  readonly apiVersion: string;
+  /** The apiVersion that stored bytes carry. */
+  readonly storageApiVersion: string;
+  readonly kind: string;
+  readonly listKind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly namespaced: boolean;
+  readonly hasStatus: boolean;
+  /** Of the whole object, metadata included. */
+  readonly schema: JsonSchema;
+  readonly columns: readonly CustomResourceColumn[];
+  /** JSON paths without the leading dot, as field selectors write them. */
+  readonly selectableFields: readonly string[];
+  readonly strategy: Strategy;
+  readonly deprecationWarning: string | undefined;
+  readonly isStorageVersion: boolean;
+  #validator: SchemaValidator | undefined;
+
+  constructor(definition: CustomResourceDefinition, version: CustomResourceVersion) {
+    const { group, names, scope, versions } = definition.spec;
+    const apiVersion = (name: string): string => (group === "" ? name : `${group}/${name}`);
+    this.group = group;
+    this.version = version.name;
+    this.apiVersion = apiVersion(version.name);
+    this.storageApiVersion = apiVersion(versions.find((each) => each.storage)?.name ?? version.name);
+    this.isStorageVersion = this.apiVersion === this.storageApiVersion;
+    this.kind = names.kind;
+    this.listKind = names.listKind ?? `${names.kind}List`;
+    this.plural = names.plural;
+    this.singular = names.singular ?? names.kind.toLowerCase();
+    this.shortNames = names.shortNames ?? [];
+    this.categories = names.categories ?? [];
+    this.namespaced = scope === "Namespaced";
+    this.hasStatus = version.subresources?.status !== undefined;
+    this.schema = withMeta(version.schema?.openAPIV3Schema ?? { "x-kubernetes-preserve-unknown-fields": true });
+    this.columns = version.additionalPrinterColumns ?? [
+      { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+    ];
+    this.strategy = strategyOf(group, names.plural);
+    this.selectableFields = [
+      ...(version.selectableFields ?? []).map((field) => field.jsonPath.replace(/^\./, "")),
+      ...(this.strategy.selectableFields ?? []),
+    ];
+    this.deprecationWarning =
+      version.deprecated === true
+        ? (version.deprecationWarning ?? `${this.apiVersion} ${this.kind} is deprecated`)
+        : undefined;
+  }
+
+  /** `virtualmachines.infra.virtrigaud.io`, or the plural alone for core kinds. */
+  get qualifiedPlural(): string {
+    return this.group === "" ? this.plural : `${this.plural}.${this.group}`;
+  }
+
+  get qualifiedKind(): string {
+    return this.group === "" ? this.kind : `${this.kind}.${this.group}`;
+  }
+
+  /** Compiled at first use: most kinds of most servers are never written. */
+  get validator(): SchemaValidator {
+    this.#validator ??= compileValidator(this.schema);
+    return this.#validator;
+  }
+
+  /** What the Status of an error about one of these says. */
+  detailsOf(name: string): StatusDetails {
+    return { name, ...(this.group !== "" && { group: this.group }), kind: this.plural };
+  }
+
+  /** The store's prefix of all objects, or of one namespace's. */
+  keyPrefix(namespace?: string): string {
+    const all = `/registry/${this.group === "" ? "core" : this.group}/${this.plural}/`;
+    return namespace === undefined || !this.namespaced ? all : `${all}${namespace}/`;
+  }
+
+  keyOf(namespace: string | undefined, name: string): string {
+    return this.keyPrefix(namespace) + name;
+  }
+}
+
+function withMeta(schema: JsonSchema): JsonSchema {
+  const apiVersion: JsonSchema = { type: "string", description: "Group and version of the kind." };
+  const kind: JsonSchema = { type: "string", description: "The kind of the object." };
+  return { ...schema, type: "object", properties: { apiVersion, kind, ...schema.properties, metadata: metaSchema } };
+}

@@ -1,0 +1,82 @@
+// Every path that the server answers, and what all answers have in common: errors become a Status, warnings become headers.
+
+import { StatusError, type ApiRequest, type ApiResponse } from "@vivarium/api";
+import { StoreError } from "@vivarium/store";
+import { discoveryRoutes } from "./discovery/discovery-routes.ts";
+import { dispatchResource } from "./dispatch-resource.ts";
+import { methodNotAllowed, pathNotFound } from "./errors.ts";
+import { parseResourcePath } from "./input/resource-path.ts";
+import { respondError, respondText } from "./output/respond.ts";
+import type { RequestContext } from "./request-context.ts";
+import type { ServerState } from "./server-state.ts";
+
+export type Route = (context: RequestContext) => ApiResponse | Promise<ApiResponse>;
+
+/** A handler for all requests. It never throws. */
+export function createRouter(state: ServerState): (request: ApiRequest) => Promise<ApiResponse> {
+  const routes = new Map<string, Route>([...healthRoutes(state), ...discoveryRoutes(state)]);
+  return async (request) => {
+    const context: RequestContext = { request, now: state.now(), warnings: [] };
+    try {
+      const response = await route(state, context, routes);
+      return withWarnings(response, context.warnings);
+    } catch (error) {
+      return withWarnings(respondError(toStatusError(state, request, error)), context.warnings);
+    }
+  };
+}
+
+async function route(
+  state: ServerState,
+  context: RequestContext,
+  routes: ReadonlyMap<string, Route>,
+): Promise<ApiResponse> {
+  const { path, method } = context.request;
+  const fixed = routes.get(path) ?? routes.get(path.replace(/\/$/, ""));
+  if (fixed !== undefined) {
+    if (method !== "GET") throw methodNotAllowed();
+    return fixed(context);
+  }
+  const resourcePath = parseResourcePath(path);
+  if (resourcePath === undefined) throw pathNotFound();
+  return dispatchResource(state, context, resourcePath);
+}
+
+function healthRoutes(state: ServerState): [string, Route][] {
+  const ok: Route = () => respondText(200, "ok");
+  const ready: Route = async () => {
+    await state.store.revision();
+    return respondText(200, "ok");
+  };
+  return [
+    ["/livez", ok],
+    ["/healthz", ready],
+    ["/readyz", ready],
+  ];
+}
+
+export function toStatusError(state: ServerState, request: ApiRequest, error: unknown): StatusError {
+  if (error instanceof StatusError) return error;
+  if (error instanceof StoreError) {
+    state.log.error({ err: error, path: request.path }, "the store failed");
+    return new StatusError("ServiceUnavailable", `the store cannot serve the request now: ${error.code}`, {
+      details: { retryAfterSeconds: 1 },
+      cause: error,
+    });
+  }
+  state.log.error({ err: error, method: request.method, path: request.path }, "a request failed by a bug");
+  return new StatusError("InternalError", "Internal error occurred: the server's log has more", { cause: error });
+}
+
+/** RFC 7234 warn-code 299, as kubectl reads it. */
+function withWarnings(response: ApiResponse, warnings: readonly string[]): ApiResponse {
+  if (warnings.length === 0) return response;
+  const headers = [...new Set(warnings)].map((warning) => `299 - "${quotable(warning)}"`);
+  return { ...response, headers: { ...response.headers, warning: headers } };
+}
+
+/** Field names in it come from the request: nothing of them may end the quoted string or the header. */
+function quotable(text: string): string {
+  const printable = text.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 1024);
+  return printable.replaceAll(/(["\\])/g, "\\$1");
+}

@@ -1,0 +1,7 @@
+// Go's time.ParseDuration syntax, which the format `duration` means in Kubernetes.
+
+const pattern = /^[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
+
+export function isGoDuration(text: string): boolean {
+  return pattern.test(text);
+}

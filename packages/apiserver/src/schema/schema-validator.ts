@@ -1,0 +1,144 @@
+// Validates objects against a structural schema with Ajv, and words what is wrong as kube-apiserver does.
+
+import { Ajv, type ErrorObject } from "ajv";
+import addFormats from "ajv-formats";
+import type { JsonSchema } from "../custom-resource-definition.ts";
+import { invalidValue, notSupported, required, tooLong, tooMany, wrongType, type FieldError } from "./field-error.ts";
+import { checkListKeys } from "./list-keys.ts";
+import { isGoDuration } from "./go-duration.ts";
+
+/** Every error of the object; empty when it is valid. */
+export type SchemaValidator = (object: unknown) => FieldError[];
+
+const intOrString = "x-kubernetes-int-or-string";
+
+export function compileValidator(schema: JsonSchema): SchemaValidator {
+  // Patterns of CRDs are RE2, where escapes that Unicode mode forbids (`\-`) are usual.
+  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, unicodeRegExp: false, logger: false });
+  addFormats.default(ajv);
+  ajv.addFormat("duration", isGoDuration);
+  ajv.addFormat("byte", true);
+  ajv.addFormat("password", true);
+  ajv.addKeyword({
+    keyword: intOrString,
+    validate: (wanted: boolean, value: unknown) => !wanted || typeof value === "string" || Number.isInteger(value),
+  });
+  const validate = ajv.compile(toJsonSchema(schema));
+  return (object) => {
+    const errors = validate(object) ? [] : (validate.errors ?? []).flatMap((error) => toFieldErrors(error));
+    return unique([...errors, ...checkListKeys(object, schema)]);
+  };
+}
+
+/** What differs from plain JSON Schema: `nullable`, and int-or-string in place of a type. */
+function toJsonSchema(schema: JsonSchema): Record<string, unknown> {
+  const { nullable, default: _default, description: _description, ...rest } = schema;
+  const out: Record<string, unknown> = { ...rest };
+  if (schema.properties !== undefined) out["properties"] = mapValues(schema.properties, toJsonSchema);
+  if (schema.items !== undefined) out["items"] = toJsonSchema(schema.items);
+  if (typeof schema.additionalProperties === "object")
+    out["additionalProperties"] = toJsonSchema(schema.additionalProperties);
+  else delete out["additionalProperties"]; // Unknown fields are pruned or refused before.
+  for (const keyword of ["allOf", "anyOf", "oneOf"] as const)
+    if (schema[keyword] !== undefined) out[keyword] = schema[keyword].map(toJsonSchema);
+  if (schema.not !== undefined) out["not"] = toJsonSchema(schema.not);
+  if (schema[intOrString] === true) {
+    delete out["type"];
+    // Its usual companion `anyOf: [integer, string]` would say the same error three times.
+    if (isIntOrStringPair(schema.anyOf)) delete out["anyOf"];
+  }
+  if (nullable !== true) return out;
+  return { anyOf: [{ type: "null" }, out] };
+}
+
+function isIntOrStringPair(schemas: readonly JsonSchema[] | undefined): boolean {
+  return (
+    schemas?.length === 2 && schemas.every((each) => Object.keys(each).length === 1) && schemas[0]?.type !== undefined
+  );
+}
+
+function toFieldErrors(error: ErrorObject): FieldError[] {
+  const field = toFieldPath(error.instancePath);
+  const value: unknown = error.data;
+  const params = error.params as Record<string, unknown>;
+  const says = (why: string): FieldError[] => [invalidValue(field, value, `${field} in body ${why}`)];
+  switch (error.keyword) {
+    case "required":
+      return [required(join(field, String(params["missingProperty"])))];
+    case "type":
+      return [wrongType(field, value, String(params["type"]))];
+    case intOrString:
+      return [wrongType(field, value, "integer,string")];
+    case "enum":
+      return [notSupported(field, value, params["allowedValues"] as unknown[])];
+    case "minimum":
+    case "maximum":
+    case "exclusiveMinimum":
+    case "exclusiveMaximum":
+      return says(`should be ${comparisons[String(params["comparison"])] ?? "in range of"} ${String(params["limit"])}`);
+    case "multipleOf":
+      return says(`should be a multiple of ${String(params["multipleOf"])}`);
+    case "minLength":
+      return says(`should be at least ${String(params["limit"])} chars long`);
+    case "maxLength":
+      return [tooLong(field, Number(params["limit"]))];
+    case "pattern":
+      return says(`should match '${String(params["pattern"])}'`);
+    case "format":
+      return [
+        invalidValue(
+          field,
+          value,
+          `${field} in body must be of type ${String(params["format"])}: ${JSON.stringify(value)}`,
+        ),
+      ];
+    case "minItems":
+      return says(`should have at least ${String(params["limit"])} items`);
+    case "maxItems":
+      return [tooMany(field, (value as unknown[]).length, Number(params["limit"]))];
+    case "uniqueItems":
+      return says("shouldn't contain duplicates");
+    case "minProperties":
+      return says(`should have at least ${String(params["limit"])} properties`);
+    case "maxProperties":
+      return [tooMany(field, Object.keys(value as object).length, Number(params["limit"]))];
+    case "oneOf": {
+      const found = params["passingSchemas"] === null ? "none valid" : "more than one valid";
+      return [invalidValue(field, "", `"${field}" must validate one and only one schema (oneOf). Found ${found}`)];
+    }
+    case "anyOf":
+      return [invalidValue(field, "", `"${field}" must validate at least one schema (anyOf)`)];
+    case "not":
+      return [invalidValue(field, "", `"${field}" must not validate the schema (not)`)];
+    default:
+      return says(error.message ?? `does not satisfy ${error.keyword}`);
+  }
+}
+
+const comparisons: Readonly<Record<string, string>> = {
+  ">=": "greater than or equal to",
+  "<=": "less than or equal to",
+  ">": "greater than",
+  "<": "less than",
+};
+
+/** `/spec/disks/0/name` as `spec.disks[0].name`. */
+function toFieldPath(pointer: string): string {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : join(path, part)), "");
+}
+
+function join(path: string, name: string): string {
+  return path === "" ? name : `${path}.${name}`;
+}
+
+function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}
+
+function unique(errors: readonly FieldError[]): FieldError[] {
+  return [...new Map(errors.map((error) => [`${error.field}\n${error.message}`, error])).values()];
+}

@@ -1,0 +1,18 @@
+// What all verbs share.
+
+import type { Store } from "@vivarium/store";
+import type { Logger } from "pino";
+import type { NamespaceLifecycle } from "./namespace-lifecycle.ts";
+import type { ResourceRegistry } from "./resource-registry.ts";
+import type { SubresourceTable } from "./subresources.ts";
+
+export interface ServerState {
+  readonly store: Store;
+  readonly registry: ResourceRegistry;
+  readonly subresources: SubresourceTable;
+  readonly namespaces: NamespaceLifecycle;
+  readonly log: Logger;
+  readonly now: () => Date;
+  /** Aborted when the server closes; ends watches. */
+  readonly closing: AbortSignal;
+}

@@ -1,0 +1,49 @@
+// Subresources that the composition root adds to a kind: a log to read, a console to connect to. The server knows only where
+// they hang.
+
+import type { ApiResponse, ObjectKey, UserInfo } from "@vivarium/api";
+
+export interface SubresourceContext {
+  /** The parent object; it exists. */
+  readonly key: ObjectKey;
+  readonly query: URLSearchParams;
+  readonly user: UserInfo;
+  /** Aborted when the caller goes away or the server closes. */
+  readonly signal: AbortSignal;
+}
+
+/** Bytes in both directions. */
+export interface ByteStream {
+  /** What the other side sends; ends when it closes. */
+  readonly output: AsyncIterable<Uint8Array>;
+  /** Sends to the other side; resolves when more may be sent. */
+  write(bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Subresource {
+  readonly group: string;
+  readonly plural: string;
+  /** For example `console`. */
+  readonly name: string;
+  /** Answers GET. */
+  get?(context: SubresourceContext): Promise<ApiResponse>;
+  /** Serves one WebSocket; the connection is closed when the promise settles. */
+  connect?(context: SubresourceContext, socket: ByteStream): Promise<void>;
+}
+
+export class SubresourceTable {
+  readonly #byPath: ReadonlyMap<string, Subresource>;
+
+  constructor(subresources: readonly Subresource[]) {
+    this.#byPath = new Map(subresources.map((each) => [`${each.group}/${each.plural}/${each.name}`, each]));
+  }
+
+  find(group: string, plural: string, name: string): Subresource | undefined {
+    return this.#byPath.get(`${group}/${plural}/${name}`);
+  }
+
+  of(group: string, plural: string): readonly Subresource[] {
+    return [...this.#byPath.values()].filter((each) => each.group === group && each.plural === plural);
+  }
+}

@@ -1,0 +1,110 @@
+// DELETE of one object. What finalizers hold is marked with a deletionTimestamp and goes with the last of them.
+
+import type { ApiResponse, Status } from "@vivarium/api";
+import type { KeyValue } from "@vivarium/store";
+import { conflict, modified, notFound } from "../errors.ts";
+import { parseDeleteOptions, type DeleteOptions } from "../input/delete-options.ts";
+import { keyOf, type NamedTarget } from "../input/target.ts";
+import { respondJson, respondObject } from "../output/respond.ts";
+import { timestamp } from "../prepare.ts";
+import type { RequestContext } from "../request-context.ts";
+import type { Resource } from "../resource.ts";
+import type { ServerState } from "../server-state.ts";
+import { decodeStored, encodeStored, type ApiObject } from "../stored-object.ts";
+
+const maxAttempts = 20;
+
+/** `done`: the object is gone, or would be without dryRun. */
+type Deletion = { readonly done: boolean; readonly object: ApiObject };
+
+export async function deleteOne(
+  state: ServerState,
+  context: RequestContext,
+  target: NamedTarget,
+): Promise<ApiResponse> {
+  const { resource, name } = target;
+  const options = parseDeleteOptions(context.request);
+  const { done, object } = await deleteObject(state, { target, options, now: context.now });
+  if (!done) return respondObject(context, resource, object);
+  const { uid } = object.metadata;
+  const status: Omit<Status, "code"> = {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Success",
+    details: { ...resource.detailsOf(name), ...(uid !== undefined && { uid }) },
+  };
+  return respondJson(200, status);
+}
+
+export async function deleteObject(
+  state: ServerState,
+  { target, options, now }: { readonly target: NamedTarget; readonly options: DeleteOptions; readonly now: Date },
+): Promise<Deletion> {
+  const { resource, name } = target;
+  for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+    const found = await state.store.get(keyOf(target));
+    if (found === undefined) throw notFound(resource, name);
+    const object = decodeStored(found, resource);
+    assertPreconditions(target, object, options);
+    const deletion = await deleteFound(state, { resource, found, object, options, now });
+    if (deletion !== undefined) return deletion;
+  }
+  throw modified(resource, name);
+}
+
+/** Whether something wants to act before the object goes. */
+export function isHeld(resource: Resource, object: ApiObject): boolean {
+  return (object.metadata.finalizers ?? []).length > 0 || resource.strategy.isHeld?.(object) === true;
+}
+
+/** Undefined when somebody else wrote in between. */
+async function deleteFound(
+  state: ServerState,
+  {
+    resource,
+    found,
+    object,
+    options,
+    now,
+  }: {
+    readonly resource: Resource;
+    readonly found: KeyValue;
+    readonly object: ApiObject;
+    readonly options: DeleteOptions;
+    readonly now: Date;
+  },
+): Promise<Deletion | undefined> {
+  const condition = { expected: found.modRevision };
+  if (!isHeld(resource, object)) {
+    if (options.isDryRun) return { done: true, object };
+    const result = await state.store.delete(found.key, condition);
+    return result.deleted ? { done: true, object } : undefined;
+  }
+  if (object.metadata.deletionTimestamp !== undefined) return { done: false, object };
+  object.metadata.deletionTimestamp = timestamp(now);
+  object.metadata.deletionGracePeriodSeconds = 0;
+  if (object.metadata.generation !== undefined) object.metadata.generation++;
+  resource.strategy.markDeleted?.(object);
+  if (options.isDryRun) return { done: false, object };
+  const result = await state.store.put(found.key, encodeStored(object, resource), condition);
+  if (!result.written) return undefined;
+  if (resource.plural === "namespaces" && resource.group === "") state.namespaces.wake();
+  return { done: false, object: decodeStored(result.current, resource) };
+}
+
+function assertPreconditions({ resource, name }: NamedTarget, object: ApiObject, options: DeleteOptions): void {
+  const { uid, resourceVersion } = object.metadata;
+  if (options.uid !== undefined && options.uid !== uid)
+    throw conflict(
+      resource,
+      name,
+      `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid ?? ""}`,
+    );
+  if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion)
+    throw conflict(
+      resource,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion ?? ""}`,
+    );
+}

@@ -1,0 +1,71 @@
+// PUT of one object, and the read-modify-write that PATCH shares with it.
+
+import type { ApiResponse } from "@vivarium/api";
+import type { KeyValue } from "@vivarium/store";
+import { invalid, modified, notFound } from "../errors.ts";
+import { decodeObject } from "../input/decode-object.ts";
+import { parseBody } from "../input/parse-body.ts";
+import { isDryRun, keyOf, type NamedTarget } from "../input/target.ts";
+import { respondObject, respondStored } from "../output/respond.ts";
+import { isUnchanged, prepareUpdate } from "../prepare.ts";
+import type { RequestContext } from "../request-context.ts";
+import { invalidValue } from "../schema/field-error.ts";
+import type { ServerState } from "../server-state.ts";
+import { decodeStored, encodeStored, type ApiObject } from "../stored-object.ts";
+import { isHeld } from "./delete.ts";
+
+export async function update(state: ServerState, context: RequestContext, target: NamedTarget): Promise<ApiResponse> {
+  const { resource, name } = target;
+  const decoded = decodeObject(context, resource, parseBody(context.request));
+  const wanted = decoded.metadata.resourceVersion ?? "";
+  if (wanted === "" && !resource.strategy.allowsUnconditionalUpdate)
+    throw invalid(resource, name, [invalidValue("metadata.resourceVersion", 0, "must be specified for an update")]);
+  return updateObject(state, context, { target, change: () => structuredClone(decoded) });
+}
+
+const maxAttempts = 20;
+
+/**
+ * Writes what `change` makes of the stored object. Its resourceVersion, where it has one, must be the stored one; without one, or when it
+ * left it as it was, a write in between is no conflict: `change` is asked again.
+ */
+export async function updateObject(
+  state: ServerState,
+  context: RequestContext,
+  { target, change }: { readonly target: NamedTarget; readonly change: (old: ApiObject) => ApiObject },
+): Promise<ApiResponse> {
+  const { resource, name } = target;
+  const key = keyOf(target);
+  for (let attempt = 1; ; attempt++) {
+    const found = await state.store.get(key);
+    if (found === undefined) throw notFound(resource, name);
+    const old = decodeStored(found, resource);
+    const warnings = context.warnings.length;
+    const wanted = change(structuredClone(old));
+    const version = wanted.metadata.resourceVersion ?? "";
+    if (version !== "" && version !== old.metadata.resourceVersion) throw modified(resource, name);
+    const next = prepareUpdate(target, wanted, old);
+    if (isUnchanged(next, old)) return respondStored(context, resource, found);
+    if (isDryRun(context.request.query)) return respondObject(context, resource, next);
+    const response = await write(state, context, { target, found, next });
+    if (response !== undefined) return response;
+    if (attempt >= maxAttempts) throw modified(resource, name);
+    context.warnings.length = warnings;
+  }
+}
+
+/** Undefined when somebody else wrote in between. */
+async function write(
+  state: ServerState,
+  context: RequestContext,
+  { target, found, next }: { readonly target: NamedTarget; readonly found: KeyValue; readonly next: ApiObject },
+): Promise<ApiResponse | undefined> {
+  const { resource } = target;
+  const condition = { expected: found.modRevision };
+  if (next.metadata.deletionTimestamp !== undefined && !isHeld(resource, next)) {
+    const result = await state.store.delete(found.key, condition);
+    return result.deleted ? respondObject(context, resource, next) : undefined;
+  }
+  const result = await state.store.put(found.key, encodeStored(next, resource), condition);
+  return result.written ? respondStored(context, resource, result.current) : undefined;
+}
