@@ -39,7 +39,11 @@ export function checkCloudConfig(text: string): readonly UserDataProblem[] {
   }
   let config: unknown;
   try {
-    config = document.toJS({ maxAliasCount: maxAliases });
+    // cloud-init takes !!binary for a string.
+    config = document.toJS({
+      maxAliasCount: maxAliases,
+      reviver: (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : value),
+    });
   } catch (error) {
     return [{ path: "", message: `YAML: ${error instanceof Error ? error.message : String(error)}` }];
   }

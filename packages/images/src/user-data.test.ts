@@ -72,6 +72,10 @@ describe("cloud-config", () => {
     assert.match(problem?.message ?? "", /number 420, expected a string/);
   });
 
+  it("takes !!binary for the string that it is", () => {
+    assert.deepEqual(checkUserData("#cloud-config\nwrite_files:\n  - path: /a\n    content: !!binary aGVsbG8=\n"), []);
+  });
+
   it("reports an unknown key with the one that was meant", () => {
     assert.deepEqual(checkUserData("#cloud-config\nhostname: a\npackges: [x]\n"), [
       { path: "packges", line: 3, message: "unknown key, which cloud-init would ignore; did you mean packages?" },

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { it } from "node:test";
+import { gzipSync } from "node:zlib";
+import { createImageCache } from "./image-cache.ts";
+import { startImageServer } from "./image-server.testing.ts";
+import { ImageError } from "./image-source.ts";
+
+const run = promisify(execFile);
+const skip = process.getuid?.() === 0 ? false : "not root: cannot mount a small tmpfs";
+const signal = new AbortController().signal;
+
+async function onFullDisk(test: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "viv-full-"));
+  await run("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", directory]);
+  try {
+    await test(directory);
+  } finally {
+    await run("umount", [directory]);
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function cacheIn(directory: string): ReturnType<typeof createImageCache> {
+  const logger = { info: () => undefined, warn: () => undefined };
+  return createImageCache({ directory, logger, reserveBytes: 0, retryDelaysMs: [] });
+}
+
+function isDiskFull(message: RegExp) {
+  return (error: unknown): boolean => {
+    assert.ok(error instanceof ImageError, String(error));
+    assert.equal(error.code, "DiskFull", error.message);
+    assert.match(error.message, message);
+    return true;
+  };
+}
+
+it("a disk that gets full during a download is DiskFull, and the partial file is removed", { skip }, async () => {
+  await onFullDisk(async (directory) => {
+    await using server = await startImageServer();
+    // Without a length nobody can know before that it will not fit.
+    server.behave((_, response) => void response.writeHead(200).end(randomBytes(3_000_000)));
+    const work = cacheIn(directory).ensure({ kind: "url", url: `${server.url}/a` }, { signal });
+    await assert.rejects(work, isDiskFull(/no space left .* the partial download was removed/));
+    assert.deepEqual(await readdir(join(directory, "partial")), []);
+  });
+});
+
+it("an archive that unpacks to more than there is room for is DiskFull", { skip }, async () => {
+  await onFullDisk(async (directory) => {
+    await using server = await startImageServer();
+    server.behave((_, response) => void response.writeHead(200).end(gzipSync(Buffer.alloc(50_000_000))));
+    const work = cacheIn(directory).ensure({ kind: "url", url: `${server.url}/a` }, { signal });
+    await assert.rejects(work, isDiskFull(/does not fit/));
+    assert.deepEqual(await readdir(join(directory, "work")), []);
+  });
+});
+
+it("a file that does not fit is DiskFull", { skip }, async () => {
+  await onFullDisk(async (directory) => {
+    const other = await mkdtemp(join(tmpdir(), "viv-source-"));
+    try {
+      await writeFile(join(other, "disk"), randomBytes(3_000_000));
+      const url = pathToFileURL(join(other, "disk")).href;
+      await assert.rejects(cacheIn(directory).ensure({ kind: "url", url }, { signal }), isDiskFull(/expected 2.9 MiB/));
+    } finally {
+      await rm(other, { recursive: true });
+    }
+  });
+});
