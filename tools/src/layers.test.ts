@@ -46,7 +46,7 @@ test("a test may use the repository's test tools, other code may not", () => {
 });
 
 test("only test code imports test code", () => {
-  assert.deepEqual(check("packages/store/src/testing/a.ts", ["fast-check", "./b.ts"]), []);
+  assert.deepEqual(check("packages/store/src/a.testing.ts", ["fast-check", "./b.ts"]), []);
   assert.match(check("packages/store/src/a.ts", ["./testing/b.ts"])[0] ?? "", /is test code/);
 });
 

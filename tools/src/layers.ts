@@ -109,7 +109,7 @@ function appViolation(name: string, packages: readonly LayerPackage[]): string |
 
 /** Tests, and what only they use. */
 function isTestCode(path: string): boolean {
-  return path.endsWith(".test.ts") || path.includes("/src/testing/");
+  return /\.(test|testing)\.ts$|\/src\/testing\//.test(path);
 }
 
 /** `@scope/name` or `name`. */

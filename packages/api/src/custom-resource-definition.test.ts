@@ -4,7 +4,7 @@ import { Ajv } from "ajv";
 import { toCustomResourceDefinition } from "./custom-resource-definition.ts";
 import type { JsonSchema } from "./custom-resource-definition.ts";
 import { coreKinds, kinds } from "./kinds.ts";
-import { schemaOf } from "./testing/strict-validator.ts";
+import { schemaOf } from "./strict-validator.testing.ts";
 
 const all = [...kinds, ...coreKinds];
 

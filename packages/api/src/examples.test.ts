@@ -6,7 +6,7 @@ import { parseAllDocuments } from "yaml";
 import { coreKinds, kinds } from "./kinds.ts";
 import { apiVersionOf } from "./meta.ts";
 import type { KubeObject } from "./meta.ts";
-import { strictValidator } from "./testing/strict-validator.ts";
+import { strictValidator } from "./strict-validator.testing.ts";
 
 const folder = join(import.meta.dirname, "../../../examples");
 const validators = new Map(

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { kinds } from "./kinds.ts";
 import type { KubeObject } from "./meta.ts";
-import { strictValidator } from "./testing/strict-validator.ts";
+import { strictValidator } from "./strict-validator.testing.ts";
 
 const folder = join(import.meta.dirname, "testdata/accepted");
 const validators = new Map(kinds.map((kind) => [kind.kind, strictValidator(kind)]));

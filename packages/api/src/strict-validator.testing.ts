@@ -1,9 +1,9 @@
 // What an API server makes of an object with `--validate=strict`: schema errors and unknown fields, one line each. For tests.
 
 import { Ajv } from "ajv";
-import { toCustomResourceDefinition } from "../custom-resource-definition.ts";
-import type { JsonSchema } from "../custom-resource-definition.ts";
-import type { KindDefinition } from "../kind.ts";
+import { toCustomResourceDefinition } from "./custom-resource-definition.ts";
+import type { JsonSchema } from "./custom-resource-definition.ts";
+import type { KindDefinition } from "./kind.ts";
 
 /** Gives `path: what is wrong` for each error; none when the object is accepted. */
 export function strictValidator(kind: KindDefinition): (object: unknown) => string[] {
