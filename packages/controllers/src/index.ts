@@ -3,3 +3,4 @@
 export * from "./effective-provider.ts";
 export * from "./image-on-provider.ts";
 export * from "./provider-registry.ts";
+export { createVirtualMachineController, type VirtualMachineControllerOptions } from "./virtual-machine.ts";

@@ -1,0 +1,110 @@
+// Which Events tell a VM's story: few, each a milestone or something to look at. Pure.
+
+import { findCondition } from "@vivarium/api";
+import type { VirtualMachine, VirtualMachineStatus } from "@vivarium/api";
+import type { Step } from "./virtual-machine-plan.ts";
+import type { VmRecord } from "./virtual-machine-record.ts";
+import { isUnexpected } from "./virtual-machine-stop.ts";
+
+export interface VmEvent {
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Told when the step is done. `record` is as it was before. */
+export function eventOfStep(
+  step: Step,
+  facts: { readonly record: VmRecord; readonly wasAbsent: boolean; readonly isRestart: boolean },
+): VmEvent | undefined {
+  const normal = (reason: string, message: string): VmEvent => ({ type: "Normal", reason, message });
+  const warning = (reason: string, message: string): VmEvent => ({ type: "Warning", reason, message });
+  switch (step.kind) {
+    case "RecordPlacement":
+      if (facts.record.madeOn === undefined)
+        return normal("Provisioning", `Making the VM on Provider "${step.provider}"`);
+      return facts.wasAbsent
+        ? warning("DomainMissing", "The domain was gone; it is made again with the disks that are there")
+        : normal("Reconfigured", "The domain is defined anew from the changed spec");
+    case "Define":
+      return facts.wasAbsent ? normal("Created", "Disks, seed and domain are made") : undefined;
+    case "Start":
+      return facts.isRestart ? normal("Restarted", "Started again as requested") : normal("Started", "Powered on");
+    case "ForceOff":
+      switch (step.why) {
+        case "Deadline":
+          return warning("ShutdownForced", "The guest did not shut down in time; the plug was pulled");
+        case "BootRetry":
+          return warning("BootRetried", "The boot showed no sign of life; it was cut short and is tried once more");
+        case "PowerOff":
+        case "Crashed":
+        case "Delete":
+          return undefined;
+      }
+      break;
+    case "AddFinalizer":
+    case "Check":
+    case "EnsureRootDisk":
+    case "EnsureDataDisk":
+    case "WriteSeed":
+    case "RecordStop":
+    case "RecordShutdownRequest":
+    case "RequestShutdown":
+    case "ProbeBoot":
+    case "RecordBootRetry":
+    case "Undefine":
+    case "RemoveVolumes":
+    case "ReleaseLeases":
+    case "RemoveFinalizer":
+    case "Settle":
+      return undefined;
+  }
+  return undefined;
+}
+
+/** Told when the stop is recorded. */
+export function eventOfStop(record: VmRecord, power: "On" | "Off" | "OffGraceful"): VmEvent | undefined {
+  const stop = record.lastStop;
+  if (stop === undefined) return undefined;
+  return isUnexpected(stop, power)
+    ? { type: "Warning", reason: "StoppedUnexpectedly", message: stop.message }
+    : { type: "Normal", reason: "Stopped", message: stop.message };
+}
+
+const quietReasons = new Set([
+  "Creating",
+  "Deleted",
+  "Deleting",
+  "GuestStopping",
+  "ImageNotReady",
+  "Running",
+  "ShuttingDown",
+  "Starting",
+  "Stopped",
+  "StoppedUnexpectedly",
+  "Stopping",
+  "WaitingForAddress",
+]);
+
+/** Told when this status is written. */
+export function eventsOfStatus(vm: VirtualMachine, next: VirtualMachineStatus): readonly VmEvent[] {
+  const events: VmEvent[] = [];
+  const old = vm.status;
+  const ready = findCondition(next.conditions, "Ready");
+  const oldReady = findCondition(old?.conditions, "Ready");
+  if (ready !== undefined && ready.reason !== oldReady?.reason && !quietReasons.has(ready.reason)) {
+    events.push({ type: "Warning", reason: ready.reason, message: ready.message });
+  }
+  const [ip] = next.ips ?? [];
+  if (ip !== undefined && ip !== old?.ips?.[0]) {
+    events.push({ type: "Normal", reason: "AddressAssigned", message: `The VM is at ${ip}` });
+  }
+  const pending = findCondition(next.conditions, "ReconfigurePendingPowerCycle");
+  if (
+    pending?.status === "True" &&
+    pending.message !== findCondition(old?.conditions, "ReconfigurePendingPowerCycle")?.message
+  ) {
+    events.push({ type: "Warning", reason: "ReconfigurePowerCycle", message: pending.message });
+  }
+  return events;
+}

@@ -1,0 +1,357 @@
+// The VirtualMachine policy: from what is declared, remembered and seen, the ONE step that comes next. Pure; each step is safe to
+// repeat after a crash at any point.
+//
+//   absent ──Check, RecordPlacement, EnsureRootDisk, EnsureDataDisk…, WriteSeed, Define──► off ──Check, Define, Start──► running
+//      ▲                                                                                 ▲                               │
+//      └──────────── Undefine, RemoveVolumes, ReleaseLeases, RemoveFinalizer ◄── ForceOff┴── RequestShutdown, ForceOff ◄─┘
+//
+// The domain's existence is the commit record of disks and seed: while it is absent they are made (again), afterwards they are
+// left alone. "Could not look" leads to no step at all.
+
+import type { GuestAddress, PowerState, ProviderError, VmDefinition, VmObservation } from "@vivarium/provider";
+import { changedFields } from "./virtual-machine-record.ts";
+import type { VmRecord } from "./virtual-machine-record.ts";
+
+/** Why a VM cannot be built or run as declared. */
+export interface Problem {
+  readonly reason:
+    | "ProviderNotFound"
+    | "ClassNotFound"
+    | "ImageNotFound"
+    | "NetworkNotFound"
+    | "SecretNotFound"
+    | "InvalidUserData"
+    | "InvalidSpec"
+    | "Unsupported"
+    | "ImageNotReady"
+    | "ImageFailed";
+  readonly message: string;
+}
+
+export type Resolved<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** What is made before the domain: needed only while the domain is absent. */
+export interface BuildPlan {
+  readonly root: { readonly name: string; readonly imageId: string; readonly sizeBytes?: number };
+  readonly seed: Uint8Array;
+}
+
+export interface DataDisk {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly preallocated: boolean;
+}
+
+export type Seen = VmObservation | { readonly kind: "unavailable"; readonly error: ProviderError };
+
+export interface PlanInput {
+  readonly nowMs: number;
+  readonly generation: number;
+  /** Kept while our finalizer is on the object. */
+  readonly hasFinalizer: boolean;
+  readonly isDeleting: boolean;
+  /** The user accepts that something may be left on a hypervisor that cannot be asked. */
+  readonly isForcedDelete: boolean;
+  readonly power: "On" | "Off" | "OffGraceful";
+  readonly gracefulTimeoutMs: number;
+  readonly restartRequest?: string;
+  readonly record: VmRecord;
+  /** Whether any interface is to get an address. */
+  readonly expectsAddress: boolean;
+  /** `namespace/name` of the Provider; absent when there is none (its problem is then in `definition`). */
+  readonly provider?: string;
+  readonly definition: Resolved<VmDefinition>;
+  readonly dataDisks: readonly DataDisk[];
+  readonly build: Resolved<BuildPlan>;
+  readonly seen: Seen;
+  readonly addresses: readonly GuestAddress[];
+  /** Asked at this time, by this process, for a shutdown. */
+  readonly shutdownAskedAtMs?: number;
+  /** Answer of the step ProbeBoot for this start. */
+  readonly bootProbe?: "silent" | "alive";
+  /** Steps done since the last look at the spec; see `stepKey`. */
+  readonly done: ReadonlySet<string>;
+}
+
+/** A state in which nothing is to be done now. `lookAgainAtMs`: time alone may change that. */
+export type Situation =
+  | { readonly kind: "Gone" }
+  | { readonly kind: "Unavailable"; readonly error: ProviderError }
+  | { readonly kind: "NameConflict"; readonly domain: string; readonly reason: string }
+  | { readonly kind: "Blocked"; readonly problems: readonly Problem[] }
+  | { readonly kind: "DeleteBlocked"; readonly problem: Problem }
+  | { readonly kind: "DeleteUnavailable"; readonly error: ProviderError }
+  | { readonly kind: "Stopped" }
+  | { readonly kind: "StartsLater"; readonly atMs: number }
+  | { readonly kind: "ShuttingDown"; readonly deadlineMs: number }
+  | { readonly kind: "GuestStopping" }
+  | { readonly kind: "Paused"; readonly power: "paused" | "suspended"; readonly reason: string }
+  | { readonly kind: "WaitingForAddress" }
+  | { readonly kind: "Running" }
+  /** A step was tried and failed; told by the controller, not decided here. */
+  | { readonly kind: "StepFailed"; readonly step: Step["kind"]; readonly error: ProviderError }
+  /** About to take this step. */
+  | { readonly kind: "Working"; readonly step: Step["kind"] };
+
+export type Step =
+  | { readonly kind: "AddFinalizer" }
+  /** Says, durably, where and as what the VM is about to be made. */
+  | { readonly kind: "RecordPlacement"; readonly provider: string; readonly definition: VmDefinition }
+  | { readonly kind: "Check"; readonly definition: VmDefinition }
+  | { readonly kind: "EnsureRootDisk"; readonly disk: BuildPlan["root"] }
+  | { readonly kind: "EnsureDataDisk"; readonly disk: DataDisk }
+  | { readonly kind: "WriteSeed"; readonly seed: Uint8Array }
+  | { readonly kind: "Define"; readonly definition: VmDefinition }
+  | { readonly kind: "Start" }
+  /** Says, durably, that the VM is off and why, before anything is done about it. */
+  | { readonly kind: "RecordStop"; readonly power: PowerState | "absent"; readonly reason: string }
+  | { readonly kind: "RecordShutdownRequest" }
+  | { readonly kind: "RequestShutdown" }
+  | { readonly kind: "ForceOff"; readonly why: "PowerOff" | "Deadline" | "Crashed" | "BootRetry" | "Delete" }
+  /** Looks for any sign of life of a start that has shown none. */
+  | { readonly kind: "ProbeBoot" }
+  | { readonly kind: "RecordBootRetry" }
+  | { readonly kind: "Undefine" }
+  | { readonly kind: "RemoveVolumes" }
+  | { readonly kind: "ReleaseLeases" }
+  | { readonly kind: "RemoveFinalizer" }
+  | { readonly kind: "Settle"; readonly situation: Situation; readonly lookAgainAtMs?: number };
+
+const askAgainMs = 10_000;
+export const addressRefreshMs = 60_000;
+const bootDeadlineMs = 180_000;
+const foreignLookMs = 30_000;
+
+/** Identifies a step within one look, for `PlanInput.done`. */
+export function stepKey(step: Step): string {
+  return step.kind === "EnsureDataDisk" ? `${step.kind}/${step.disk.name}` : step.kind;
+}
+
+export function decide(input: PlanInput): Step {
+  if (input.isDeleting) return decideDelete(input);
+  if (!input.hasFinalizer) return { kind: "AddFinalizer" };
+  switch (input.seen.kind) {
+    case "unavailable":
+      return input.provider === undefined
+        ? blocked(input.definition, input.build)
+        : settle({ kind: "Unavailable", error: input.seen.error });
+    case "foreign": {
+      const { domain, reason } = input.seen;
+      return settle({ kind: "NameConflict", domain, reason }, input.nowMs + foreignLookMs);
+    }
+    case "absent":
+      return decideAbsent(input);
+    case "present":
+      return decidePresent(input, input.seen);
+  }
+}
+
+function decideAbsent(input: PlanInput): Step {
+  const { record, definition, build } = input;
+  if (isStopUnrecorded(input)) return { kind: "RecordStop", power: "absent", reason: "undefined" };
+  const later = startsLater(input);
+  if (later !== undefined) return later;
+  if (input.provider === undefined || !definition.ok) return blocked(definition, build);
+  if (!build.ok && build.problems.some((problem) => !isImageProgress(problem))) {
+    return settle({ kind: "Blocked", problems: build.problems });
+  }
+  if (!input.done.has("Check")) return { kind: "Check", definition: definition.value };
+  if (!build.ok) return settle({ kind: "Blocked", problems: build.problems });
+  if (!isPlaced(record, input.provider, definition.value)) {
+    return { kind: "RecordPlacement", provider: input.provider, definition: definition.value };
+  }
+  if (!input.done.has("EnsureRootDisk")) return { kind: "EnsureRootDisk", disk: build.value.root };
+  const disk = input.dataDisks.find(({ name }) => !input.done.has(`EnsureDataDisk/${name}`));
+  if (disk !== undefined) return { kind: "EnsureDataDisk", disk };
+  if (!input.done.has("WriteSeed")) return { kind: "WriteSeed", seed: build.value.seed };
+  return { kind: "Define", definition: definition.value };
+}
+
+function decidePresent(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): Step {
+  switch (seen.power) {
+    case "off":
+    case "crashed":
+      return decideOff(input, seen);
+    case "running":
+    case "paused":
+    case "suspended":
+    case "shutting-down":
+      return decideOn(input, seen);
+  }
+}
+
+function decideOff(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): Step {
+  if (isStopUnrecorded(input)) return { kind: "RecordStop", power: seen.power, reason: seen.powerReason };
+  if (input.power === "On") {
+    const later = startsLater(input);
+    if (later !== undefined) return later;
+  }
+  if (seen.power === "crashed") return { kind: "ForceOff", why: "Crashed" };
+  const { definition, record, provider } = input;
+  if (definition.ok && provider !== undefined) {
+    const isChanged = !isPlaced(record, provider, definition.value);
+    // A server that died between RecordPlacement and Define leaves a record that is ahead of the domain, so each start defines anew.
+    const isDefineDue = !input.done.has("Define") && (input.power === "On" || input.done.has("RecordPlacement"));
+    if (isChanged || isDefineDue) {
+      return redefine(input, { definition: definition.value, provider, isChanged });
+    }
+  } else if (!isAsDeclared(input)) {
+    return blocked(definition);
+  }
+  return input.power === "On" ? { kind: "Start" } : settle({ kind: "Stopped" });
+}
+
+/** The domain exists: its root disk and seed stay as they are, new data disks are made. */
+function redefine(
+  input: PlanInput,
+  to: { readonly definition: VmDefinition; readonly provider: string; readonly isChanged: boolean },
+): Step {
+  const { record, done } = input;
+  const { definition, provider, isChanged } = to;
+  if (!done.has("Check")) return { kind: "Check", definition };
+  const made = new Set(record.applied?.disks);
+  const disk = input.dataDisks.find(({ name }) => !made.has(name) && !done.has(`EnsureDataDisk/${name}`));
+  if (disk !== undefined) return { kind: "EnsureDataDisk", disk };
+  if (isChanged) return { kind: "RecordPlacement", provider, definition };
+  return { kind: "Define", definition };
+}
+
+function decideOn(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): Step {
+  const { power, record, nowMs } = input;
+  if (power === "Off") return { kind: "ForceOff", why: "PowerOff" };
+  if (power === "OffGraceful") return stopGracefully(input);
+  if (isRestartWanted(input)) {
+    // Once the guest was asked there is no way back; before that, a VM that could not be started again is left running.
+    if (record.shutdownRequestedAtMs === undefined) {
+      if (!input.definition.ok && !isAsDeclared(input)) return blocked(input.definition);
+      if (input.definition.ok && !input.done.has("Check")) return { kind: "Check", definition: input.definition.value };
+    }
+    return stopGracefully(input);
+  }
+  switch (seen.power) {
+    case "paused":
+    case "suspended":
+      return settle({ kind: "Paused", power: seen.power, reason: seen.powerReason });
+    case "shutting-down":
+      return settle({ kind: "GuestStopping" }, nowMs + 2_000);
+    case "running":
+    case "off":
+    case "crashed":
+      break;
+  }
+  if (input.addresses.length > 0) return settle({ kind: "Running" }, nowMs + addressRefreshMs);
+  if (!input.expectsAddress) return settle({ kind: "Running" });
+  return watchBoot(input);
+}
+
+function watchBoot(input: PlanInput): Step {
+  const { record, nowMs } = input;
+  const ageMs = record.runningSinceMs === undefined ? 0 : nowMs - record.runningSinceMs;
+  // Asked for by an earlier look that did not live to do it.
+  if (record.bootRetry === "wanted") return { kind: "ForceOff", why: "BootRetry" };
+  if (record.bootRetry === undefined && ageMs >= bootDeadlineMs && input.bootProbe !== "alive") {
+    return input.bootProbe === "silent" ? { kind: "RecordBootRetry" } : { kind: "ProbeBoot" };
+  }
+  return settle({ kind: "WaitingForAddress" }, nowMs + addressPollMs(ageMs));
+}
+
+/** Quick while a guest is expected to come up, slower once it is late. */
+export function addressPollMs(ageMs: number): number {
+  if (ageMs < 60_000) return 500;
+  return Math.min(5_000, 500 + (ageMs - 60_000) / 40);
+}
+
+function stopGracefully(input: PlanInput): Step {
+  const { record, nowMs } = input;
+  if (record.shutdownRequestedAtMs === undefined) return { kind: "RecordShutdownRequest" };
+  const deadlineMs = record.shutdownRequestedAtMs + input.gracefulTimeoutMs;
+  if (nowMs >= deadlineMs) return { kind: "ForceOff", why: "Deadline" };
+  // A guest that is still booting misses the power button, so it is pressed now and then.
+  const nextAskMs = input.shutdownAskedAtMs === undefined ? nowMs : input.shutdownAskedAtMs + askAgainMs;
+  if (nowMs >= nextAskMs) return { kind: "RequestShutdown" };
+  return settle({ kind: "ShuttingDown", deadlineMs }, Math.min(deadlineMs, nextAskMs));
+}
+
+function decideDelete(input: PlanInput): Step {
+  const { seen, done } = input;
+  if (!input.hasFinalizer) return settle({ kind: "Gone" });
+  if (input.provider === undefined) {
+    if (input.record.madeOn === undefined || input.isForcedDelete) return { kind: "RemoveFinalizer" };
+    const message = `Provider "${input.record.madeOn}", on which this VM was made, does not exist`;
+    return settle({ kind: "DeleteBlocked", problem: { reason: "ProviderNotFound", message } });
+  }
+  switch (seen.kind) {
+    case "unavailable":
+      if (input.isForcedDelete) return { kind: "RemoveFinalizer" };
+      // Nothing can be there: the placement is recorded before the first volume is made.
+      if (input.record.madeOn === undefined) return { kind: "RemoveFinalizer" };
+      return settle({ kind: "DeleteUnavailable", error: seen.error });
+    case "present":
+      return seen.power === "off" ? { kind: "Undefine" } : { kind: "ForceOff", why: "Delete" };
+    case "foreign":
+    case "absent":
+      if (!done.has("RemoveVolumes")) return { kind: "RemoveVolumes" };
+      if (!done.has("ReleaseLeases")) return { kind: "ReleaseLeases" };
+      return { kind: "RemoveFinalizer" };
+  }
+}
+
+function isStopUnrecorded({ record, seen, power, restartRequest }: PlanInput): boolean {
+  if (record.runningSinceMs !== undefined || record.shutdownRequestedAtMs !== undefined) return true;
+  // A restart asked of a VM that is off: starting it is all there is to do, and the record must say so before the start.
+  const isPending = restartRequest !== undefined && restartRequest !== record.lastRestartRequest && power === "On";
+  return seen.kind === "present" && isPending && record.restartStoppedFor !== restartRequest;
+}
+
+function isRestartWanted({ record, restartRequest }: PlanInput): boolean {
+  return (
+    restartRequest !== undefined &&
+    restartRequest !== record.lastRestartRequest &&
+    restartRequest !== record.restartStoppedFor
+  );
+}
+
+function isPlaced(record: VmRecord, provider: string, definition: VmDefinition): boolean {
+  return (
+    record.madeOn === provider && record.applied !== undefined && changedFields(record.applied, definition).length === 0
+  );
+}
+
+/** The domain is what the present spec asked for, though something that the spec names has gone since. */
+function isAsDeclared({ record, generation, definition }: PlanInput): boolean {
+  if (definition.ok) return true;
+  return record.applied?.generation === generation && definition.problems.every(({ reason }) => isMissing[reason]);
+}
+
+/** Whether an object is not there, as against one that says something impossible. */
+const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
+  ProviderNotFound: true,
+  ClassNotFound: true,
+  ImageNotFound: true,
+  NetworkNotFound: true,
+  SecretNotFound: true,
+  InvalidUserData: false,
+  InvalidSpec: false,
+  Unsupported: false,
+  ImageNotReady: false,
+  ImageFailed: false,
+};
+
+function isImageProgress({ reason }: Problem): boolean {
+  return reason === "ImageNotReady";
+}
+
+function startsLater({ record, nowMs }: PlanInput): Step | undefined {
+  const atMs = record.nextStartMs;
+  return atMs === undefined || atMs <= nowMs ? undefined : settle({ kind: "StartsLater", atMs }, atMs);
+}
+
+function blocked(...resolved: readonly Resolved<unknown>[]): Step {
+  return settle({ kind: "Blocked", problems: resolved.flatMap((each) => (each.ok ? [] : each.problems)) });
+}
+
+function settle(situation: Situation, lookAgainAtMs?: number): Step {
+  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
+}

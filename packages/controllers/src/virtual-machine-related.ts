@@ -1,0 +1,83 @@
+// Which VirtualMachines a change elsewhere concerns, so that a VM heals when what it lacked appears, without polling. Changes that only
+// touch the status of a shared object (counters, health checks, progress) ask for no look at VMs that are well.
+
+import {
+  ConfigMap,
+  findCondition,
+  Provider,
+  Secret,
+  VMClass,
+  VMImage,
+  VMNetworkAttachment,
+} from "@vivarium/api";
+import type { KubeObject, VirtualMachine } from "@vivarium/api";
+import { related } from "@vivarium/runtime";
+import type { Cache, ReconcileRequest, RelatedWatch } from "@vivarium/runtime";
+import { cloudInitSecretsOf, sshKeysConfigMap } from "./cloud-init.ts";
+import { effectiveProvider } from "./effective-provider.ts";
+import { keyOf } from "./virtual-machine-definition.ts";
+
+export function relatedToVirtualMachines(machines: Cache<VirtualMachine>): readonly RelatedWatch<never>[] {
+  /** Of each object the generation whose change was passed on; without one, the version. */
+  const seen = new Map<string, string>();
+
+  function isNews(object: KubeObject): boolean {
+    const { uid = "", generation, resourceVersion = "" } = object.metadata;
+    const now = generation === undefined ? resourceVersion : String(generation);
+    if (seen.get(uid) === now) return false;
+    seen.set(uid, now);
+    return true;
+  }
+
+  function concerned(object: KubeObject, names: (vm: VirtualMachine) => boolean): readonly ReconcileRequest[] {
+    const news = isNews(object);
+    return machines.list().flatMap((vm) => ((news || isWaiting(vm)) && names(vm) ? [requestOf(vm)] : []));
+  }
+
+  return [
+    related(VMClass, (object) =>
+      concerned(object, (vm) => vm.spec.classRef !== undefined && isSame(object, keyOf(vm, vm.spec.classRef))),
+    ),
+    related(VMImage, (object) =>
+      machines.list().flatMap((vm) => {
+        const isMine = vm.spec.imageRef !== undefined && isSame(object, keyOf(vm, vm.spec.imageRef));
+        // Once the domain exists the image does not matter.
+        return isMine && vm.status?.domain === undefined ? [requestOf(vm)] : [];
+      }),
+    ),
+    related(VMNetworkAttachment, (object) =>
+      concerned(object, (vm) =>
+        (vm.spec.networks ?? []).some(
+          (nic) => nic.networkRef !== undefined && isSame(object, keyOf(vm, nic.networkRef)),
+        ),
+      ),
+    ),
+    related(Secret, (object) => concerned(object, (vm) => cloudInitSecretsOf(vm).some((key) => isSame(object, key)))),
+    related(ConfigMap, (object) =>
+      isSame(object, sshKeysConfigMap) ? concerned(object, (vm) => vm.status?.domain === undefined) : [],
+    ),
+    related(Provider, (object) =>
+      concerned(object, (vm) => {
+        const madeOn = vm.status?.provider?.["madeOn"];
+        if (madeOn === `${object.metadata.namespace ?? ""}/${object.metadata.name}`) return true;
+        const effective = effectiveProvider(vm, [object]);
+        return effective.kind === "found" && isSame(object, effective.key);
+      }),
+    ),
+  ];
+}
+
+/** Not as it shall be, so any news may be what it waits for. */
+function isWaiting(vm: VirtualMachine): boolean {
+  if (vm.metadata.deletionTimestamp !== undefined) return true;
+  const ready = findCondition(vm.status?.conditions, "Ready");
+  return ready?.status !== "True" && vm.status?.phase !== "Running";
+}
+
+function isSame(object: KubeObject, key: { readonly namespace: string; readonly name: string }): boolean {
+  return object.metadata.name === key.name && (object.metadata.namespace ?? "") === key.namespace;
+}
+
+export function requestOf(vm: VirtualMachine): ReconcileRequest {
+  return { namespace: vm.metadata.namespace ?? "", name: vm.metadata.name };
+}

@@ -1,0 +1,379 @@
+// A VirtualMachine's status from what is remembered, seen and going on, and the record back from the status. Pure: the same
+// situation gives the same bytes, so that a VM at rest is never written.
+
+import { findCondition, formatTime, setCondition } from "@vivarium/api";
+import type { Condition, VirtualMachine, VirtualMachineStatus } from "@vivarium/api";
+import type { GuestAddress, ProviderErrorCode } from "@vivarium/provider";
+import type { Problem, Seen, Situation, Step } from "./virtual-machine-plan.ts";
+import type { AppliedDefinition, VmRecord } from "./virtual-machine-record.ts";
+
+export interface StatusInput {
+  readonly vm: VirtualMachine;
+  readonly record: VmRecord;
+  readonly situation: Situation;
+  readonly seen: Seen;
+  readonly addresses: readonly GuestAddress[];
+  readonly nowMs: number;
+  readonly retryAtMs?: number;
+  /** Failures in a row at the present step. */
+  readonly failures: number;
+  /** What the running domain lacks of the spec; undefined when that cannot be told now. */
+  readonly pendingFields: readonly string[] | undefined;
+}
+
+type Ready = Pick<Condition, "status" | "reason" | "message">;
+type Phase = NonNullable<VirtualMachineStatus["phase"]>;
+
+/** What is kept in `status.provider`: only this controller reads it. */
+interface StoredRecord {
+  readonly madeOn?: string;
+  readonly applied?: AppliedDefinition;
+  readonly stops?: number;
+  readonly nextStartMs?: number;
+  readonly restartStoppedFor?: string;
+  readonly bootRetry?: "wanted" | "done";
+}
+
+export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
+  const stored: StoredRecord = status?.provider ?? {};
+  const isOn = status?.powerState === "On";
+  const startedAtMs = isOn ? msOf(status.startedAt) : undefined;
+  const shutdownRequestedAtMs = msOf(status?.shutdownRequestedAt);
+  const reconfiguredAtMs = msOf(status?.lastReconfigureTime);
+  const stop = status?.lastStop;
+  return {
+    stops: stored.stops ?? 0,
+    ...(stored.madeOn === undefined ? {} : { madeOn: stored.madeOn }),
+    ...(stored.applied === undefined ? {} : { applied: stored.applied }),
+    ...(stored.nextStartMs === undefined ? {} : { nextStartMs: stored.nextStartMs }),
+    ...(stored.restartStoppedFor === undefined ? {} : { restartStoppedFor: stored.restartStoppedFor }),
+    ...(stored.bootRetry === undefined ? {} : { bootRetry: stored.bootRetry }),
+    ...(startedAtMs === undefined ? {} : { runningSinceMs: startedAtMs }),
+    ...(shutdownRequestedAtMs === undefined ? {} : { shutdownRequestedAtMs }),
+    ...(reconfiguredAtMs === undefined ? {} : { reconfiguredAtMs }),
+    ...(status?.lastRestartRequest === undefined ? {} : { lastRestartRequest: status.lastRestartRequest }),
+    ...(stop === undefined
+      ? {}
+      : { lastStop: { method: stop.method, timeMs: msOf(stop.time) ?? 0, message: stop.message ?? "" } }),
+  };
+}
+
+export function statusOf(input: StatusInput): VirtualMachineStatus {
+  const { vm, record, seen, nowMs, situation } = input;
+  const old: VirtualMachineStatus = vm.status ?? {};
+  const ready = readyOf(input);
+  const phase = phaseOf(input);
+  const {
+    ips: _ips,
+    addresses: _addresses,
+    startedAt: oldStartedAt,
+    lastStop: _lastStop,
+    shutdownRequestedAt: _shutdown,
+    nextAttemptTime: _next,
+    failures: _failures,
+    powerState: oldPower,
+    currentResources: oldResources,
+    domain: oldDomain,
+    ...kept
+  } = old;
+  const isUnseen = seen.kind === "unavailable";
+  const addresses = isUnseen ? (old.addresses ?? []) : isOn(seen) ? input.addresses : [];
+  const startedAt = record.runningSinceMs === undefined ? oldStartedAt : timeOf(record.runningSinceMs);
+  const powerState = isUnseen ? oldPower : seen.kind === "present" ? (isOn(seen) ? "On" : "Off") : undefined;
+  const currentResources = seen.kind === "present" ? resourcesOf(seen) : isUnseen ? oldResources : undefined;
+  const domain = seen.kind === "present" ? seen.domain : isUnseen ? oldDomain : undefined;
+  const failures = situation.kind === "StartsLater" ? record.stops : input.failures;
+  const attemptAtMs = situation.kind === "StartsLater" ? situation.atMs : input.retryAtMs;
+  return {
+    ...kept,
+    ...(record.madeOn === undefined ? {} : { id: vm.metadata.uid ?? "" }),
+    ...(domain === undefined ? {} : { domain }),
+    ...(powerState === undefined ? {} : { powerState }),
+    phase,
+    message: ready.message,
+    ...(addresses.length === 0 ? {} : { ips: [...new Set(addresses.map(({ ip }) => ip))] }),
+    ...(addresses.length === 0 ? {} : { addresses: addresses.map((each) => ({ ...each })) }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(record.lastStop === undefined
+      ? {}
+      : {
+          lastStop: {
+            time: timeOf(record.lastStop.timeMs),
+            method: record.lastStop.method,
+            message: record.lastStop.message,
+          },
+        }),
+    ...(record.shutdownRequestedAtMs === undefined
+      ? {}
+      : { shutdownRequestedAt: timeOf(record.shutdownRequestedAtMs) }),
+    ...(record.lastRestartRequest === undefined ? {} : { lastRestartRequest: record.lastRestartRequest }),
+    ...(record.reconfiguredAtMs === undefined ? {} : { lastReconfigureTime: timeOf(record.reconfiguredAtMs) }),
+    ...(failures === 0 ? {} : { failures }),
+    ...(attemptAtMs === undefined ? {} : { nextAttemptTime: timeOf(attemptAtMs) }),
+    ...(currentResources === undefined ? {} : { currentResources }),
+    provider: storedOf(record),
+    observedGeneration: vm.metadata.generation ?? 0,
+    conditions: conditionsOf(input, { ready, phase, now: new Date(nowMs) }),
+  };
+}
+
+function storedOf(record: VmRecord): Record<string, unknown> {
+  const { madeOn, applied, stops, nextStartMs, restartStoppedFor, bootRetry } = record;
+  const stored: StoredRecord = {
+    ...(madeOn === undefined ? {} : { madeOn }),
+    ...(applied === undefined ? {} : { applied }),
+    ...(stops === 0 ? {} : { stops }),
+    ...(nextStartMs === undefined ? {} : { nextStartMs }),
+    ...(restartStoppedFor === undefined ? {} : { restartStoppedFor }),
+    ...(bootRetry === undefined ? {} : { bootRetry }),
+  };
+  return { ...stored };
+}
+
+function conditionsOf(
+  { vm, seen, situation, pendingFields }: StatusInput,
+  { ready, phase, now }: { readonly ready: Ready; readonly phase: Phase; readonly now: Date },
+): Condition[] {
+  const observedGeneration = vm.metadata.generation ?? 0;
+  let conditions: Condition[] = vm.status?.conditions ?? [];
+  const set = (type: string, value: Ready): void => {
+    conditions = setCondition(conditions, { type, ...value, observedGeneration }, { now });
+  };
+  set("Ready", ready);
+  if (seen.kind === "unavailable" && findCondition(conditions, "Provisioning") !== undefined) return conditions;
+  set(
+    "Provisioning",
+    phase === "Provisioning"
+      ? { status: "True", reason: situation.kind === "StepFailed" ? ready.reason : "Creating", message: ready.message }
+      : seen.kind === "present"
+        ? { status: "False", reason: "Created", message: `Domain "${seen.domain}" exists` }
+        : { status: "False", reason: ready.reason, message: ready.message },
+  );
+  set("Reconfiguring", { status: "False", reason: "Idle", message: "Nothing is being changed" });
+  set("ReconfigurePendingPowerCycle", pendingCondition(pendingFields));
+  return conditions;
+}
+
+function pendingCondition(fields: readonly string[] | undefined): Ready {
+  if (fields === undefined) {
+    return { status: "Unknown", reason: "NotComparable", message: "What the VM shall be cannot be resolved now" };
+  }
+  if (fields.length === 0) return { status: "False", reason: "UpToDate", message: "The domain is as declared" };
+  return {
+    status: "True",
+    reason: "PowerCycleRequired",
+    message: `Changed in the spec, not in the domain: ${fields.join(", ")}. Applied when the VM is next off: restart it, or stop and start it`,
+  };
+}
+
+const reasonOfCode: Readonly<Record<ProviderErrorCode, string>> = {
+  NotFound: "NotFoundOnProvider",
+  AlreadyExists: "NameConflict",
+  InvalidSpec: "InvalidSpec",
+  Unsupported: "Unsupported",
+  Conflict: "ConflictOnProvider",
+  Unavailable: "ProviderUnavailable",
+  Unauthorized: "ProviderUnauthorized",
+  Timeout: "ProviderTimeout",
+  Internal: "ProviderError",
+};
+
+const silentAfterMs = 30_000;
+
+function readyOf(input: StatusInput): Ready {
+  const { situation, record, seen, nowMs } = input;
+  const no = (reason: string, message: string): Ready => ({ status: "False", reason, message });
+  switch (situation.kind) {
+    case "Running": {
+      const [first] = input.addresses;
+      const at = first === undefined ? "without network interfaces" : `at ${first.ip} (${sourceNames[first.source]})`;
+      return { status: "True", reason: "Running", message: `Running ${at}` };
+    }
+    case "WaitingForAddress":
+      return no("WaitingForAddress", waitingMessage(record, seen, nowMs));
+    case "Blocked": {
+      const [first] = [...situation.problems].sort((a, b) => rankOf(a) - rankOf(b));
+      const message = situation.problems.map((problem) => problem.message).join("; ");
+      return no(first?.reason ?? "Blocked", message);
+    }
+    case "NameConflict":
+      return no(
+        "NameConflict",
+        `Domain "${situation.domain}" on the hypervisor was not made for this VM (${situation.reason}) and is left alone: rename or remove it, or give this VM another name`,
+      );
+    case "Unavailable":
+      return {
+        // A VM that was never made is not ready, whatever the hypervisor would say.
+        status: record.madeOn === undefined ? "False" : "Unknown",
+        reason: "ProviderUnavailable",
+        message: `Cannot look at the hypervisor: ${textOf(situation.error)}`,
+      };
+    case "StepFailed":
+      return no(reasonOfCode[situation.error.code], textOf(situation.error));
+    case "Working":
+      return workingReady(situation.step);
+    case "Stopped": {
+      const { lastStop } = record;
+      return no("Stopped", lastStop === undefined ? "Off, as declared" : `Off, as declared. ${lastStop.message}`);
+    }
+    case "StartsLater":
+      return no(
+        "StoppedUnexpectedly",
+        `${record.lastStop?.message ?? "Off"}; it is started again at ${timeOf(situation.atMs)}`,
+      );
+    case "ShuttingDown":
+      return no(
+        "ShuttingDown",
+        `The guest was asked to shut down; the plug is pulled at ${timeOf(situation.deadlineMs)} if it has not`,
+      );
+    case "GuestStopping":
+      return no("GuestStopping", "The guest is shutting down");
+    case "Paused":
+      return no(
+        situation.power === "paused" ? "Paused" : "Suspended",
+        `The domain is ${situation.power} (hypervisor: ${situation.reason}) and was not by Vivarium, which does not resume it: resume it on the host, or restart the VM`,
+      );
+    case "DeleteBlocked":
+      return no(
+        situation.problem.reason,
+        `${situation.problem.message}: create it again so that the VM can be removed there, or set the annotation virtrigaud.io/force-delete: "true" to leave what is there behind`,
+      );
+    case "DeleteUnavailable":
+      return {
+        status: "Unknown",
+        reason: "ProviderUnavailable",
+        message: `Cannot delete the VM while the hypervisor is out of reach: ${textOf(situation.error)}`,
+      };
+    case "Gone":
+      return no("Deleted", "Deleted");
+  }
+}
+
+function workingReady(step: Step["kind"]): Ready {
+  const is = (reason: string, message: string): Ready => ({ status: "False", reason, message });
+  switch (step) {
+    case "AddFinalizer":
+    case "RecordPlacement":
+    case "Check":
+    case "EnsureRootDisk":
+    case "EnsureDataDisk":
+    case "WriteSeed":
+      return is("Creating", "The VM is being made");
+    case "Define":
+    case "Start":
+      return is("Starting", "The VM is being started");
+    case "RecordStop":
+    case "RecordShutdownRequest":
+    case "RequestShutdown":
+      return is("ShuttingDown", "The guest is being asked to shut down");
+    case "ForceOff":
+      return is("Stopping", "The plug is being pulled");
+    case "ProbeBoot":
+    case "RecordBootRetry":
+      return is("WaitingForAddress", "The boot has shown no sign of life; it is cut short and tried once more");
+    case "Undefine":
+    case "RemoveVolumes":
+    case "ReleaseLeases":
+    case "RemoveFinalizer":
+      return is("Deleting", "The VM and its volumes are being removed");
+    case "Settle":
+      return is("Settled", "Nothing is to be done");
+  }
+}
+
+const sourceNames: Readonly<Record<GuestAddress["source"], string>> = {
+  lease: "DHCP lease",
+  agent: "guest agent",
+  arp: "ARP",
+};
+
+function waitingMessage(record: VmRecord, seen: Seen, nowMs: number): string {
+  const sinceMs = record.runningSinceMs ?? nowMs;
+  if (nowMs - sinceMs < silentAfterMs) return "Running; waiting for an address from DHCP lease, guest agent or ARP";
+  const agent =
+    seen.kind === "present" && seen.agentConnected ? "guest agent (connected)" : "guest agent (not connected)";
+  const retried = record.bootRetry === "done" ? "; the boot was retried once" : "";
+  return `Running since ${timeOf(sinceMs)} and no address yet: DHCP lease, ${agent} and ARP are silent${retried}. See the serial console`;
+}
+
+/** What the user must change comes first, then what others must, then what only takes time. */
+const ranks: Readonly<Record<Problem["reason"], number>> = {
+  InvalidSpec: 0,
+  Unsupported: 0,
+  InvalidUserData: 0,
+  ProviderNotFound: 1,
+  ClassNotFound: 2,
+  ImageNotFound: 3,
+  NetworkNotFound: 4,
+  SecretNotFound: 5,
+  ImageFailed: 6,
+  ImageNotReady: 7,
+};
+
+function rankOf(problem: Problem): number {
+  return ranks[problem.reason];
+}
+
+function phaseOf({ vm, situation, seen, record }: StatusInput): Phase {
+  if (vm.metadata.deletionTimestamp !== undefined) return "Deleting";
+  const hasRun = record.runningSinceMs !== undefined || record.lastStop !== undefined;
+  switch (situation.kind) {
+    case "Unavailable":
+    case "DeleteUnavailable":
+      return vm.status?.phase ?? "Pending";
+    case "NameConflict":
+      return "Failed";
+    case "Blocked":
+      if (seen.kind === "present") return isOn(seen) ? "Running" : "Stopped";
+      return situation.problems.some((problem) => rankOf(problem) === 0) ? "Failed" : "Pending";
+    case "StepFailed":
+      if (isOn(seen)) return "Running";
+      if (!situation.error.retryable) return "Failed";
+      return hasRun ? "Stopped" : "Provisioning";
+    case "Working":
+      if (isOn(seen)) return "Running";
+      return hasRun ? "Stopped" : "Provisioning";
+    case "Stopped":
+    case "StartsLater":
+    case "Paused":
+      return "Stopped";
+    case "ShuttingDown":
+    case "GuestStopping":
+    case "WaitingForAddress":
+    case "Running":
+      return "Running";
+    case "DeleteBlocked":
+    case "Gone":
+      return "Deleting";
+  }
+}
+
+function isOn(seen: Seen): boolean {
+  return seen.kind === "present" && seen.power !== "off" && seen.power !== "crashed";
+}
+
+function resourcesOf(seen: Extract<Seen, { kind: "present" }>): NonNullable<VirtualMachineStatus["currentResources"]> {
+  return { cpu: seen.cpus, memoryMiB: Math.floor(seen.memoryBytes / 1024 ** 2) };
+}
+
+/** The message, and those of its causes that say more. */
+function textOf(error: Error): string {
+  const parts = [error.message];
+  let cause: unknown = error.cause;
+  for (let depth = 0; cause instanceof Error && depth < 4; depth++) {
+    const { message } = cause;
+    if (message !== "" && !parts.some((part) => part.includes(message))) parts.push(message);
+    cause = cause.cause;
+  }
+  return parts.join(": ");
+}
+
+function timeOf(ms: number): string {
+  return formatTime(new Date(ms));
+}
+
+function msOf(time: string | undefined): number | undefined {
+  if (time === undefined) return undefined;
+  const ms = Date.parse(time);
+  return Number.isNaN(ms) ? undefined : ms;
+}

@@ -1,0 +1,104 @@
+// Does one step at the provider. All that decides is in virtual-machine-plan.ts; steps that only write to the API are in virtual-machine.ts.
+
+import type { Provider, VmIdentity } from "@vivarium/provider";
+import type { Step } from "./virtual-machine-plan.ts";
+
+export type ProviderStep = Extract<
+  Step,
+  {
+    kind:
+      | "Check"
+      | "EnsureRootDisk"
+      | "EnsureDataDisk"
+      | "WriteSeed"
+      | "Define"
+      | "Start"
+      | "RequestShutdown"
+      | "ForceOff"
+      | "Undefine"
+      | "RemoveVolumes"
+      | "ReleaseLeases";
+  }
+>;
+
+export interface ActOptions {
+  readonly vm: VmIdentity;
+  readonly macs: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+export async function act(provider: Provider, step: ProviderStep, { vm, macs, signal }: ActOptions): Promise<void> {
+  const options = { signal };
+  switch (step.kind) {
+    case "Check":
+      return provider.compute.check(step.definition, options);
+    case "EnsureRootDisk":
+      return provider.disks.ensureRoot(vm, step.disk, options);
+    case "EnsureDataDisk":
+      return provider.disks.ensureData(vm, step.disk, options);
+    case "WriteSeed":
+      return provider.disks.writeSeed(vm, step.seed, options);
+    case "Define":
+      return provider.compute.define(step.definition, options);
+    case "Start":
+      return provider.compute.start(vm, options);
+    case "RequestShutdown":
+      return provider.compute.requestShutdown(vm, options);
+    case "ForceOff":
+      return provider.compute.forceOff(vm, options);
+    case "Undefine":
+      return provider.compute.undefine(vm, options);
+    case "RemoveVolumes":
+      return provider.disks.remove(vm, options);
+    case "ReleaseLeases":
+      return provider.addresses.release(macs, options);
+  }
+}
+
+/** Whether the domain may be another one afterwards, so that it must be observed again. */
+export const changesDomain: Readonly<Record<ProviderStep["kind"], boolean>> = {
+  Check: false,
+  EnsureRootDisk: false,
+  EnsureDataDisk: false,
+  WriteSeed: false,
+  Define: true,
+  Start: true,
+  RequestShutdown: true,
+  ForceOff: true,
+  Undefine: true,
+  RemoveVolumes: false,
+  ReleaseLeases: false,
+};
+
+/** Of one step; cloning and filling a disk takes longest. */
+export const stepDeadlineMs: Readonly<Record<ProviderStep["kind"], number>> = {
+  Check: 30_000,
+  EnsureRootDisk: 600_000,
+  EnsureDataDisk: 600_000,
+  WriteSeed: 120_000,
+  Define: 60_000,
+  Start: 120_000,
+  RequestShutdown: 30_000,
+  ForceOff: 60_000,
+  Undefine: 60_000,
+  RemoveVolumes: 120_000,
+  ReleaseLeases: 30_000,
+};
+
+/**
+ * Whether a start that has no address shows any other sign of life. `alive` also where that cannot be told or where guests run in
+ * hardware: only a boot known to be silent may be cut short.
+ */
+export async function probeBoot(
+  provider: Provider,
+  vm: VmIdentity,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<"silent" | "alive"> {
+  if (provider.console === undefined) return "alive";
+  const { acceleration } = await provider.describe({ signal });
+  if (acceleration.kind !== "tcg") return "alive";
+  const seen = await provider.compute.observe(vm, { signal });
+  if (seen.kind !== "present" || seen.power !== "running" || seen.agentConnected) return "alive";
+  const log = await provider.console.readLog(vm, { signal, tailBytes: 4096 });
+  return log.byteLength === 0 ? "silent" : "alive";
+}

@@ -1,0 +1,627 @@
+// The VirtualMachine controller: makes, starts, stops and removes the domain of each VirtualMachine.
+//
+//   related objects ─┐
+//   hypervisor events┼─► look: observe ─► decide (virtual-machine-plan.ts) ─► act one step ─┐
+//   time ────────────┘      ▲                                                              │
+//                           └──────────────────────── until Settle ◄───────────────────────┘
+//
+// One reconcile runs as many steps as there are to do, so that nothing waits between them; what is remembered across crashes is written
+// to the status before the step that needs it.
+
+import {
+  ConfigMap,
+  Provider,
+  restartAnnotation,
+  Secret,
+  virtualMachineFinalizer,
+  VirtualMachine,
+  VMClass,
+  VMImage,
+  VMNetworkAttachment,
+} from "@vivarium/api";
+import { checkUserData } from "@vivarium/images";
+import { isProviderError, ProviderError } from "@vivarium/provider";
+import type { GuestAddress, Provider as OpenProvider } from "@vivarium/provider";
+import { ensureFinalizer, removeFinalizer, writeStatus } from "@vivarium/runtime";
+import type {
+  Clock,
+  Controller,
+  Manager,
+  ReconcileContext,
+  ReconcileRequest,
+  ReconcileResult,
+} from "@vivarium/runtime";
+import { resolveCloudInit, seedOf, sshKeysConfigMap } from "./cloud-init.ts";
+import { effectiveProvider, isSameProvider } from "./effective-provider.ts";
+import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
+import { usefulAddresses } from "./virtual-machine-addresses.ts";
+import { withDeadline } from "./virtual-machine-deadline.ts";
+import {
+  fieldsNotApplied,
+  gracefulTimeoutOf,
+  identityOf,
+  macsOf,
+  resolveDefinition,
+  resolveProvider,
+} from "./virtual-machine-definition.ts";
+import type { RelatedObjects, ResolvedVm } from "./virtual-machine-definition.ts";
+import { eventOfStep, eventOfStop, eventsOfStatus } from "./virtual-machine-events.ts";
+import type { VmEvent } from "./virtual-machine-events.ts";
+import { resolveImage } from "./virtual-machine-image.ts";
+import { forgetRun, newMemory, nextFailure } from "./virtual-machine-memory.ts";
+import type { VmMemory } from "./virtual-machine-memory.ts";
+import { addressRefreshMs, decide, stepKey } from "./virtual-machine-plan.ts";
+import type { BuildPlan, PlanInput, Resolved, Seen, Situation, Step } from "./virtual-machine-plan.ts";
+import { appliedFrom, changedFields, recordPlacement, recordRunning } from "./virtual-machine-record.ts";
+import type { VmRecord } from "./virtual-machine-record.ts";
+import { relatedToVirtualMachines, requestOf } from "./virtual-machine-related.ts";
+import { readRecord, statusOf } from "./virtual-machine-status.ts";
+import { act, changesDomain, probeBoot, stepDeadlineMs } from "./virtual-machine-steps.ts";
+import { recordStop } from "./virtual-machine-stop.ts";
+
+export interface VirtualMachineControllerOptions {
+  readonly manager: Manager;
+  readonly providers: ProviderRegistry;
+  readonly clock: Clock;
+  /** 0 to 1, for jitter. */
+  readonly random?: () => number;
+  readonly concurrency?: number;
+}
+
+const forceDeleteAnnotation = "virtrigaud.io/force-delete";
+const observeDeadlineMs = 20_000;
+/** After a start of the server the connections need a moment: not seen yet is not worth a status. */
+const graceMs = 5_000;
+/** More steps than any VM needs in a row: a plan that never settles is a bug, and is not allowed to spin. */
+const mostSteps = 100;
+
+export function createVirtualMachineController(options: VirtualMachineControllerOptions): Controller {
+  const { manager, providers, clock, random = Math.random } = options;
+  const machines = manager.cache(VirtualMachine);
+  const providerObjects = manager.cache(Provider);
+  const classes = manager.cache(VMClass);
+  const images = manager.cache(VMImage);
+  const networks = manager.cache(VMNetworkAttachment);
+  const secrets = manager.cache(Secret);
+  const configMaps = manager.cache(ConfigMap);
+  const memories = new Map<string, VmMemory>();
+  const requestsByUid = new Map<string, ReconcileRequest>();
+  const relatedObjects: RelatedObjects = {
+    providers: () => providerObjects.list(),
+    provider: (key) => providerObjects.get(key),
+    vmClass: (key) => classes.get(key),
+    image: (key) => images.get(key),
+    network: (key) => networks.get(key),
+  };
+
+  async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
+    const first = machines.get(request);
+    if (first === undefined) {
+      forget(request);
+      return undefined;
+    }
+    const look = new Look(first, memoryOf(request, first), context);
+    for (let count = 0; count < mostSteps; count++) {
+      const vm = machines.get(request);
+      if (vm === undefined || vm.metadata.uid !== first.metadata.uid) return { requeueAfterMs: 0 };
+      look.turnTo(vm);
+      await observe(look);
+      const input = planInputOf(look);
+      const step = decide(input);
+      if (step.kind === "Settle") return settle(look, { ...step, input });
+      const held = heldBack(look, step);
+      if (held !== undefined) return settle(look, { situation: held, input });
+      const failure = await take(look, { step, input });
+      if (failure !== undefined) return settle(look, { situation: failure, input });
+      if (step.kind === "RemoveFinalizer") return undefined;
+    }
+    throw new Error(`Cannot settle VM "${request.namespace}/${request.name}": ${mostSteps} steps led nowhere`);
+  }
+
+  function memoryOf(request: ReconcileRequest, vm: VirtualMachine): VmMemory {
+    const id = idOf(request);
+    const uid = vm.metadata.uid ?? "";
+    const found = memories.get(id);
+    if (found?.uid === uid) return found;
+    if (found !== undefined) requestsByUid.delete(found.uid);
+    const made = newMemory(uid, clock.now());
+    memories.set(id, made);
+    requestsByUid.set(uid, request);
+    return made;
+  }
+
+  function forget(request: ReconcileRequest): void {
+    const memory = memories.get(idOf(request));
+    if (memory !== undefined) requestsByUid.delete(memory.uid);
+    memories.delete(idOf(request));
+  }
+
+  async function observe(look: Look): Promise<void> {
+    const { vm, memory } = look;
+    const resolved = resolveProvider(vm, relatedObjects, look.record.madeOn);
+    look.provider = resolved;
+    const object = resolved.ok ? resolved.value : resolved.made;
+    look.providerKey = object && { namespace: object.metadata.namespace ?? "", name: object.metadata.name };
+    look.open = look.providerKey && providers.get(look.providerKey);
+    if (look.seen !== undefined && !look.isStale) return;
+    look.seen = await see(look);
+    look.isStale = false;
+    if (look.seen.kind !== "unavailable") {
+      memory.hasBeenObserved = true;
+      if (memory.failure?.step === "Observe") memory.failure = undefined;
+    }
+    if (look.seen.kind !== "present") return;
+    switch (look.seen.power) {
+      case "off":
+      case "crashed":
+        return;
+      case "running":
+      case "paused":
+      case "suspended":
+      case "shutting-down":
+        await findAddresses(look);
+        look.record = recordRunning(look.record, {
+          nowMs: clock.now(),
+          isStopWanted: (vm.spec.powerState ?? "On") !== "On" || isRestartPending(look),
+          hasAddress: memory.addresses.length > 0,
+        });
+    }
+  }
+
+  async function see(look: Look): Promise<Seen> {
+    const { open, providerKey } = look;
+    if (open === undefined) return { kind: "unavailable", error: notOpen(providerKey) };
+    const identity = identityOf(look.vm);
+    try {
+      return await withDeadline((signal) => open.compute.observe(identity, { signal }), {
+        clock,
+        what: `look at VM "${identity.name}"`,
+        deadlineMs: observeDeadlineMs,
+        signal: look.context.signal,
+      });
+    } catch (error) {
+      if (!isProviderError(error)) throw error;
+      return { kind: "unavailable", error };
+    }
+  }
+
+  function notOpen(key: ProviderKey | undefined): ProviderError {
+    if (key === undefined) return new ProviderError("Unavailable", "No Provider can be told for this VM");
+    const ready = providerObjects.get(key)?.status?.conditions?.find((each) => each.type === "Ready");
+    const why = ready?.status === "False" ? `: ${ready.message}` : "";
+    return new ProviderError("Unavailable", `Provider "${key.namespace}/${key.name}" is not connected${why}`);
+  }
+
+  /** Once known, addresses are looked up again when something happened, or after a while. What is known stays where nobody answers. */
+  async function findAddresses(look: Look): Promise<void> {
+    const { memory, open, vm } = look;
+    const nowMs = clock.now();
+    if (open === undefined) return;
+    // The server was restarted: what it knew then is a start, to be confirmed below.
+    const isSameRun = look.record.runningSinceMs !== undefined;
+    if (memory.addressesLookedAtMs === undefined && isSameRun) memory.addresses = vm.status?.addresses ?? [];
+    const ageMs = nowMs - (memory.addressesLookedAtMs ?? Number.NEGATIVE_INFINITY);
+    if (memory.addresses.length > 0 && !memory.isStirred && ageMs < addressRefreshMs - 1_000) return;
+    memory.addressesLookedAtMs = nowMs;
+    memory.isStirred = false;
+    const identity = identityOf(vm);
+    const seen = look.seen?.kind === "present" ? look.seen.nics.map((nic) => nic.mac.toLowerCase()) : [];
+    const macs = seen.length > 0 ? seen : macsOf(vm);
+    if (macs.length === 0) return;
+    try {
+      const found: readonly GuestAddress[] = await withDeadline(
+        (signal) => open.addresses.lookup(identity, macs, { signal }),
+        {
+          clock,
+          what: `look up addresses of VM "${identity.name}"`,
+          deadlineMs: observeDeadlineMs,
+          signal: look.context.signal,
+        },
+      );
+      const useful = usefulAddresses(found, macs);
+      if (useful.length > 0) memory.addresses = useful;
+    } catch (error) {
+      if (!isProviderError(error)) throw error;
+      look.context.log.debug({ err: error, vm: nameOf(vm) }, "addresses could not be looked up");
+    }
+  }
+
+  function planInputOf(look: Look): PlanInput {
+    const { vm, record, memory } = look;
+    const seen: Seen = look.seen ?? { kind: "unavailable", error: notOpen(look.providerKey) };
+    const provider = look.provider ?? { ok: false, problems: [] };
+    const resolved = resolveDefinition(vm, relatedObjects, provider);
+    const timeout = gracefulTimeoutOf(vm);
+    const restartRequest = vm.metadata.annotations?.[restartAnnotation];
+    look.resolved = resolved;
+    return {
+      nowMs: clock.now(),
+      generation: vm.metadata.generation ?? 0,
+      hasFinalizer: vm.metadata.finalizers?.includes(virtualMachineFinalizer) ?? false,
+      isDeleting: vm.metadata.deletionTimestamp !== undefined,
+      isForcedDelete: vm.metadata.annotations?.[forceDeleteAnnotation] === "true",
+      power: vm.spec.powerState ?? "On",
+      gracefulTimeoutMs: timeout.ok ? timeout.value : 60_000,
+      ...(restartRequest === undefined ? {} : { restartRequest }),
+      record,
+      expectsAddress: resolved.ok ? resolved.value.expectsAddress : seen.kind === "present" && seen.nics.length > 0,
+      ...(look.providerKey === undefined ? {} : { provider: idOf(look.providerKey) }),
+      definition: withProblemsOf(definitionOf(resolved), timeout),
+      dataDisks: resolved.ok ? resolved.value.dataDisks : [],
+      build: isBuildNeeded(look, seen) ? look.build(() => buildOf(look, resolved)) : { ok: false, problems: [] },
+      seen,
+      addresses: memory.addresses,
+      ...(memory.shutdownAskedAtMs === undefined ? {} : { shutdownAskedAtMs: memory.shutdownAskedAtMs }),
+      ...(memory.bootProbe === undefined ? {} : { bootProbe: memory.bootProbe }),
+      done: look.done,
+    };
+  }
+
+  function isBuildNeeded(look: Look, seen: Seen): boolean {
+    if (look.vm.metadata.deletionTimestamp !== undefined) return false;
+    return seen.kind === "absent" || look.providerKey === undefined;
+  }
+
+  function buildOf({ vm, provider }: Look, resolved: Resolved<ResolvedVm>): Resolved<BuildPlan> {
+    const image = resolveImage(vm, relatedObjects, provider?.ok === true ? provider.value : undefined);
+    const cloudInit = resolveCloudInit(vm, {
+      secret: (key) => secrets.get(key),
+      sshKeys: configMaps.get(sshKeysConfigMap),
+    });
+    const found = cloudInit.ok && cloudInit.value.userData !== undefined ? checkUserData(cloudInit.value.userData) : [];
+    const userDataProblems = found.map(({ path, line, message }) => ({
+      reason: "InvalidUserData" as const,
+      message: `user-data${line === undefined ? "" : ` line ${line}`}${path === "" ? "" : `, ${path}`}: ${message}`,
+    }));
+    const problems = [...(cloudInit.ok ? userDataProblems : cloudInit.problems), ...(image.ok ? [] : image.problems)];
+    if (!image.ok || !cloudInit.ok || !resolved.ok || problems.length > 0) return { ok: false, problems };
+    const { rootSizeBytes, seedNics, definition } = resolved.value;
+    return {
+      ok: true,
+      value: {
+        root: {
+          name: definition.disks[0]?.name ?? "root",
+          imageId: image.value,
+          ...(rootSizeBytes === undefined ? {} : { sizeBytes: rootSizeBytes }),
+        },
+        seed: seedOf(vm, cloudInit.value, seedNics),
+      },
+    };
+  }
+
+  /** A step that failed a moment ago is not tried before its time, whatever woke us. */
+  function heldBack({ memory, vm }: Look, step: Step): Situation | undefined {
+    const { failure } = memory;
+    if (failure === undefined || failure.step !== step.kind) return undefined;
+    if (failure.generation !== (vm.metadata.generation ?? 0) || failure.retryAtMs <= clock.now()) return undefined;
+    return { kind: "StepFailed", step: step.kind, error: failure.error };
+  }
+
+  /** Does one step. Gives what went wrong at the provider; throws what went wrong elsewhere. */
+  async function take(
+    look: Look,
+    { step, input }: { readonly step: Exclude<Step, { kind: "Settle" }>; readonly input: PlanInput },
+  ): Promise<Situation | undefined> {
+    const { context, memory } = look;
+    const facts = {
+      record: look.record,
+      wasAbsent: input.seen.kind === "absent",
+      isRestart: look.record.restartStoppedFor !== undefined,
+    };
+    const logged = {
+      step: step.kind,
+      vm: nameOf(look.vm),
+      ...(step.kind === "EnsureDataDisk" ? { disk: step.disk.name } : {}),
+    };
+    try {
+      context.log.info({ ...logged, phase: "start" }, "step");
+      await perform(look, { step, input });
+      context.log.info({ ...logged, phase: "done" }, "step");
+    } catch (error) {
+      if (!isProviderError(error)) throw error;
+      context.log.warn({ ...logged, phase: "failed", err: error }, "step failed");
+      const generation = look.vm.metadata.generation ?? 0;
+      memory.failure = nextFailure(memory.failure, { step: step.kind, error, generation, nowMs: clock.now(), random });
+      return { kind: "StepFailed", step: step.kind, error };
+    }
+    if (memory.failure?.step === step.kind) memory.failure = undefined;
+    look.done.add(stepKey(step));
+    tell(look.vm, eventOfStep(step, facts));
+    return undefined;
+  }
+
+  async function perform(
+    look: Look,
+    { step, input }: { readonly step: Exclude<Step, { kind: "Settle" }>; readonly input: PlanInput },
+  ): Promise<void> {
+    const { vm, memory, context, open } = look;
+    const nowMs = clock.now();
+    switch (step.kind) {
+      case "AddFinalizer":
+        await ensureFinalizer(
+          manager.client,
+          { type: VirtualMachine, object: vm, finalizer: virtualMachineFinalizer },
+          context,
+        );
+        tellNotApplied(vm);
+        return;
+      case "RecordPlacement": {
+        const applied = appliedFrom(step.definition, input.generation);
+        look.remember(recordPlacement(look.record, { provider: step.provider, applied, nowMs }));
+        await flush(look, step.kind, input);
+        return;
+      }
+      case "RecordStop": {
+        const found = { power: step.power, reason: step.reason };
+        const { restartRequest, power } = input;
+        const asked = restartRequest === undefined ? {} : { restartRequest };
+        const had = look.record.lastStop;
+        look.remember(recordStop({ nowMs, power, ...asked, record: look.record, found }));
+        if (look.record.lastStop !== had) tell(vm, eventOfStop(look.record, power));
+        forgetRun(memory);
+        return;
+      }
+      case "RecordShutdownRequest":
+        // The status keeps whole seconds; the guest gets its time in full.
+        look.remember({ ...look.record, shutdownRequestedAtMs: Math.ceil(nowMs / 1000) * 1000 });
+        return;
+      case "RecordBootRetry":
+        look.remember({ ...look.record, bootRetry: "wanted" });
+        return;
+      case "ProbeBoot":
+        if (open === undefined) throw notOpen(look.providerKey);
+        memory.bootProbe = await probe(look, open);
+        return;
+      case "RemoveFinalizer":
+        tell(vm, { type: "Normal", reason: "Deleted", message: "Domain, volumes and leases are removed" });
+        await removeFinalizer(
+          manager.client,
+          { type: VirtualMachine, object: vm, finalizer: virtualMachineFinalizer },
+          context,
+        );
+        return;
+      case "Check":
+      case "EnsureRootDisk":
+      case "EnsureDataDisk":
+      case "WriteSeed":
+      case "Define":
+      case "Start":
+      case "RequestShutdown":
+      case "ForceOff":
+      case "Undefine":
+      case "RemoveVolumes":
+      case "ReleaseLeases": {
+        if (open === undefined) throw notOpen(look.providerKey);
+        if (look.mustWrite || (input.isDeleting && vm.status?.phase !== "Deleting"))
+          await flush(look, step.kind, input);
+        if (changesDomain[step.kind]) look.isStale = true;
+        if (step.kind === "RequestShutdown") memory.shutdownAskedAtMs = nowMs;
+        if (step.kind === "Start") forgetRun(memory);
+        const macs = [...new Set([...(look.record.applied?.macs ?? []), ...macsOf(vm)])];
+        await withDeadline((signal) => act(open, step, { vm: identityOf(vm), macs, signal }), {
+          clock,
+          what: `${step.kind} of VM "${vm.metadata.name}"`,
+          deadlineMs: stepDeadlineMs[step.kind],
+          signal: context.signal,
+        });
+      }
+    }
+  }
+
+  /** What cannot be looked at counts as alive: only a boot known to be silent is cut short. */
+  async function probe({ vm, context }: Look, open: OpenProvider): Promise<"silent" | "alive"> {
+    try {
+      return await withDeadline((signal) => probeBoot(open, identityOf(vm), { signal }), {
+        clock,
+        what: `look for signs of life of VM "${vm.metadata.name}"`,
+        deadlineMs: observeDeadlineMs,
+        signal: context.signal,
+      });
+    } catch (error) {
+      if (!isProviderError(error)) throw error;
+      return "alive";
+    }
+  }
+
+  /** Writes what must be known to a successor before the step begins. */
+  async function flush(look: Look, step: Step["kind"], input: PlanInput): Promise<void> {
+    await write(look, { situation: { kind: "Working", step }, input });
+    look.mustWrite = false;
+  }
+
+  async function write(
+    look: Look,
+    {
+      situation,
+      input,
+      retryAtMs,
+    }: { readonly situation: Situation; readonly input: PlanInput; readonly retryAtMs?: number },
+  ): Promise<void> {
+    const { vm, memory, resolved } = look;
+    const status = statusOf({
+      vm,
+      record: look.record,
+      situation,
+      seen: input.seen,
+      addresses: memory.addresses,
+      nowMs: clock.now(),
+      ...(retryAtMs === undefined ? {} : { retryAtMs }),
+      failures: memory.failure?.count ?? 0,
+      pendingFields: pendingFieldsOf(look.record, input, resolved),
+    });
+    look.vm = await writeStatus(manager.client, { type: VirtualMachine, object: vm, status }, look.context);
+    for (const event of eventsOfStatus(vm, status)) tell(vm, event);
+  }
+
+  async function settle(
+    look: Look,
+    {
+      situation,
+      lookAgainAtMs,
+      input,
+    }: { readonly situation: Situation; readonly lookAgainAtMs?: number; readonly input: PlanInput },
+  ): Promise<ReconcileResult> {
+    const { memory, vm } = look;
+    const nowMs = clock.now();
+    switch (situation.kind) {
+      case "Gone":
+        return undefined;
+      case "Unavailable":
+      case "DeleteUnavailable": {
+        if (!memory.hasBeenObserved && nowMs - memory.firstLookMs < graceMs) return { requeueAfterMs: 500 };
+        const { error } = situation;
+        const generation = vm.metadata.generation ?? 0;
+        const isDue = memory.failure?.step !== "Observe" || memory.failure.retryAtMs <= nowMs;
+        if (isDue) {
+          memory.failure = nextFailure(memory.failure, { step: "Observe", error, generation, nowMs, random });
+        }
+        break;
+      }
+      case "StepFailed":
+        break;
+      default:
+        if (memory.failure?.step !== "Observe") memory.failure = undefined;
+    }
+    const retryAtMs = memory.failure?.retryAtMs;
+    await write(look, { situation, input, ...(retryAtMs === undefined ? {} : { retryAtMs }) });
+    const atMs = retryAtMs ?? lookAgainAtMs;
+    return atMs === undefined ? undefined : { requeueAfterMs: Math.max(0, atMs - clock.now()) };
+  }
+
+  function tell(vm: VirtualMachine, event: VmEvent | undefined): void {
+    if (event !== undefined) manager.recorder.record(vm, event);
+  }
+
+  function tellNotApplied(vm: VirtualMachine): void {
+    const fields = fieldsNotApplied(vm);
+    if (fields.length === 0) return;
+    tell(vm, { type: "Warning", reason: "NotApplied", message: `Accepted, but not applied: ${fields.join(", ")}` });
+  }
+
+  /** Something happened at the hypervisor: what failed there may go well now. */
+  function stir(request: ReconcileRequest): void {
+    const memory = memories.get(idOf(request));
+    if (memory !== undefined) memory.isStirred = true;
+  }
+
+  function machinesOn(key: ProviderKey): readonly ReconcileRequest[] {
+    return machines.list().flatMap((vm) => {
+      const madeOn = readRecord(vm.status).madeOn;
+      if (madeOn !== undefined) return madeOn === idOf(key) ? [requestOf(vm)] : [];
+      const effective = effectiveProvider(vm, providerObjects.list());
+      return effective.kind === "found" && isSameProvider(effective.key, key) ? [requestOf(vm)] : [];
+    });
+  }
+
+  return {
+    name: "virtual-machine",
+    for: VirtualMachine,
+    related: relatedToVirtualMachines(machines),
+    sources: [
+      (enqueue, { signal }) => {
+        providers.subscribe(
+          ({ provider, event }) => {
+            switch (event.kind) {
+              case "connected":
+                for (const request of machinesOn(provider)) {
+                  const memory = memories.get(idOf(request));
+                  if (memory !== undefined) memory.failure = undefined;
+                  stir(request);
+                  enqueue(request);
+                }
+                break;
+              case "disconnected":
+                for (const request of machinesOn(provider)) enqueue(request);
+                break;
+              case "vm": {
+                const request = requestsByUid.get(event.uid);
+                if (request === undefined) break;
+                stir(request);
+                enqueue(request);
+              }
+            }
+          },
+          { signal },
+        );
+      },
+    ],
+    concurrency: options.concurrency ?? 8,
+    reconcile,
+  };
+}
+
+/** What one reconcile knows, from its first look until it settles. */
+class Look {
+  vm: VirtualMachine;
+  readonly memory: VmMemory;
+  readonly context: ReconcileContext;
+  /** Ahead of the status where `mustWrite`. */
+  record: VmRecord;
+  mustWrite = false;
+  seen: Seen | undefined;
+  isStale = false;
+  provider: (Resolved<Provider> & { readonly made?: Provider }) | undefined;
+  providerKey: ProviderKey | undefined;
+  open: OpenProvider | undefined;
+  resolved: Resolved<ResolvedVm> | undefined;
+  done = new Set<string>();
+  #build: Resolved<BuildPlan> | undefined;
+
+  constructor(vm: VirtualMachine, memory: VmMemory, context: ReconcileContext) {
+    this.vm = vm;
+    this.memory = memory;
+    this.context = context;
+    this.record = readRecord(vm.status);
+  }
+
+  /** Another spec starts the plan anew; what was seen and recorded stays. */
+  turnTo(vm: VirtualMachine): void {
+    if (vm.metadata.generation !== this.vm.metadata.generation) {
+      this.done = new Set();
+      this.#build = undefined;
+    }
+    this.vm = vm;
+  }
+
+  remember(record: VmRecord): void {
+    this.record = record;
+    this.mustWrite = true;
+  }
+
+  /** Checking user-data and writing an ISO image is done once a look, unless something was missing. */
+  build(make: () => Resolved<BuildPlan>): Resolved<BuildPlan> {
+    if (this.#build?.ok !== true) this.#build = make();
+    return this.#build;
+  }
+}
+
+function isRestartPending({ vm, record }: Look): boolean {
+  const request = vm.metadata.annotations?.[restartAnnotation];
+  return request !== undefined && request !== record.lastRestartRequest && request !== record.restartStoppedFor;
+}
+
+function definitionOf(resolved: Resolved<ResolvedVm>): PlanInput["definition"] {
+  return resolved.ok ? { ok: true, value: resolved.value.definition } : resolved;
+}
+
+function withProblemsOf(definition: PlanInput["definition"], other: Resolved<unknown>): PlanInput["definition"] {
+  if (other.ok) return definition;
+  return { ok: false, problems: [...(definition.ok ? [] : definition.problems), ...other.problems] };
+}
+
+function pendingFieldsOf(
+  record: VmRecord,
+  { seen }: PlanInput,
+  resolved: Resolved<ResolvedVm> | undefined,
+): readonly string[] | undefined {
+  if (seen.kind !== "present" || record.applied === undefined) return [];
+  return resolved?.ok === true ? changedFields(record.applied, resolved.value.definition) : undefined;
+}
+
+function nameOf(vm: VirtualMachine): string {
+  return `${vm.metadata.namespace ?? ""}/${vm.metadata.name}`;
+}
+
+function idOf(key: { readonly namespace: string; readonly name: string }): string {
+  return `${key.namespace}/${key.name}`;
+}
