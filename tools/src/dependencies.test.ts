@@ -21,6 +21,6 @@ test("docs/dependencies.md has a reason for every dependency, and for nothing el
   const explained = read("docs/dependencies.md")
     .split("\n")
     .filter((line) => line.startsWith("| `"))
-    .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map((match) => match[1]));
+    .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ""));
   assert.deepEqual(explained.toSorted(), [...installed].toSorted());
 });
