@@ -1,7 +1,7 @@
 // Reads from a VMImage's status whether one provider has it. The VMImage controller writes it; the VirtualMachine controller clones from it.
 
 import { findCondition } from "@vivarium/api";
-import type { VMImage } from "@vivarium/api";
+import type { KubeObject, VMImage } from "@vivarium/api";
 import type { ProviderKey } from "./provider-registry.ts";
 
 export type ImageOnProvider =
@@ -22,8 +22,8 @@ export function imageOnProvider(image: VMImage, provider: ProviderKey): ImageOnP
 }
 
 /** The provider's name; with its namespace where that is not the image's own. */
-export function providerStatusKey(image: VMImage, provider: ProviderKey): string {
-  return provider.namespace === image.metadata.namespace ? provider.name : `${provider.namespace}/${provider.name}`;
+export function providerStatusKey(object: KubeObject, provider: ProviderKey): string {
+  return provider.namespace === object.metadata.namespace ? provider.name : `${provider.namespace}/${provider.name}`;
 }
 
 export function providerOfStatusKey(image: VMImage, key: string): ProviderKey {

@@ -1,6 +1,6 @@
 // The controllers: each keeps one kind true. `x.ts` is the controller (observe, act), `x-plan.ts` its pure half (decide).
 
+export * from "./create-controllers.ts";
 export * from "./effective-provider.ts";
 export * from "./image-on-provider.ts";
 export * from "./provider-registry.ts";
-export { createVirtualMachineController, type VirtualMachineControllerOptions } from "./virtual-machine.ts";

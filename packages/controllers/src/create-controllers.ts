@@ -1,0 +1,42 @@
+// All controllers, joined over one manager: what a server, or an operator on a cluster, runs.
+
+import type { ImageCache } from "@vivarium/images";
+import type { ProviderFactory } from "@vivarium/provider";
+import { realClock } from "@vivarium/runtime";
+import type { Clock, Controller, Manager } from "@vivarium/runtime";
+import { OpenProviders } from "./open-providers.ts";
+import { createProviderController } from "./provider.ts";
+import type { ProviderRegistry } from "./provider-registry.ts";
+import { createVmClassController } from "./vm-class.ts";
+import { createVmImageController } from "./vm-image.ts";
+import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
+
+export interface ControllersOptions {
+  readonly manager: Manager;
+  /** By `Provider.spec.type`. */
+  readonly factories: ReadonlyMap<string, ProviderFactory>;
+  readonly imageCache: ImageCache;
+  readonly clock?: Clock;
+}
+
+export interface Controllers {
+  /** To be added to the manager. */
+  readonly controllers: readonly Controller[];
+  /** For those who need a hypervisor beside the controllers: serial logs and consoles. */
+  readonly registry: ProviderRegistry;
+}
+
+export function createControllers(options: ControllersOptions): Controllers {
+  const { manager, imageCache } = options;
+  const clock = options.clock ?? realClock;
+  const providers = new OpenProviders(options.factories);
+  return {
+    registry: providers,
+    controllers: [
+      createProviderController({ manager, providers, clock }),
+      createVmClassController({ manager, clock }),
+      createVmNetworkAttachmentController({ manager, clock }),
+      createVmImageController({ manager, registry: providers, imageCache, clock }),
+    ],
+  };
+}

@@ -1,0 +1,16 @@
+// Waits for what other parts of the process are about to do; the bound only ends a test that would fail anyway.
+
+import { setTimeout as delay } from "node:timers/promises";
+
+export async function eventually<T>(
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  what: string,
+): Promise<T> {
+  const deadline = Date.now() + 5_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > deadline) throw new Error(`Not seen within 5 s: ${what}`);
+    await delay(2);
+  }
+}

@@ -1,0 +1,116 @@
+// What a VMClass asks for, and what each provider says to that. Pure.
+
+import { InvalidValueError, parseQuantity } from "@vivarium/api";
+import type { Provider, VMClass, VMClassSpec } from "@vivarium/api";
+import { humanSize } from "./human-size.ts";
+
+export interface ClassVerdict {
+  readonly status: "True" | "False";
+  readonly reason: "Valid" | "InvalidSpec" | "Unsupported";
+  readonly message: string;
+}
+
+export interface ProviderVerdict {
+  readonly isValid: boolean;
+  readonly message?: string;
+  readonly warnings: readonly string[];
+}
+
+const smallestMemoryBytes = 64 * 1024 ** 2;
+
+/** Whether machines of this class can be made at all. */
+export function classVerdict(spec: VMClassSpec): ClassVerdict {
+  const unsupported = unsupportedClassFields(spec);
+  if (unsupported.length > 0) {
+    return { status: "False", reason: "Unsupported", message: `This build cannot honour ${unsupported.join(", ")}` };
+  }
+  const problems = invalidFields(spec);
+  if (problems.length > 0) return { status: "False", reason: "InvalidSpec", message: problems.join("; ") };
+  const ignored = classFieldsNotApplied(spec);
+  const note = ignored.length === 0 ? "" : `; not applied: ${ignored.join(", ")}`;
+  return { status: "True", reason: "Valid", message: `Machines of this class can be made${note}` };
+}
+
+/** Whether this provider can run it; undefined while nothing is known of the provider. */
+export function providerVerdict(vmClass: VMClass, provider: Provider): ProviderVerdict | undefined {
+  const { host, reportedCapabilities: can } = provider.status ?? {};
+  if (host === undefined || can === undefined) return undefined;
+  const { cpu, memory, firmware, securityProfile, performanceProfile } = vmClass.spec;
+  const memoryBytes = quantityOf(memory);
+  const lacks: string[] = [];
+  if (cpu > host.cpus) lacks.push(`${cpu} CPUs wanted, the host has ${host.cpus}`);
+  if (memoryBytes !== undefined && memoryBytes > host.memoryBytes) {
+    lacks.push(`${humanSize(memoryBytes)} of memory wanted, the host has ${humanSize(host.memoryBytes)}`);
+  }
+  if ((firmware ?? "BIOS") !== "BIOS" && can.supportsUEFI === false) lacks.push("it has no UEFI firmware");
+  if (securityProfile?.secureBoot === true && can.supportsSecureBoot === false) lacks.push("it has no secure boot");
+  if (securityProfile?.tpmEnabled === true && can.supportsTPM === false) lacks.push("it has no emulated TPM");
+  if (performanceProfile?.nestedVirtualization === true && can.supportsNestedVirtualization === false) {
+    lacks.push("it has no nested virtualization");
+  }
+  const isTight = memoryBytes !== undefined && memoryBytes > host.memoryBytes * 0.9 && memoryBytes <= host.memoryBytes;
+  return {
+    isValid: lacks.length === 0,
+    ...(lacks.length === 0 ? {} : { message: lacks.join("; ") }),
+    warnings: isTight ? ["one machine takes almost all of the host's memory"] : [],
+  };
+}
+
+function invalidFields(spec: VMClassSpec): readonly string[] {
+  const problems: string[] = [];
+  for (const [field, quantity] of [
+    ["spec.memory", spec.memory],
+    ["spec.diskDefaults.size", spec.diskDefaults?.size],
+  ] as const) {
+    if (quantity === undefined) continue;
+    const bytes = quantityOf(quantity);
+    if (bytes === undefined || bytes <= 0)
+      problems.push(`${field} is "${quantity}", expected a positive size such as 4Gi`);
+    else if (field === "spec.memory" && bytes < smallestMemoryBytes) {
+      problems.push(`spec.memory is ${humanSize(bytes)}, expected ${humanSize(smallestMemoryBytes)} or more`);
+    }
+  }
+  if (spec.securityProfile?.secureBoot === true && (spec.firmware ?? "BIOS") === "BIOS") {
+    problems.push("spec.securityProfile.secureBoot needs spec.firmware UEFI, found BIOS");
+  }
+  return problems;
+}
+
+function quantityOf(quantity: string | number): number | undefined {
+  try {
+    return parseQuantity(quantity);
+  } catch (error) {
+    if (error instanceof InvalidValueError) return undefined;
+    throw error;
+  }
+}
+
+/** Fields that would change what a machine is: refused. */
+function unsupportedClassFields({ securityProfile: security }: VMClassSpec): readonly string[] {
+  return fieldsSet([
+    ["spec.securityProfile.vtdEnabled", security?.vtdEnabled === true],
+    ["spec.securityProfile.encryptionPolicy.requireEncryption", security?.encryptionPolicy?.requireEncryption === true],
+    ["spec.securityProfile.tpmVersion 1.2", security?.tpmEnabled === true && security.tpmVersion === "1.2"],
+  ]);
+}
+
+/** Fields that machines can do without: they are made, and the class says what is not applied. */
+function classFieldsNotApplied(spec: VMClassSpec): readonly string[] {
+  const { performanceProfile: performance, securityProfile: security, diskDefaults: disk } = spec;
+  return fieldsSet([
+    ["spec.extraConfig", Object.keys(spec.extraConfig ?? {}).length > 0],
+    ["spec.resourceLimits", Object.keys(spec.resourceLimits ?? {}).length > 0],
+    ["spec.diskDefaults.iops", disk?.iops !== undefined],
+    ["spec.diskDefaults.storageClass", disk?.storageClass !== undefined],
+    ["spec.performanceProfile.latencySensitivity", (performance?.latencySensitivity ?? "normal") !== "normal"],
+    ["spec.performanceProfile.cpuHotAddEnabled", performance?.cpuHotAddEnabled === true],
+    ["spec.performanceProfile.memoryHotAddEnabled", performance?.memoryHotAddEnabled === true],
+    ["spec.performanceProfile.virtualizationBasedSecurity", performance?.virtualizationBasedSecurity === true],
+    ["spec.performanceProfile.hyperThreadingPolicy", (performance?.hyperThreadingPolicy ?? "auto") !== "auto"],
+    ["spec.securityProfile.encryptionPolicy", security?.encryptionPolicy?.enabled === true],
+  ]);
+}
+
+function fieldsSet(fields: readonly (readonly [string, boolean])[]): readonly string[] {
+  return fields.flatMap(([field, isSet]) => (isSet ? [field] : []));
+}

@@ -1,0 +1,301 @@
+// The VMImage controller: brings an image to each provider on which a VirtualMachine uses it, and takes it away with the VMImage.
+//
+//   VirtualMachines ─┐                        ┌─► fetch into the cache   (background)
+//   Providers ───────┼─► observe ─► decide ───┼─► import to a provider   (background)
+//   progress, ends ──┘                        └─► rest: report
+
+import { Provider, VirtualMachine, VMImage } from "@vivarium/api";
+import type { DeclaredImageSource, VMImageStatus } from "@vivarium/api";
+import type { CachedImage, ImageCache, ImageProgress } from "@vivarium/images";
+import { isProviderError } from "@vivarium/provider";
+import type { ImportedImage } from "@vivarium/provider";
+import { ensureFinalizer, related, writeStatus } from "@vivarium/runtime";
+import type {
+  Clock,
+  Controller,
+  Manager,
+  ReconcileContext,
+  ReconcileRequest,
+  ReconcileResult,
+} from "@vivarium/runtime";
+import { BackgroundTasks } from "./background-tasks.ts";
+import { effectiveProvider } from "./effective-provider.ts";
+import { providerStatusKey } from "./image-on-provider.ts";
+import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
+import { Turns } from "./turns.ts";
+import { decideImage, PrepareTimeout } from "./vm-image-plan.ts";
+import type { FetchState, ImageObservation, ImageStep, ImageUser } from "./vm-image-plan.ts";
+import { removeImage, vmImageFinalizer } from "./vm-image-removal.ts";
+import { candidateDigests, describeSource, imageWorkOf } from "./vm-image-source.ts";
+import type { ImageWork } from "./vm-image-source.ts";
+import { imageStatus } from "./vm-image-status.ts";
+
+export interface VmImageControllerOptions {
+  readonly manager: Manager;
+  readonly registry: ProviderRegistry;
+  readonly imageCache: ImageCache;
+  readonly clock: Clock;
+}
+
+/** What was seen on a provider is believed this long: each change of a VM that uses the image is a reason to look. */
+const believeMs = 30_000;
+
+export function createVmImageController(options: VmImageControllerOptions): Controller {
+  const { manager, registry, imageCache, clock } = options;
+  const images = manager.cache(VMImage);
+  const providers = manager.cache(Provider);
+  const machines = manager.cache(VirtualMachine);
+  const seen = new Map<string, { readonly imported: ImportedImage; readonly atMs: number }>();
+  /** Two VMImages may mean the same bytes: they are sent to a provider one after the other, the second finding them there. */
+  const turns = new Turns();
+  let enqueue: (request: ReconcileRequest) => void = () => {};
+  const fetches = new BackgroundTasks<CachedImage, ImageProgress>({
+    clock,
+    onChange: (key) => enqueue(requestOfTask(key)),
+  });
+  const imports = new BackgroundTasks<ImportedImage, { readonly sentBytes: number }>({
+    clock,
+    onChange: (key) => enqueue(requestOfTask(key)),
+  });
+
+  async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
+    const image = images.get(request);
+    if (image === undefined || image.metadata.deletionTimestamp !== undefined) {
+      await stopTasks(request, []);
+      return image === undefined ? undefined : removeImage(image, { manager, registry, clock, signal: context.signal });
+    }
+    return prepare(image, context);
+  }
+
+  async function prepare(image: VMImage, context: ReconcileContext): Promise<ReconcileResult> {
+    const { signal } = context;
+    for (;;) {
+      const observation = await observe(image, signal);
+      const step = decideImage(observation);
+      switch (step.kind) {
+        case "fetch":
+          startFetch(image, step, observation);
+          break;
+        case "import": {
+          // Recorded before anything is sent: a deletion after a crash must know what to look for.
+          const held = await ensureFinalizer(
+            manager.client,
+            { type: VMImage, object: image, finalizer: vmImageFinalizer },
+            { signal },
+          );
+          await report(held, observation, signal);
+          startImport(image, step, observation);
+          // The image has changed: the write asks for the next look only where its spec did.
+          return { requeueAfterMs: 0 };
+        }
+        case "rest":
+          await report(image, observation, signal);
+          return step.nextMs === undefined ? undefined : { requeueAfterMs: Math.max(0, step.nextMs - clock.now()) };
+      }
+    }
+  }
+
+  async function observe(image: VMImage, signal: AbortSignal): Promise<ImageObservation> {
+    const work = imageWorkOf(image);
+    const request = requestOf(image);
+    if (work.kind === "problem") {
+      await stopTasks(request, []);
+      return { nowMs: clock.now(), work, users: [], fetches: [] };
+    }
+    const keys = usersOf(image);
+    // Work that nobody wants any more, because of another spec or because its VMs are gone, is aborted.
+    await stopTasks(request, keys.length === 0 ? [] : work.sources.map((source) => fetchKey(image, source)));
+    const states = work.sources.map((source): FetchState => fetches.state(fetchKey(image, source)));
+    const cached = states.flatMap((state) => (state.kind === "done" ? [state.result.digest] : []))[0];
+    const digests = cached === undefined ? candidateDigests(image, work) : [cached];
+    const users = await Promise.all(keys.map((key) => look(image, { key, digests, signal })));
+    return { nowMs: clock.now(), work, users, fetches: states };
+  }
+
+  /** Providers on which some VM uses the image. */
+  function usersOf(image: VMImage): readonly ProviderKey[] {
+    const { namespace, name } = image.metadata;
+    const found = new Map<string, ProviderKey>();
+    for (const vm of machines.list()) {
+      const wanted = imageOf(vm);
+      if (wanted === undefined || vm.metadata.deletionTimestamp !== undefined) continue;
+      if (wanted.name !== name || wanted.namespace !== namespace) continue;
+      const effective = effectiveProvider(vm, providers.list());
+      if (effective.kind === "found" && providers.get(effective.key) !== undefined) {
+        found.set(`${effective.key.namespace}/${effective.key.name}`, effective.key);
+      }
+    }
+    return [...found.values()];
+  }
+
+  async function look(
+    image: VMImage,
+    {
+      key,
+      digests,
+      signal,
+    }: { readonly key: ProviderKey; readonly digests: readonly string[]; readonly signal: AbortSignal },
+  ): Promise<ImageUser> {
+    const user = { provider: key, statusKey: providerStatusKey(image, key) };
+    const importing = imports.state(importKey(image, key));
+    const open = registry.get(key);
+    if (open === undefined) return { ...user, importing, seen: { kind: "not-open" } };
+    try {
+      for (const digest of digests) {
+        const believed = seen.get(seenKey(key, digest));
+        const isFresh = believed !== undefined && clock.now() - believed.atMs < believeMs;
+        const imported = isFresh ? believed.imported : await open.images.find(digest, { signal });
+        if (imported === undefined) {
+          seen.delete(seenKey(key, digest));
+          continue;
+        }
+        if (!isFresh) seen.set(seenKey(key, digest), { imported, atMs: clock.now() });
+        return { ...user, importing, seen: { kind: "present", imported } };
+      }
+      return { ...user, importing, seen: { kind: "absent" } };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isProviderError(error)) throw error;
+      return { ...user, importing, seen: { kind: "unavailable", error } };
+    }
+  }
+
+  function startFetch(image: VMImage, step: ImageStep & { kind: "fetch" }, { work }: ImageObservation): void {
+    const { source, fallback } = step;
+    if (fallback !== undefined) {
+      const reason = source.kind === "debootstrap" ? "FallbackToLocalBuild" : "FallbackToNextSource";
+      const message = `${describeSource(fallback.from)} does not answer (${fallback.cause}): using ${describeSource(source)}`;
+      manager.recorder.record(image, { type: "Warning", reason, message });
+    }
+    const timeouts = timeoutOf(work, `get ${describeSource(source)}`);
+    fetches.start(
+      fetchKey(image, source),
+      ({ signal, report: onProgress }) => imageCache.ensure(source, { signal, onProgress }),
+      timeouts,
+    );
+  }
+
+  function startImport(image: VMImage, step: ImageStep & { kind: "import" }, { work }: ImageObservation): void {
+    const { user, image: file } = step;
+    const open = registry.get(user.provider);
+    if (open === undefined) return;
+    imports.start(
+      importKey(image, user.provider),
+      async ({ signal, report: onProgress }) => {
+        try {
+          const onSent = (sentBytes: number): void => onProgress({ sentBytes });
+          const imported = await turns.run(seenKey(user.provider, file.digest), () => {
+            signal.throwIfAborted();
+            return open.images.import(file, { signal, onProgress: onSent });
+          });
+          seen.set(seenKey(user.provider, file.digest), { imported, atMs: clock.now() });
+          return imported;
+        } catch (error) {
+          // The file may have gone from the cache: it is asked for again before the next try.
+          for (const key of fetches.keys()) if (isTaskOf(key, requestOf(image))) await fetches.stop(key);
+          throw error;
+        }
+      },
+      timeoutOf(work, `send the image to ${user.statusKey}`),
+    );
+  }
+
+  async function stopTasks(request: ReconcileRequest, wantedFetches: readonly string[]): Promise<void> {
+    const isUnwanted = (key: string): boolean => isTaskOf(key, request) && !wantedFetches.includes(key);
+    await Promise.all(
+      fetches
+        .keys()
+        .filter(isUnwanted)
+        .map((key) => fetches.stop(key)),
+    );
+    if (wantedFetches.length > 0) return;
+    const own = imports.keys().filter((key) => isTaskOf(key, request));
+    await Promise.all(own.map((key) => imports.stop(key)));
+  }
+
+  async function report(image: VMImage, observation: ImageObservation, signal: AbortSignal): Promise<void> {
+    const status = imageStatus(image, observation);
+    await writeStatus(manager.client, { type: VMImage, object: image, status }, { signal });
+    tellChange(image, status);
+  }
+
+  function tellChange(image: VMImage, status: VMImageStatus): void {
+    const readyOf = (from: VMImageStatus | undefined) => from?.conditions?.find((each) => each.type === "Ready");
+    const ready = readyOf(status);
+    const old = readyOf(image.status);
+    if (ready === undefined || (ready.reason === old?.reason && ready.status === old.status)) return;
+    const isQuiet = ready.reason === "NotUsed" || ready.reason === "Pending";
+    if (isQuiet) return;
+    const isFine = ready.status === "True" || status.importProgress !== undefined;
+    manager.recorder.record(image, {
+      type: isFine ? "Normal" : "Warning",
+      reason: ready.reason,
+      message: ready.message,
+    });
+  }
+
+  return {
+    name: "vm-image",
+    for: VMImage,
+    related: [
+      related(VirtualMachine, (vm) => [imageOf(vm)].filter((request) => request !== undefined)),
+      // A provider that came, went, or got another health concerns every image: there are few of both.
+      related(Provider, () => images.list().map(requestOf)),
+    ],
+    sources: [
+      (add, { signal }) => {
+        enqueue = add;
+        const onEvent: Parameters<ProviderRegistry["subscribe"]>[0] = ({ event }) => {
+          if (event.kind === "vm") return;
+          seen.clear();
+          for (const image of images.list()) add(requestOf(image));
+        };
+        registry.subscribe(onEvent, { signal });
+        signal.addEventListener("abort", () => void Promise.all([fetches.stopAll(), imports.stopAll()]), {
+          once: true,
+        });
+      },
+    ],
+    reconcile,
+  };
+}
+
+function imageOf(vm: VirtualMachine): ReconcileRequest | undefined {
+  const ref = vm.spec.imageRef;
+  return ref === undefined ? undefined : { namespace: ref.namespace ?? vm.metadata.namespace ?? "", name: ref.name };
+}
+
+function timeoutOf(work: ImageWork | { readonly kind: "problem" }, action: string) {
+  const timeoutMs = work.kind === "problem" ? 0 : work.timeoutMs;
+  const message = `Cannot ${action} within ${timeoutMs / 1000} s (spec.prepare.timeout)`;
+  return { timeoutMs, timeoutError: new PrepareTimeout(message) };
+}
+
+function requestOf(image: VMImage): ReconcileRequest {
+  return { namespace: image.metadata.namespace ?? "", name: image.metadata.name };
+}
+
+// Keys of tasks: namespace, name and what the task is about, in JSON, since sources hold any character.
+
+function fetchKey(image: VMImage, source: DeclaredImageSource): string {
+  return JSON.stringify([requestOf(image).namespace, image.metadata.name, image.metadata.uid, source]);
+}
+
+function importKey(image: VMImage, provider: ProviderKey): string {
+  const { namespace, name } = provider;
+  return JSON.stringify([requestOf(image).namespace, image.metadata.name, image.metadata.uid, namespace, name]);
+}
+
+function requestOfTask(key: string): ReconcileRequest {
+  const [namespace = "", name = ""] = JSON.parse(key) as string[];
+  return { namespace, name };
+}
+
+function isTaskOf(key: string, request: ReconcileRequest): boolean {
+  const { namespace, name } = requestOfTask(key);
+  return namespace === request.namespace && name === request.name;
+}
+
+function seenKey(provider: ProviderKey, digest: string): string {
+  return `${provider.namespace}/${provider.name} ${digest}`;
+}
