@@ -4,7 +4,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { coreKinds, kinds, toCustomResourceDefinition } from "@vivarium/api";
-import { stringify } from "yaml";
+import { toKubernetesYaml } from "./kubernetes-yaml.ts";
 import { kindFileName, toReferenceIndex, toReferencePage } from "./reference-page.ts";
 import { findFiles, repositoryRoot } from "./repository.ts";
 
@@ -13,8 +13,7 @@ const notice = "# Generated from packages/api by `npm run generate`; do not edit
 const wanted = new Map<string, string>();
 for (const kind of kinds) {
   const definition = toCustomResourceDefinition(kind);
-  const text = stringify(definition, { lineWidth: 120, aliasDuplicateObjects: false });
-  wanted.set(`deploy/crds/${definition.metadata.name}.yaml`, notice + text);
+  wanted.set(`deploy/crds/${definition.metadata.name}.yaml`, notice + toKubernetesYaml(definition));
 }
 for (const kind of [...kinds, ...coreKinds]) wanted.set(`docs/reference/${kindFileName(kind)}`, toReferencePage(kind));
 wanted.set("docs/reference/README.md", toReferenceIndex(kinds, coreKinds));
