@@ -1,0 +1,224 @@
+// The command line: every command, its arguments and options. What a command does is in commands/<name>.ts and loaded only when it runs,
+// so that help and completion stay quick.
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import { parseDurationMs } from "./duration.ts";
+import { withNamespace, withServerOptions } from "./global-options.ts";
+import { version } from "./version.ts";
+
+const groups = {
+  machine: "This machine:",
+  objects: "Objects:",
+  power: "Virtual machines:",
+  guest: "Inside a virtual machine:",
+} as const;
+
+export function program(): Command {
+  const viv = new Command("viv")
+    .description("Virtual machines from a manifest to an SSH prompt. The same API serves kubectl.")
+    .version(version)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureHelp({ sortSubcommands: false });
+  addMachineCommands(viv);
+  addObjectCommands(viv);
+  addPowerCommands(viv);
+  addGuestCommands(viv);
+  return viv;
+}
+
+function addMachineCommands(viv: Command): void {
+  withTimeout(withServerOptions(viv.command("up")), "30m")
+    .helpGroup(groups.machine)
+    .description("prepare the host, start the server, apply a manifest and wait until its VMs answer over SSH")
+    .option("-f, --filename <file>", "manifest to apply instead of the quick start")
+    .option("--skip-setup", "do not look at the host's packages, services and network")
+    .option("--no-wait", "apply and return")
+    .action(lazy(async () => (await import("./commands/up.ts")).up));
+  withTimeout(withServerOptions(viv.command("down")), "5m")
+    .helpGroup(groups.machine)
+    .description("power the manifest's VMs off gracefully and stop the server")
+    .option("-f, --filename <file>", "manifest instead of the quick start")
+    .option("--delete", "delete the manifest's objects, disks included")
+    .action(lazy(async () => (await import("./commands/down.ts")).down));
+  viv
+    .command("setup")
+    .helpGroup(groups.machine)
+    .description("install and start what the host lacks; changes nothing that is there")
+    .option("--user <name>", "also put this user into the groups that reach libvirt")
+    .addOption(new Option("--only-network", "the default network alone").hideHelp())
+    .action(lazy(async () => (await import("./commands/setup.ts")).setup));
+  withServerOptions(viv.command("check"))
+    .helpGroup(groups.machine)
+    .description("say what of this host works, what is missing, and how to mend it")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/check.ts")).check));
+  addServerCommand(viv);
+  withNamespace(viv.command("status"))
+    .helpGroup(groups.machine)
+    .description("show the server, its hypervisors and VMs, or where one VM stands")
+    .argument("[vm]")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/status.ts")).status));
+  viv
+    .command("completion")
+    .helpGroup(groups.machine)
+    .description("print a completion script")
+    .argument("<shell>", "bash, zsh or fish")
+    .action(lazy(async () => (await import("./commands/completion.ts")).completion));
+}
+
+function addServerCommand(viv: Command): void {
+  const server = viv
+    .command("server")
+    .helpGroup(groups.machine)
+    .description("run the API server and the controllers")
+    .option("--state-dir <dir>", "where everything is kept (or VIV_STATE_DIR)")
+    .option("--port <port>", "port on 127.0.0.1; 0 picks a free one (default: 7443, or the last one)", parsePort)
+    .option("--detach", "in the background; returns when it is ready")
+    .action(lazy(async () => (await import("./commands/server.ts")).server));
+  server
+    .command("stop")
+    .description("end the server; VMs go on running")
+    .option("--state-dir <dir>", "state dir of the server (or VIV_STATE_DIR)")
+    .action(lazy(async () => (await import("./commands/server.ts")).stopServerCommand));
+}
+
+function addObjectCommands(viv: Command): void {
+  withTimeout(withNamespace(viv.command("apply")), "30m")
+    .helpGroup(groups.objects)
+    .description("create or change the objects of manifests")
+    .requiredOption("-f, --filename <path>", "file, folder or - for stdin; may be repeated", collect, [])
+    .option("--wait", "wait until the VMs among them are Ready")
+    .option("--no-wait", "return when the objects are stored")
+    .addOption(outputOption(["json", "yaml", "name"]))
+    .action(lazy(async () => (await import("./commands/apply.ts")).apply));
+  withNamespace(viv.command("get"))
+    .helpGroup(groups.objects)
+    .description("show objects: viv get vm, viv get vm web-1 -o yaml, viv get vm,image -A")
+    .argument("<kinds>", "kind, plural or short name; several with commas; or kind/name")
+    .argument("[names...]")
+    .option("-A, --all-namespaces", "in all namespaces")
+    .option("-l, --selector <labels>", "only objects with these labels")
+    .option("-w, --watch", "go on showing changes")
+    .addOption(outputOption(["json", "yaml", "wide", "name"]))
+    .action(lazy(async () => (await import("./commands/get.ts")).get));
+  withNamespace(viv.command("describe"))
+    .helpGroup(groups.objects)
+    .description("show an object with its conditions and events")
+    .argument("<kind>", "kind or kind/name")
+    .argument("[names...]")
+    .action(lazy(async () => (await import("./commands/describe.ts")).describe));
+  withTimeout(withNamespace(viv.command("delete")), "5m")
+    .helpGroup(groups.objects)
+    .description("delete objects; of a VM that is the domain, its disks and its seed")
+    .argument("[kind]", "kind or kind/name")
+    .argument("[names...]")
+    .option("-f, --filename <path>", "the objects of this manifest; may be repeated", collect, [])
+    .option("--ignore-not-found", "an object that is not there is no error")
+    .option("--wait", "wait until they are gone (default)")
+    .option("--no-wait", "return when the deletion is accepted")
+    .action(lazy(async () => (await import("./commands/delete.ts")).deleteObjects));
+}
+
+function addPowerCommands(viv: Command): void {
+  withNamespace(viv.command("list"))
+    .helpGroup(groups.power)
+    .description("list VMs")
+    .option("-A, --all-namespaces", "in all namespaces")
+    .addOption(outputOption(["json", "yaml", "wide", "name"]))
+    .action(lazy(async () => (await import("./commands/list.ts")).list));
+  withNamespace(viv.command("info"))
+    .helpGroup(groups.power)
+    .description("show what a VM is made of and how to reach it")
+    .argument("<vm>")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/info.ts")).info));
+  for (const verb of ["start", "stop", "restart"] as const) {
+    const command = withTimeout(withNamespace(viv.command(verb)), "5m")
+      .helpGroup(groups.power)
+      .description(
+        {
+          start: "power VMs on",
+          stop: "shut VMs down: ask the guest, then pull the plug after the VM's time-out",
+          restart: "shut VMs down and power them on again",
+        }[verb],
+      )
+      .argument("<vms...>")
+      .option("--wait", "wait until it is so (default)")
+      .option("--no-wait", "return when the wish is stored");
+    if (verb === "stop") command.option("--force", "pull the plug at once");
+    command.action(lazy(async () => (await import("./commands/power.ts"))[verb]));
+  }
+}
+
+function addGuestCommands(viv: Command): void {
+  withNamespace(viv.command("ip"))
+    .helpGroup(groups.guest)
+    .description("print a VM's IP address")
+    .argument("<vm>")
+    .option("--all", "all addresses, one a line")
+    .action(lazy(async () => (await import("./commands/ip.ts")).ip));
+  withNamespace(viv.command("ssh"))
+    .helpGroup(groups.guest)
+    .description("log in to a VM, or run a command there; ends with the remote exit code")
+    .argument("<vm>")
+    .argument("[command...]")
+    .option("-l, --login <user>", "user in the guest (default: what the VM's user-data or image says)")
+    .option("-i, --identity <file>", "private key")
+    .passThroughOptions()
+    .action(lazy(async () => (await import("./commands/ssh.ts")).ssh));
+  withNamespace(viv.command("console"))
+    .helpGroup(groups.guest)
+    .description("attach to a VM's serial console; ^] leaves")
+    .argument("<vm>")
+    .action(lazy(async () => (await import("./commands/console.ts")).attachConsole));
+  withNamespace(viv.command("logs"))
+    .helpGroup(groups.guest)
+    .description("print what a VM's serial console has printed")
+    .argument("<vm>")
+    .option("-f, --follow", "go on printing")
+    .option("--tail <lines>", "only so many last lines", parseCount)
+    .action(lazy(async () => (await import("./commands/logs.ts")).logs));
+}
+
+type Action<A extends readonly unknown[]> = (...args: A) => Promise<void>;
+
+/** Loads the command's module when it runs. */
+function lazy<A extends readonly unknown[]>(load: () => Promise<Action<A>>): Action<A> {
+  return async (...args) => (await load())(...args);
+}
+
+function withTimeout(command: Command, fallback: string): Command {
+  const milliseconds = parseDurationMs(fallback);
+  return command.addOption(
+    new Option("--timeout <duration>", "how long to wait, for example 90s or 10m")
+      .default(milliseconds, fallback)
+      .argParser(parseTimeout),
+  );
+}
+
+function outputOption(formats: readonly string[]): Option {
+  return new Option("-o, --output <format>", "output format").choices(formats);
+}
+
+function parseTimeout(text: string): number {
+  const milliseconds = parseDurationMs(text);
+  if (milliseconds === undefined) throw new InvalidArgumentError("Expected a duration such as 90s, 10m or 1h30m.");
+  return milliseconds;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError("Expected 0 to 65535.");
+  return port;
+}
+
+function parseCount(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Expected a whole number.");
+  return Number(text);
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}

@@ -1,0 +1,124 @@
+// The composition root: store, API server, controllers and providers become one process. The API answers first; what the controllers
+// need is loaded after that, so that a client never waits for it.
+
+import { isIP } from "node:net";
+import { coreKinds, kinds, toCustomResourceDefinition } from "@vivarium/api";
+import { createApiServer, listenHttps, type ApiServer, type HttpsListener } from "@vivarium/apiserver";
+import { openSqliteStore } from "@vivarium/store";
+import type { Logger } from "pino";
+import { CliUserError } from "../cli-error.ts";
+import { makeStateDir, type StateDir } from "../state-dir.ts";
+import { writePrivateFile } from "../write-private-file.ts";
+import { tokenAuthentication } from "./authenticate.ts";
+import { kubeconfigFor } from "./kubeconfig.ts";
+import { guestSubresources } from "./guest-subresources.ts";
+import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
+import { readServerInfo, takeServerLock, writeServerInfo } from "./server-lock.ts";
+import type { Controllers } from "./start-controllers.ts";
+
+export const defaultPort = 7443;
+const host = "127.0.0.1";
+
+export interface ServeOptions {
+  readonly stateDir: StateDir;
+  /** 0: any free one. Absent: the default, or a free one where that is taken. */
+  readonly port?: number;
+  readonly logger: Logger;
+  /** Aborted to end the server. */
+  readonly signal: AbortSignal;
+}
+
+/** Serves until the signal aborts, then ends watches, controllers and the store, in that order. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const { stateDir, logger, signal } = options;
+  makeStateDir(stateDir);
+  const lock = takeServerLock(stateDir);
+  if (lock === undefined) throw alreadyRunning(stateDir);
+  try {
+    const identity = await loadServerIdentity(stateDir);
+    const store = openSqliteStore({ path: stateDir.database });
+    let controllers: Controllers | undefined;
+    const apiServer = await createApiServer({
+      store,
+      resources: [...coreKinds, ...kinds].map((kind) => toCustomResourceDefinition(kind)),
+      subresources: guestSubresources(() => controllers),
+      logger,
+    });
+    const listener = await listen(
+      withMetrics(apiServer, () => controllers),
+      { ...options, identity },
+    );
+    const url = `https://${isIP(listener.host) === 6 ? `[${listener.host}]` : listener.host}:${listener.port}`;
+    writePrivateFile(stateDir.kubeconfig, kubeconfigFor({ url, caPem: identity.caPem, token: identity.token }));
+    writeServerInfo(stateDir, { pid: process.pid, url, startedAt: new Date().toISOString() });
+    logger.info({ url, stateDir: stateDir.path, pid: process.pid }, "serving");
+
+    const { startControllers } = await import("./start-controllers.ts");
+    const running = startControllers({ handler: apiServer.handle, stateDir, logger });
+    controllers = running;
+    logger.info("controllers started");
+
+    await aborted(signal);
+    logger.info({ reason: String(signal.reason) }, "stopping");
+    await running.stop();
+    await apiServer.close();
+    await listener.close();
+    await store.close();
+  } finally {
+    lock.release();
+  }
+  logger.info("stopped");
+}
+
+async function listen(
+  server: ApiServer,
+  { port, identity, logger }: ServeOptions & { readonly identity: ServerIdentity },
+): Promise<HttpsListener> {
+  const authenticate = tokenAuthentication(identity.token);
+  const tls = { host, key: identity.keyPem, cert: identity.certPem, authenticate };
+  try {
+    return await listenHttps(server, { ...tls, port: port ?? defaultPort });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    if (port === undefined) {
+      logger.warn({ port: defaultPort }, "the default port is taken; using a free one");
+      return listenHttps(server, { ...tls, port: 0 });
+    }
+    throw new CliUserError(`Cannot serve on ${host}:${port}: another program listens there.`, {
+      fix: ["Use --port 0 for a free port: clients find it by the kubeconfig."],
+      cause: error,
+    });
+  }
+}
+
+function alreadyRunning(stateDir: StateDir): CliUserError {
+  const info = readServerInfo(stateDir);
+  const who = info === undefined ? "" : ` (pid ${info.pid}, ${info.url})`;
+  return new CliUserError(`A server runs on ${stateDir.path} already${who}.`, {
+    fix: ["viv server stop", "viv server --state-dir OTHER, for a second one"],
+    exit: "conflict",
+  });
+}
+
+/** `/metrics` in the Prometheus text format, beside the API. */
+function withMetrics(server: ApiServer, controllers: () => Controllers | undefined): ApiServer {
+  return {
+    ...server,
+    handle: async (request) => {
+      if (request.path !== "/metrics" || request.method !== "GET") return server.handle(request);
+      const text = (await controllers()?.metrics()) ?? "";
+      return {
+        status: 200,
+        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+        body: Buffer.from(text),
+      };
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,90 @@
+// The half of the server that acts: manager, controllers, providers, image cache. Loaded after the API answers.
+
+import {
+  formatKey,
+  Provider as ProviderKind,
+  StatusError,
+  VirtualMachine,
+  type ApiHandler,
+  type ObjectKey,
+} from "@vivarium/api";
+import { createClient, inProcessTransport } from "@vivarium/client";
+import { createControllers, effectiveProvider } from "@vivarium/controllers";
+import { createImageCache } from "@vivarium/images";
+import { createSimulatedHypervisor, type Provider, type ProviderFactory, type VmIdentity } from "@vivarium/provider";
+import { createLibvirtProviderFactory } from "@vivarium/provider-libvirt";
+import { createManager } from "@vivarium/runtime";
+import type { Logger } from "pino";
+import { Registry } from "prom-client";
+import type { StateDir } from "../state-dir.ts";
+import { fileMemo } from "./file-memo.ts";
+
+export interface Controllers {
+  /** The provider that has this VM, and how the VM is named there. Throws StatusError. */
+  findGuest(key: ObjectKey): Promise<{ readonly provider: Provider; readonly vm: VmIdentity }>;
+  /** In the Prometheus text format. */
+  metrics(): Promise<string>;
+  /** Ends reconciles under way; VMs go on running. */
+  stop(): Promise<void>;
+}
+
+/** Who the controllers are to the API server. */
+const user = {
+  name: "system:serviceaccount:vivarium-system:controllers",
+  groups: ["system:masters", "system:authenticated"],
+};
+
+export function startControllers(options: {
+  readonly handler: ApiHandler;
+  readonly stateDir: StateDir;
+  readonly logger: Logger;
+}): Controllers {
+  const { stateDir, logger } = options;
+  const client = createClient(inProcessTransport(options.handler, user));
+  const metrics = new Registry();
+  const manager = createManager({ client, logger, metrics });
+  const imageCache = createImageCache({ directory: stateDir.images, logger });
+  const { controllers, registry } = createControllers({
+    manager,
+    factories: providerFactories(stateDir, logger),
+    imageCache,
+  });
+  for (const controller of controllers) manager.add(controller);
+  const end = new AbortController();
+  const running = manager.run({ signal: end.signal });
+  running.catch((error: unknown) => {
+    logger.fatal({ err: error }, "the controllers ended");
+    process.exit(1);
+  });
+
+  async function findGuest(key: ObjectKey): Promise<{ readonly provider: Provider; readonly vm: VmIdentity }> {
+    const vm = await client.get(VirtualMachine, key);
+    const { items } = await client.list(ProviderKind, key.namespace === undefined ? {} : { namespace: key.namespace });
+    const effective = effectiveProvider(vm, items);
+    const provider = effective.kind === "found" ? registry.get(effective.key) : undefined;
+    if (provider === undefined) {
+      const which =
+        effective.kind === "found" ? `Provider ${formatKey(effective.key)} is not open` : "it has no Provider";
+      throw new StatusError("ServiceUnavailable", `Cannot reach VM ${formatKey(key)}: ${which}`);
+    }
+    const { uid = "", namespace = "", name } = vm.metadata;
+    return { provider, vm: { uid, namespace, name } };
+  }
+
+  return {
+    findGuest,
+    metrics: () => metrics.metrics(),
+    async stop() {
+      end.abort();
+      await running;
+    },
+  };
+}
+
+function providerFactories(stateDir: StateDir, logger: Logger): ReadonlyMap<string, ProviderFactory> {
+  const factories = [
+    createLibvirtProviderFactory({ logger, memo: fileMemo(stateDir.memo) }),
+    createSimulatedHypervisor().factory,
+  ];
+  return new Map(factories.map((factory) => [factory.type, factory]));
+}

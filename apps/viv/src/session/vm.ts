@@ -1,0 +1,38 @@
+// What commands ask of a VirtualMachine object.
+
+import { findCondition, VirtualMachine, type Condition, type ObjectKey } from "@vivarium/api";
+import type { Client } from "@vivarium/client";
+import { CliUserError } from "../cli-error.ts";
+
+export function readyCondition(vm: VirtualMachine): Condition | undefined {
+  return findCondition(vm.status?.conditions, "Ready");
+}
+
+/** True when what `status` says is about the spec as it is now, and that it is Ready. */
+export function isReady(vm: VirtualMachine | undefined): boolean {
+  if (vm === undefined) return false;
+  const ready = readyCondition(vm);
+  const seen = ready?.observedGeneration ?? vm.status?.observedGeneration;
+  return ready?.status === "True" && (seen === undefined || seen === vm.metadata.generation);
+}
+
+/** One line: phase, reason and message. */
+export function stageOf(vm: VirtualMachine | undefined): string {
+  if (vm === undefined) return "it does not exist";
+  const ready = readyCondition(vm);
+  const phase = vm.status?.phase ?? "Pending";
+  const message = ready?.status === "True" ? undefined : (ready?.message ?? vm.status?.message);
+  const reason = ready === undefined || ready.status === "True" || ready.reason === "" ? "" : ` (${ready.reason})`;
+  return `${phase}${reason}${message === undefined || message === "" ? "" : `: ${message}`}`;
+}
+
+export async function firstAddress(client: Client, key: ObjectKey): Promise<{ vm: VirtualMachine; ip: string }> {
+  const vm = await client.get(VirtualMachine, key);
+  const ip = vm.status?.ips?.[0];
+  if (ip === undefined) {
+    throw new CliUserError(`VM "${key.name}" has no IP address yet: ${stageOf(vm)}`, {
+      fix: [`viv status ${key.name}`, `viv logs ${key.name}`],
+    });
+  }
+  return { vm, ip };
+}
