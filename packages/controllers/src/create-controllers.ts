@@ -7,6 +7,7 @@ import type { Clock, Controller, Manager } from "@vivarium/runtime";
 import { OpenProviders } from "./open-providers.ts";
 import { createProviderController } from "./provider.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
+import { createVirtualMachineController } from "./virtual-machine.ts";
 import { createVmClassController } from "./vm-class.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
@@ -36,6 +37,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createProviderController({ manager, providers, clock }),
       createVmClassController({ manager, clock }),
       createVmNetworkAttachmentController({ manager, clock }),
+      createVirtualMachineController({ manager, providers, clock }),
       createVmImageController({ manager, registry: providers, imageCache, clock }),
     ],
   };

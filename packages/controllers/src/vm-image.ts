@@ -245,9 +245,15 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     sources: [
       (add, { signal }) => {
         enqueue = add;
-        const onEvent: Parameters<ProviderRegistry["subscribe"]>[0] = ({ event }) => {
+        const onEvent: Parameters<ProviderRegistry["subscribe"]>[0] = ({ provider, event }) => {
           if (event.kind === "vm") return;
           seen.clear();
+          // What failed while it was away is tried again at once.
+          if (event.kind === "connected") {
+            for (const key of imports.keys()) {
+              if (isImportTo(key, provider) && imports.state(key).kind === "failed") void imports.stop(key);
+            }
+          }
           for (const image of images.list()) add(requestOf(image));
         };
         registry.subscribe(onEvent, { signal });
@@ -284,6 +290,11 @@ function fetchKey(image: VMImage, source: DeclaredImageSource): string {
 function importKey(image: VMImage, provider: ProviderKey): string {
   const { namespace, name } = provider;
   return JSON.stringify([requestOf(image).namespace, image.metadata.name, image.metadata.uid, namespace, name]);
+}
+
+function isImportTo(key: string, provider: ProviderKey): boolean {
+  const [, , , namespace, name] = JSON.parse(key) as string[];
+  return namespace === provider.namespace && name === provider.name;
 }
 
 function requestOfTask(key: string): ReconcileRequest {
