@@ -8,10 +8,10 @@ import { forbidden, notFound } from "./errors.ts";
 import { timestamp } from "./prepare.ts";
 import type { Resource } from "./resource.ts";
 import type { ServerState } from "./server-state.ts";
+import { firstNamespaces } from "./strategies/namespace.ts";
 import { decodeStored, encodeStored, type ApiObject } from "./stored-object.ts";
 import { deleteObject } from "./verbs/delete.ts";
 
-const firstNamespaces = ["default", "kube-system", "vivarium-system"];
 const retryMs = 1000;
 
 export class NamespaceLifecycle {

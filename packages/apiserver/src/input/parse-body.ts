@@ -1,8 +1,9 @@
-// Request bodies as values: JSON or YAML, within limits that keep later recursion safe.
+// Request bodies as values: JSON, YAML or, for core kinds, protobuf, within limits that keep later recursion safe.
 
 import { StatusError, type ApiRequest } from "@vivarium/api";
 import { parseDocument } from "yaml";
 import { badRequest } from "../errors.ts";
+import { parseProtobuf, protobufMediaType } from "./protobuf/parse-protobuf.ts";
 
 export const maxBodyBytes = 3 * 1024 * 1024;
 const maxDepth = 200;
@@ -23,6 +24,8 @@ export function parseBody(request: ApiRequest): unknown {
   switch (type) {
     case "application/json":
       return parseJson(request.body);
+    case protobufMediaType:
+      return checked(() => parseProtobuf(request.body));
     case "application/yaml":
     case "text/yaml":
     case "application/x-yaml":
@@ -59,6 +62,7 @@ function checked(parse: () => unknown): unknown {
   try {
     value = parse();
   } catch (cause) {
+    if (cause instanceof StatusError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new StatusError("BadRequest", `couldn't read the request body: ${why}`, { cause });
   }

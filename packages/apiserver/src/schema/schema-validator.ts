@@ -21,7 +21,8 @@ export function compileValidator(schema: JsonSchema): SchemaValidator {
   ajv.addFormat("password", true);
   ajv.addKeyword({
     keyword: intOrString,
-    validate: (wanted: boolean, value: unknown) => !wanted || typeof value === "string" || Number.isInteger(value),
+    validate: (wanted: true | "nullable", value: unknown) =>
+      typeof value === "string" || Number.isInteger(value) || (value === null && wanted === "nullable"),
   });
   const validate = ajv.compile(toJsonSchema(schema));
   return (object) => {
@@ -48,7 +49,10 @@ function toJsonSchema(schema: JsonSchema): Record<string, unknown> {
     if (isIntOrStringPair(schema.anyOf)) delete out["anyOf"];
   }
   if (nullable !== true) return out;
-  return { anyOf: [{ type: "null" }, out] };
+  if (out["type"] !== undefined) out["type"] = [out["type"], "null"];
+  if (schema.enum !== undefined) out["enum"] = [...schema.enum, null];
+  if (schema[intOrString] === true) out[intOrString] = "nullable";
+  return out;
 }
 
 function isIntOrStringPair(schemas: readonly JsonSchema[] | undefined): boolean {
@@ -66,11 +70,26 @@ function toFieldErrors(error: ErrorObject): FieldError[] {
     case "required":
       return [required(join(field, String(params["missingProperty"])))];
     case "type":
-      return [wrongType(field, value, String(params["type"]))];
+      return [
+        wrongType(
+          field,
+          value,
+          [params["type"]]
+            .flat()
+            .filter((type) => type !== "null")
+            .join(","),
+        ),
+      ];
     case intOrString:
       return [wrongType(field, value, "integer,string")];
     case "enum":
-      return [notSupported(field, value, params["allowedValues"] as unknown[])];
+      return [
+        notSupported(
+          field,
+          value,
+          (params["allowedValues"] as unknown[]).filter((each) => each !== null),
+        ),
+      ];
     case "minimum":
     case "maximum":
     case "exclusiveMinimum":

@@ -4,6 +4,9 @@ import { ageColumn } from "./age-column.ts";
 import type { ApiObject } from "../stored-object.ts";
 import { coreStrategy, type Strategy } from "./strategy.ts";
 
+/** They exist from the start and for ever. */
+export const firstNamespaces: readonly string[] = ["default", "kube-system", "vivarium-system"];
+
 interface NamespaceParts {
   spec?: { finalizers?: string[] };
   status?: { phase?: string };
@@ -35,6 +38,7 @@ export const namespaceStrategy: Strategy = {
       object["status"] = old["status"];
     }
   },
+  isPermanent: (object) => firstNamespaces.includes(object.metadata.name),
   isHeld: (object) => (parts(object).spec?.finalizers ?? []).length > 0,
   markDeleted(object) {
     object["status"] = { ...parts(object).status, phase: "Terminating" };

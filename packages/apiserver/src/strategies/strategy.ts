@@ -29,6 +29,8 @@ export interface Strategy {
   prepare?(object: ApiObject, old: ApiObject | undefined): void;
   /** Errors that the schema cannot say. */
   validate?(object: ApiObject, old: ApiObject | undefined): FieldError[];
+  /** Objects that may never be deleted. */
+  isPermanent?(object: ApiObject): boolean;
   /** Fields outside metadata.finalizers that hold a deleted object. */
   isHeld?(object: ApiObject): boolean;
   /** Changes the object when its deletion is accepted but something still holds it. */

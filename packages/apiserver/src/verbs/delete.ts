@@ -2,7 +2,7 @@
 
 import type { ApiResponse, Status } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
-import { conflict, modified, notFound } from "../errors.ts";
+import { conflict, forbidden, modified, notFound } from "../errors.ts";
 import { parseDeleteOptions, type DeleteOptions } from "../input/delete-options.ts";
 import { keyOf, type NamedTarget } from "../input/target.ts";
 import { respondJson, respondObject } from "../output/respond.ts";
@@ -46,6 +46,8 @@ export async function deleteObject(
     const found = await state.store.get(keyOf(target));
     if (found === undefined) throw notFound(resource, name);
     const object = decodeStored(found, resource);
+    if (resource.strategy.isPermanent?.(object) === true)
+      throw forbidden(resource, name, `this ${resource.singular} may not be deleted`);
     assertPreconditions(target, object, options);
     const deletion = await deleteFound(state, { resource, found, object, options, now });
     if (deletion !== undefined) return deletion;

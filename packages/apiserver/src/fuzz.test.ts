@@ -1,0 +1,185 @@
+// Whatever a client sends, the server answers it: no crash, no 500, and nothing invalid in the store.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { openTestServer, widget, widgetsPath, type CallOptions } from "./testing/test-server.ts";
+
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+const bodyTypes = [
+  "application/json",
+  "application/yaml",
+  "application/merge-patch+json",
+  "application/json-patch+json",
+  "application/strategic-merge-patch+json",
+  "application/vnd.kubernetes.protobuf",
+  "",
+];
+
+const segment = fc.oneof(
+  fc.constantFrom(
+    "api",
+    "apis",
+    "v1",
+    "example.dev",
+    "namespaces",
+    "default",
+    "widgets",
+    "a",
+    "status",
+    "configmaps",
+    "c",
+    "secrets",
+    "..",
+    "%2e%2e",
+    "%",
+    "",
+  ),
+  fc.string({ maxLength: 8 }).map((text) => encodeURIComponent(text)),
+);
+const path = fc.oneof(
+  fc.array(segment, { maxLength: 8 }).map((parts) => `/${parts.join("/")}`),
+  fc.constantFrom(
+    widgetsPath,
+    `${widgetsPath}/a`,
+    `${widgetsPath}/a/status`,
+    "/api/v1/namespaces/default/configmaps/c",
+    "/api/v1/namespaces/default/secrets",
+    "/api/v1/namespaces",
+  ),
+);
+const queryName = fc.constantFrom(
+  "labelSelector",
+  "fieldSelector",
+  "limit",
+  "continue",
+  "resourceVersion",
+  "resourceVersionMatch",
+  "fieldValidation",
+  "dryRun",
+  "propagationPolicy",
+  "includeObject",
+);
+const queryValue = fc.oneof(
+  fc.string({ maxLength: 20 }),
+  fc.constantFrom("a=b", "a in (b)", "metadata.name=a", "All", "Strict", "Exact", "1", "0", "999999999999"),
+);
+const query = fc
+  .array(fc.tuple(queryName, queryValue), { maxLength: 3 })
+  .map((pairs) => (pairs.length === 0 ? "" : `?${new URLSearchParams(pairs).toString()}`));
+
+const fieldName = fc.oneof(
+  fc.constantFrom(
+    "apiVersion",
+    "kind",
+    "metadata",
+    "name",
+    "spec",
+    "status",
+    "size",
+    "parts",
+    "options",
+    "labels",
+    "finalizers",
+    "data",
+    "stringData",
+    "$patch",
+    "toString",
+    "constructor",
+    "length",
+  ),
+  fc.string({ maxLength: 5 }),
+);
+const leaf = fc.oneof(
+  fc.constantFrom<unknown>(null, true, 0, -1, 1.5, 1e300, "", "a", "example.dev/v1", "Widget"),
+  fc.string({ maxLength: 8 }),
+);
+const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    leaf,
+    fc.array(tie("value"), { maxLength: 3 }),
+    fc.dictionary(fieldName, tie("value"), { maxKeys: 4 }),
+  ),
+}));
+const almostWidget = fc
+  .record({ metadata: value, spec: value, status: value, extra: value }, { requiredKeys: [] })
+  .map((fields) => ({ ...widget("a"), ...fields }));
+const almostSecret = fc
+  .record({ metadata: value, data: value, stringData: value, type: value }, { requiredKeys: [] })
+  .map((fields) => ({ apiVersion: "v1", kind: "Secret", ...fields }));
+const operation = fc.record(
+  {
+    op: fc.constantFrom("add", "remove", "replace", "move", "copy", "test", "x"),
+    path: pointer(),
+    from: pointer(),
+    value,
+  },
+  { requiredKeys: ["op", "path"] },
+);
+const body = fc.oneof(
+  value,
+  almostWidget,
+  almostSecret,
+  fc.array(operation, { maxLength: 4 }),
+  fc.string(),
+  fc.uint8Array({ maxLength: 60 }),
+);
+
+function pointer(): fc.Arbitrary<string> {
+  return fc.array(fieldName, { maxLength: 4 }).map((parts) => parts.map((part) => `/${part}`).join(""));
+}
+
+test("no request makes the server fail", { timeout: 120_000 }, async () => {
+  const { call, store, server } = await openTestServer();
+  await call("POST", widgetsPath, { body: widget("a") });
+  const headers = fc.record({
+    "content-type": fc.constantFrom(...bodyTypes),
+    accept: fc.constantFrom("*/*", "application/json;as=Table;v=v1;g=meta.k8s.io", "application/yaml", "x;;=,"),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...methods),
+      path,
+      query,
+      body,
+      headers,
+      async (method, path, query, body, headers) => {
+        const options: CallOptions = { body, headers };
+        const answer = await call(method, path + query, options);
+        assert.ok(
+          answer.status < 500,
+          `${method} ${path}${query} ${JSON.stringify(body)}: ${JSON.stringify(answer.body)}`,
+        );
+      },
+    ),
+    { numRuns: 3000 },
+  );
+  const { items } = await store.list("/registry/example.dev/");
+  for (const item of items) {
+    const { spec } = JSON.parse(Buffer.from(item.value).toString()) as { spec: { size: unknown } };
+    assert.ok(Number.isInteger(spec.size));
+  }
+  assert.equal(({} as Record<string, unknown>)["x"], undefined);
+  await server.close();
+});
+
+test("no patch of an object makes the server fail", { timeout: 120_000 }, async () => {
+  const { call, server } = await openTestServer();
+  await call("POST", widgetsPath, { body: widget("a", { spec: { options: { a: "b" }, parts: [{ name: "p" }] } }) });
+  const config = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c" }, data: { a: "b" } };
+  await call("POST", "/api/v1/namespaces/default/configmaps", { body: config });
+  const target = fc.constantFrom(
+    `${widgetsPath}/a`,
+    `${widgetsPath}/a/status`,
+    "/api/v1/namespaces/default/configmaps/c",
+  );
+  await fc.assert(
+    fc.asyncProperty(target, fc.constantFrom(...bodyTypes), body, async (path, type, body) => {
+      const answer = await call("PATCH", `${path}?dryRun=All`, { body, headers: { "content-type": type } });
+      assert.ok(answer.status < 500, `${path} ${type} ${JSON.stringify(body)}: ${JSON.stringify(answer.body)}`);
+    }),
+    { numRuns: 3000 },
+  );
+  await server.close();
+});

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openMemoryStore } from "@vivarium/store";
+import { openTestServer, widget, type TestServer } from "./testing/test-server.ts";
+
+const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "team" } };
+const widgets = "/apis/example.dev/v1/namespaces/team/widgets";
+const merge = { "content-type": "application/merge-patch+json" };
+
+/** Follows the namespace until it is gone. */
+async function gone({ send }: TestServer): Promise<void> {
+  const end = new AbortController();
+  const response = await send("GET", "/api/v1/namespaces?watch=true&fieldSelector=metadata.name%3Dteam", {
+    signal: end.signal,
+  });
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>)
+    if (new TextDecoder().decode(chunk).includes('"type":"DELETED"')) end.abort();
+}
+
+test("the first namespaces exist, are made once, and cannot be deleted", async () => {
+  const store = openMemoryStore();
+  const first = await openTestServer({ store });
+  const { body } = await first.call("GET", "/api/v1/namespaces/default");
+  assert.equal(body["status"]?.["phase"], "Active");
+  await first.server.close();
+  const second = await openTestServer({ store });
+  assert.deepEqual((await second.call("GET", "/api/v1/namespaces/default")).body, body);
+  assert.equal((await second.call("DELETE", "/api/v1/namespaces/kube-system")).status, 403);
+});
+
+test(
+  "a deleted namespace takes what is in it along, and takes nothing new meanwhile",
+  { timeout: 10_000 },
+  async () => {
+    const server = await openTestServer();
+    const { call } = server;
+    await call("POST", "/api/v1/namespaces", { body: namespace });
+    await call("POST", widgets, { body: widget("free") });
+    await call("POST", widgets, { body: widget("held", { metadata: { finalizers: ["example.dev/x"] } }) });
+    const ended = gone(server);
+    const deleted = await call("DELETE", "/api/v1/namespaces/team");
+    assert.equal(deleted.body["status"]?.["phase"], "Terminating");
+    const refused = await call("POST", widgets, { body: widget("late") });
+    assert.deepEqual([refused.status, refused.body["reason"]], [403, "Forbidden"]);
+    while ((await call("GET", `${widgets}/held`)).body["metadata"]?.["deletionTimestamp"] === undefined)
+      await new Promise((resolve) => setImmediate(resolve));
+    assert.equal((await call("GET", "/api/v1/namespaces/team")).status, 200, "held by what is held in it");
+    await call("PATCH", `${widgets}/held`, { body: { metadata: { finalizers: null } }, headers: merge });
+    await ended;
+    assert.equal((await call("GET", "/api/v1/namespaces/team")).status, 404);
+    assert.deepEqual((await call("GET", widgets)).body["items"], []);
+    await server.server.close();
+  },
+);
+
+test("a server that starts goes on deleting", { timeout: 10_000 }, async () => {
+  const store = openMemoryStore();
+  const first = await openTestServer({ store });
+  await first.call("POST", "/api/v1/namespaces", { body: namespace });
+  await first.call("POST", widgets, { body: widget("held", { metadata: { finalizers: ["example.dev/x"] } }) });
+  await first.call("DELETE", "/api/v1/namespaces/team");
+  await first.server.close();
+  const second = await openTestServer({ store });
+  const ended = gone(second);
+  await second.call("PATCH", `${widgets}/held`, { body: { metadata: { finalizers: null } }, headers: merge });
+  await second.call("DELETE", `${widgets}/held`);
+  await ended;
+  await second.server.close();
+});

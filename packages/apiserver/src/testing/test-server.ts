@@ -1,0 +1,105 @@
+// A server over the memory store, and requests to it in few words.
+
+import { coreKinds, toCustomResourceDefinition, type ApiResponse, type ApiRequest } from "@vivarium/api";
+import { openMemoryStore, type Store } from "@vivarium/store";
+import { pino } from "pino";
+import { createApiServer, type ApiServer } from "../create-api-server.ts";
+import type { Subresource } from "../subresources.ts";
+import { widgetDefinition } from "./widget.ts";
+
+export const widgetsPath = "/apis/example.dev/v1/namespaces/default/widgets";
+
+/** A parsed answer. Fields that are not there are undefined, so that tests stay short. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: ApiResponse["headers"];
+  readonly body: Json;
+}
+
+export interface Json {
+  readonly [field: string]: Json;
+}
+
+export interface CallOptions {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+export interface TestServer {
+  readonly server: ApiServer;
+  readonly store: Store;
+  readonly call: (method: ApiRequest["method"], path: string, options?: CallOptions) => Promise<Answer>;
+  /** The answer as it is; for streams. */
+  readonly send: (method: ApiRequest["method"], path: string, options?: CallOptions) => Promise<ApiResponse>;
+}
+
+export async function openTestServer(
+  options: { readonly store?: Store; readonly subresources?: readonly Subresource[]; readonly clock?: () => Date } = {},
+): Promise<TestServer> {
+  const store = options.store ?? openMemoryStore();
+  const server = await createApiServer({
+    store,
+    resources: [...coreKinds.map((kind) => toCustomResourceDefinition(kind)), widgetDefinition],
+    logger: pino({ level: "silent" }),
+    ...(options.subresources !== undefined && { subresources: options.subresources }),
+    ...(options.clock !== undefined && { clock: options.clock }),
+  });
+  const send: TestServer["send"] = (method, path, { body, headers = {}, signal } = {}) => {
+    const [pathname = "", query = ""] = path.split("?");
+    return server.handle({
+      method,
+      path: pathname,
+      query: new URLSearchParams(query),
+      headers,
+      body: body === undefined ? new Uint8Array() : toBytes(body),
+      user: { name: "tester", groups: [] },
+      signal: signal ?? new AbortController().signal,
+    });
+  };
+  return {
+    server,
+    store,
+    send,
+    async call(method, path, callOptions) {
+      const response = await send(method, path, callOptions);
+      if (!(response.body instanceof Uint8Array)) throw new TypeError(`${method} ${path} answered with a stream`);
+      const text = new TextDecoder().decode(response.body);
+      return { status: response.status, headers: response.headers, body: parse(text) };
+    },
+  };
+}
+
+export function widget(name: string, fields: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  const { metadata, spec, ...rest } = fields as { metadata?: object; spec?: object };
+  return {
+    apiVersion: "example.dev/v1",
+    kind: "Widget",
+    metadata: { name, ...metadata },
+    spec: { size: 1, ...spec },
+    ...rest,
+  };
+}
+
+function toBytes(body: unknown): Uint8Array {
+  if (body instanceof Uint8Array) return body;
+  return new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
+}
+
+function parse(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return { text } as unknown as Json;
+  }
+}
+
+/** A value of an answer as text. */
+export function shown(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** A list in an answer; empty when it is not one. */
+export function listOf(value: unknown): readonly Json[] {
+  return Array.isArray(value) ? (value as Json[]) : [];
+}
