@@ -9,7 +9,7 @@ export function kindFileName(kind: KindDefinition): string {
 }
 
 /** `VMNetworkAttachment` → `vm-network-attachment`. */
-export function kebabCase(name: string): string {
+function kebabCase(name: string): string {
   return name
     .replaceAll(/([a-z0-9])([A-Z])/g, "$1-$2")
     .replaceAll(/([A-Z]+)([A-Z][a-z])/g, "$1-$2")
@@ -87,7 +87,7 @@ function* fieldRows(schema: JsonSchema, path: string): Generator<string> {
 
 function typeOf(field: JsonSchema): string {
   if (field["x-kubernetes-int-or-string"] === true) return "quantity";
-  if (field["x-kubernetes-preserve-unknown-fields"] === true) return "any object";
+  if (field["x-kubernetes-preserve-unknown-fields"] === true) return field.type === undefined ? "any" : "any object";
   if (field.items !== undefined) return `list of ${typeOf(field.items)}`;
   if (field.additionalProperties !== undefined) return `map of ${typeOf(field.additionalProperties)}`;
   if (field.enum !== undefined) return field.enum.map((value) => `\`${String(value)}\``).join(" ");

@@ -30,7 +30,9 @@ for (const kind of all) {
   test(`${kind.kind}: the schema is structural`, () => {
     for (const { path, schema } of nodes) {
       for (const keyword of Object.keys(schema)) assert.ok(keywords.has(keyword), `${path}: keyword ${keyword}`);
-      assert.ok(schema.type !== undefined || schema["x-kubernetes-int-or-string"] === true, `${path}: no type`);
+      const mayLackType =
+        schema["x-kubernetes-int-or-string"] ?? schema["x-kubernetes-preserve-unknown-fields"] ?? false;
+      assert.ok(schema.type !== undefined || mayLackType, `${path}: no type`);
       assert.ok(
         schema.properties === undefined || schema.additionalProperties === undefined,
         `${path}: properties and additionalProperties exclude each other`,

@@ -60,6 +60,11 @@ export function opaque(description: string): TUnsafe<Record<string, unknown>> {
   return Type.Unsafe({ type: "object", description, "x-kubernetes-preserve-unknown-fields": true });
 }
 
+/** For a field that has more than one shape: kept as it is written. */
+export function anyOf<Shapes>(description: string): TUnsafe<Shapes> {
+  return Type.Unsafe({ description, "x-kubernetes-preserve-unknown-fields": true });
+}
+
 export function string(description: string, options: StringOptions = {}): TUnsafe<string> {
   return Type.Unsafe({ type: "string", description, ...options });
 }

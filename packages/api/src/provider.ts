@@ -3,6 +3,7 @@
 import type { Static } from "typebox";
 import { conditions, objectRef, observedGeneration } from "./common-fields.ts";
 import {
+  anyOf,
   boolean,
   choice,
   dateTime,
@@ -151,21 +152,8 @@ const status = struct("What was found there.", {
     }),
   ),
   capabilities: optional(
-    list(
-      "What it can do, in words.",
-      choice("One ability.", [
-        "VirtualMachines",
-        "Snapshots",
-        "Cloning",
-        "LiveMigration",
-        "ConsoleAccess",
-        "DiskManagement",
-        "NetworkManagement",
-        "GPUPassthrough",
-        "HighAvailability",
-        "Backup",
-        "Templates",
-      ]),
+    anyOf<string[] | Record<string, unknown>>(
+      "What it can do, in words: `VirtualMachines`, `ConsoleAccess`, … Also accepted with the fields of `reportedCapabilities`.",
     ),
   ),
   reportedCapabilities: optional(
