@@ -1,0 +1,87 @@
+// What the server costs when nothing happens: time to the first answer, memory, processor time, and syncs to disk while a VM runs.
+
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { eventually, tinyBase, tinyVm, VivServer } from "@vivarium/e2e";
+import { round, summarize } from "./summary.ts";
+
+const execute = promisify(execFile);
+const coldStarts = 7;
+const idleSeconds = 30;
+const ticksPerSecond = 100;
+
+export async function serverFootprint(): Promise<unknown> {
+  await using server = await VivServer.create();
+  const first = await startupMs(server);
+  const again: number[] = [];
+  for (let start = 0; start < coldStarts; start++) {
+    await server.kill();
+    again.push(await startupMs(server));
+  }
+  await server.apply(await tinyBase());
+  await server.apply(tinyVm("bench-idle"));
+  await server.kubectl(["wait", "--for=condition=Ready", "vm/bench-idle", "--timeout=120s"], { timeoutMs: 130_000 });
+  await delay(15_000);
+  const pid = server.pid ?? 0;
+  const cpuBefore = await cpuSeconds(pid);
+  await delay(idleSeconds * 1000);
+  const cpuPercent = ((await cpuSeconds(pid)) - cpuBefore) * (100 / idleSeconds);
+  const idle = {
+    vms: 1,
+    cpuPercentOfOneCore: round(cpuPercent),
+    rssMiB: await rssMiB(pid),
+    syncsIn10s: await countSyncs(pid),
+  };
+  await server.kubectl(["delete", "vm", "bench-idle", "--wait"]);
+  return { coldStartMs: { firstWithCertificates: round(first), again: summarize(again) }, idle };
+}
+
+/** From spawn to the log line that says that the API answers. */
+async function startupMs(server: VivServer): Promise<number> {
+  const from = performance.now();
+  let servingAt: number | undefined;
+  const stop = server.onLog((line) => {
+    if (servingAt === undefined && line["msg"] === "serving") servingAt = performance.now();
+  });
+  await server.start();
+  stop();
+  const at = await eventually("the log says serving", () => Promise.resolve(servingAt));
+  return at - from;
+}
+
+async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  // Fields 14 and 15, counted from behind the command's name, which may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+async function rssMiB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
+}
+
+async function countSyncs(pid: number): Promise<number | string> {
+  try {
+    const { stderr } = await execute("timeout", [
+      "-s",
+      "INT",
+      "10",
+      "strace",
+      "-f",
+      "-qq",
+      "-e",
+      "trace=fsync,fdatasync,sync_file_range,msync",
+      "-p",
+      String(pid),
+    ]).catch((error: { stderr?: string; code?: number | string }) => {
+      if (error.code === 124 || error.code === 0) return { stderr: error.stderr ?? "" };
+      throw error;
+    });
+    return stderr.split("\n").filter((line) => /sync/.test(line)).length;
+  } catch (error) {
+    return `not counted: ${error instanceof Error ? error.message : "strace is missing"}`;
+  }
+}
