@@ -2,7 +2,7 @@
 // with the group "".
 
 /**
- * A structural schema. Keywords that are not named here (minimum, pattern, …) are handed to the validator as they are
+ * A structural schema. Keywords that are not named here (multipleOf, maxItems, …) are handed to the validator as they are
  * (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/).
  */
 export interface JsonSchema {
@@ -16,6 +16,11 @@ export interface JsonSchema {
   readonly additionalProperties?: JsonSchema | boolean;
   readonly items?: JsonSchema;
   readonly required?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
   readonly allOf?: readonly JsonSchema[];
   readonly anyOf?: readonly JsonSchema[];
   readonly oneOf?: readonly JsonSchema[];
