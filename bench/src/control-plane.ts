@@ -29,7 +29,7 @@ export async function controlPlane(): Promise<unknown> {
     const added = ours.map((value, index) => value - (raw[index] ?? Number.NaN));
     return { unit: "ms", declared: summarize(ours), rawLibvirt: summarize(raw), added: summarize(added) };
   } finally {
-    await libvirt.close();
+    libvirt.close();
   }
 }
 
