@@ -2,7 +2,7 @@
 // server closes. A slow reader holds nothing back: the store's watch is only a position, and when compaction overtakes it the
 // stream ends with 410 so that the client lists again.
 
-import type { ApiResponse } from "@vivarium/api";
+import { StatusError, type ApiResponse } from "@vivarium/api";
 import { CompactedError, type KeyValue, type StoreEvent } from "@vivarium/store";
 import { badRequest, expired } from "../errors.ts";
 import type { Target } from "../input/target.ts";
@@ -87,7 +87,7 @@ async function* stream(
     } else if (after > newest) {
       // From before this store was restored or made anew: nothing true can follow it.
       throw expired(`too large resource version: ${after} (${newest})`);
-    } else if (plan.filter === undefined && after === 0) after = newest;
+    } else if (after === 0) after = newest;
     const events = state.store.watch(plan.prefix, { fromRevision: after + 1, signal: end.signal });
     const batches = events[Symbol.asyncIterator]();
     let next = batches.next();
@@ -104,12 +104,13 @@ async function* stream(
     }
     if (plan.wantsBookmarks && !signal.aborted) yield encoder.bookmark(events.revision);
   } catch (error) {
-    yield encoder.error(
-      error instanceof CompactedError
-        ? expired(`too old resource version: ${error.revision - 1} (${error.compactedRevision})`)
-        : error,
-    );
-    if (!(error instanceof CompactedError)) state.log.debug({ err: error, kind: target.resource.kind }, "watch ended");
+    if (error instanceof CompactedError)
+      yield encoder.error(expired(`too old resource version: ${error.revision - 1} (${error.compactedRevision})`));
+    else {
+      if (!(error instanceof StatusError))
+        state.log.error({ err: error, kind: target.resource.kind }, "a watch failed");
+      yield encoder.error(error);
+    }
   } finally {
     clearTimeout(timeout);
     signal.removeEventListener("abort", stop);

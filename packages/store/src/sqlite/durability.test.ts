@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { text } from "../store-conformance.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 
@@ -20,9 +21,13 @@ test("answered writes survive kill -9 at any moment", { timeout: 60_000 }, async
   try {
     for (let round = 0; round < rounds; round++) {
       const killAfter = 20 + round * 37;
-      const child = spawn(process.execPath, [join(import.meta.dirname, "durability-writer.ts"), path, String(round)], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
+      const child = spawn(
+        process.execPath,
+        [fileURLToPath(import.meta.resolve("./durability-writer.ts")), path, String(round)],
+        {
+          stdio: ["ignore", "pipe", "inherit"],
+        },
+      );
       let lines = 0;
       // Killed with answers still in the pipe: those count, they were given.
       for await (const line of createInterface({ input: child.stdout })) {
