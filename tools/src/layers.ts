@@ -104,7 +104,7 @@ function packageViolation(owner: LayerPackage, name: string, packages: readonly 
 
 function appViolation(name: string, packages: readonly LayerPackage[]): string | undefined {
   const target = packages.find((each) => each.name === name);
-  return target?.folder.startsWith("packages/") === true ? undefined : `imports ${name}, which is no library`;
+  return target?.folder.startsWith("apps/") === true ? `imports ${name}, which is a program` : undefined;
 }
 
 /** Tests, and what only they use. */

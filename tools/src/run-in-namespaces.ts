@@ -33,8 +33,13 @@ export async function runInNamespaces(
     const child = spawn(program, args, { cwd: repositoryRoot, stdio: ["ignore", "inherit", "inherit"], signal });
     const [code] = (await once(child, "exit").catch((error: unknown) => [String(error)])) as [unknown];
     const lines = (await readFile(report, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
+    const failedBefore = tally.failed.length;
     for (const line of lines) add(file, JSON.parse(line) as ReportLine, tally);
-    if (lines.length === 0) tally.failed.push({ file, name: `the file as a whole: ended with ${String(code)}` });
+    // Killed, or broken before or after its tests: what was reported is then not the whole truth.
+    const isSilentFailure = code !== 0 && tally.failed.length === failedBefore;
+    if (isSilentFailure || lines.length === 0) {
+      tally.failed.push({ file, name: `the file as a whole: ended with ${String(code)}` });
+    }
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

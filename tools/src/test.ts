@@ -1,7 +1,9 @@
 // Runs tests: `test.ts unit|e2e|all [path…]`. The last line is always `N passed, N failed, N skipped`, summed over all; before
 // it the skipped tests with their reasons, so that what was not tested is never silent.
 
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { spec as Spec } from "node:test/reporters";
 import { run } from "node:test";
@@ -39,20 +41,26 @@ const suites: Readonly<Record<string, Suite>> = {
 };
 
 const [which = "", ...filters] = process.argv.slice(2);
-const chosen = which === "all" ? Object.keys(suites) : [which];
+const chosen = which === "all" ? Object.values(suites) : [suites[which]].filter((suite) => suite !== undefined);
+if (chosen.length === 0) {
+  console.error(`Cannot run tests "${which}": expected unit, e2e or all`);
+  process.exit(2);
+}
 const tally = new TestTally();
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 process.once("SIGTERM", () => stop.abort());
 
-for (const name of chosen) {
-  const suite = suites[name];
-  if (suite === undefined) {
-    console.error(`Cannot run tests "${name}": expected unit, e2e or all`);
-    process.exit(2);
-  }
-  await runSuite(suite);
+const runs: { readonly suite: Suite; readonly files: string[] }[] = [];
+for (const suite of chosen) {
+  const all = await findFiles(suite.patterns);
+  const files = filters.length === 0 ? all : all.filter((file) => filters.some((filter) => file.includes(filter)));
+  if (files.length > 0 && prepare(suite)) runs.push({ suite, files });
 }
+// Preparing has unpacked it; the API server's own tests use it too.
+const kubectl = join(repositoryRoot, ".cache/e2e/kubectl");
+if (existsSync(kubectl)) process.env["VIVARIUM_KUBECTL"] ??= kubectl;
+for (const { suite, files } of runs) await runFiles(files, suite);
 
 const { passed, failed, skipped } = tally;
 for (const { file, name, reason } of skipped) console.log(`skipped: ${file}: ${name}: ${reason}`);
@@ -62,12 +70,16 @@ if (stop.signal.aborted) console.log("interrupted: not all tests were run");
 if (failed.length > 0 || passed === 0 || stop.signal.aborted) process.exitCode = 1;
 console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
 
-async function runSuite(suite: Suite): Promise<void> {
-  const all = await findFiles(suite.patterns);
-  const waiting = filters.length === 0 ? all : all.filter((file) => filters.some((filter) => file.includes(filter)));
-  if (suite.prepare !== undefined && waiting.length > 0) {
-    execFileSync(process.execPath, [suite.prepare], { cwd: repositoryRoot, stdio: "inherit" });
-  }
+/** False, and a failure, when the suite cannot be run. */
+function prepare(suite: Suite): boolean {
+  if (suite.prepare === undefined) return true;
+  const { status } = spawnSync(process.execPath, [suite.prepare], { cwd: repositoryRoot, stdio: "inherit" });
+  if (status !== 0) tally.failed.push({ file: suite.prepare, name: "the tests that it prepares were not run" });
+  return status === 0;
+}
+
+async function runFiles(files: readonly string[], suite: Suite): Promise<void> {
+  const waiting = [...files];
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined && !stop.signal.aborted; file = waiting.shift()) {
       await runFile(file, suite);
