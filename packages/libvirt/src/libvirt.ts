@@ -33,7 +33,7 @@ export interface LibvirtOptions {
   readonly random?: () => number;
 }
 
-export class Libvirt extends StorageMethods {
+export class Libvirt extends StorageMethods implements Disposable {
   readonly #options: LibvirtOptions;
   readonly #connection: Connection;
   readonly #pool: SessionPool;
@@ -88,6 +88,10 @@ export class Libvirt extends StorageMethods {
   close(): void {
     this.#connection.close();
     this.#pool.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   protected override async call<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<R> {

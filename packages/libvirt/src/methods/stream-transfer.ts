@@ -85,6 +85,8 @@ async function nextOf(
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => aborted.reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
+  // Asking the source may itself have led to the abort.
+  if (signal.aborted) onAbort();
   try {
     return await Promise.race([next, stream.failure, aborted.promise]);
   } finally {

@@ -14,27 +14,31 @@ export class XdrWriter {
     if (!Number.isInteger(value) || value < -0x80000000 || value > 0x7fffffff) {
       throw invalidArgument(`Cannot send ${value}: expected a signed 32-bit integer`);
     }
-    this.#buffer.writeInt32BE(value, this.#reserve(4));
+    const at = this.#reserve(4);
+    this.#buffer.writeInt32BE(value, at);
   }
 
   uint32(value: number): void {
     if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
       throw invalidArgument(`Cannot send ${value}: expected an unsigned 32-bit integer`);
     }
-    this.#buffer.writeUInt32BE(value, this.#reserve(4));
+    const at = this.#reserve(4);
+    this.#buffer.writeUInt32BE(value, at);
   }
 
   int64(value: bigint): void {
     if (BigInt.asIntN(64, value) !== value)
       throw invalidArgument(`Cannot send ${value}: expected a signed 64-bit integer`);
-    this.#buffer.writeBigInt64BE(value, this.#reserve(8));
+    const at = this.#reserve(8);
+    this.#buffer.writeBigInt64BE(value, at);
   }
 
   uint64(value: bigint): void {
     if (BigInt.asUintN(64, value) !== value) {
       throw invalidArgument(`Cannot send ${value}: expected an unsigned 64-bit integer`);
     }
-    this.#buffer.writeBigUInt64BE(value, this.#reserve(8));
+    const at = this.#reserve(8);
+    this.#buffer.writeBigUInt64BE(value, at);
   }
 
   /** Bytes of a length both sides know, padded. */
@@ -56,6 +60,7 @@ export class XdrWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** May replace the buffer: call it before `this.#buffer` is named in an expression. */
   #reserve(count: number): number {
     const at = this.#length;
     const needed = at + count;
