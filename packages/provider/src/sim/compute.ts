@@ -41,6 +41,9 @@ export function simulatedCompute({ world, gate, clock, host, guest }: SimulatedP
         options,
         act() {
           const domain = requireOwn(world, vm, "start");
+          if (domain.power === "crashed") {
+            throw new ProviderError("Conflict", `Cannot start VM "${vm.name}": domain is "crashed", expected "off"`);
+          }
           if (isOn(domain)) return;
           const inactive = domain.definition?.networks.find(
             (nic) => "network" in nic.source && world.networks.get(nic.source.network) !== true,
@@ -213,8 +216,9 @@ function requireOwn(world: SimulatedWorld, vm: VmIdentity, action: string): Simu
   return domain;
 }
 
+/** A crashed domain still holds its resources until it is forced off. */
 export function isOn(domain: SimulatedDomain): boolean {
-  return domain.power !== "off" && domain.power !== "crashed";
+  return domain.power !== "off";
 }
 
 function giveLease(world: SimulatedWorld, domain: SimulatedDomain): void {

@@ -87,7 +87,7 @@ test("stopping from outside shows as the state, its reason and an event", async 
   });
   hypervisor.stopFromOutside(vm.uid, "crashed");
   const seen = await provider.compute.observe(vm);
-  assert.equal(seen.kind === "present" && seen.power, "crashed");
+  assert.deepEqual(seen.kind === "present" && [seen.power, seen.powerReason], ["off", "crashed"]);
   assert.deepEqual(changes, ["stopped"]);
 });
 

@@ -53,7 +53,10 @@ export interface SimulatedHypervisor {
   /** All calls fail with Unavailable until `reconnect`; VMs go on running. */
   disconnect(): void;
   reconnect(): void;
-  /** As if somebody pulled the plug (`destroyed`), the guest powered itself off (`shutdown`), or QEMU died (`crashed`). */
+  /**
+   * As if somebody pulled the plug (`destroyed`), the guest powered itself off (`shutdown`), or QEMU died (`crashed`). All leave
+   * the domain off; power `crashed` is for a guest that panicked and is kept for a look, see `world`.
+   */
   stopFromOutside(uid: string, reason: "destroyed" | "shutdown" | "crashed"): void;
   connectAgent(uid: string): void;
   setAddress(mac: string, address: GuestAddress): void;
@@ -104,7 +107,7 @@ export function createSimulatedHypervisor(options: SimulatedOptions = {}): Simul
     stopFromOutside(uid, reason) {
       const domain = requireDomain(world, uid);
       if (isOn(domain)) {
-        world.setPower(domain, { power: reason === "crashed" ? "crashed" : "off", reason, change: "stopped" });
+        world.setPower(domain, { power: "off", reason, change: "stopped" });
       }
     },
     connectAgent(uid) {

@@ -1,0 +1,60 @@
+// What libvirt says of the host (https://libvirt.org/formatcaps.html) and of domains on it (https://libvirt.org/formatdomaincaps.html).
+
+import { find, findAll, parseXml, textAt } from "./xml/element.ts";
+import type { XmlElement } from "./xml/element.ts";
+
+export interface HostCapabilitiesView {
+  /** Stays the same over reboots; identifies the host. */
+  readonly uuid: string;
+  readonly architecture: string;
+  /** Whether libvirt offers domains of type kvm for the host's own architecture. */
+  readonly offersKvm: boolean;
+}
+
+export function parseHostCapabilities(xml: string): HostCapabilitiesView {
+  const root = parseXml(xml);
+  const architecture = textAt(root, "host", "cpu", "arch") ?? "";
+  const own = findAll(root, "guest", "arch").filter((arch) => arch.attributes["name"] === architecture);
+  return {
+    uuid: textAt(root, "host", "uuid") ?? "",
+    architecture,
+    offersKvm: own.some((arch) => findAll(arch, "domain").some((domain) => domain.attributes["type"] === "kvm")),
+  };
+}
+
+export interface DomainCapabilitiesView {
+  readonly maxVcpus: number;
+  readonly uefi: boolean;
+  readonly secureBoot: boolean;
+  readonly tpm: boolean;
+  /** Whether the host CPU as guests get it can itself run guests. */
+  readonly nestedVirtualization: boolean;
+}
+
+export function parseDomainCapabilities(xml: string): DomainCapabilitiesView {
+  const root = parseXml(xml);
+  const uefi = enumValues(find(root, "os"), "firmware").includes("efi");
+  return {
+    maxVcpus: Number(find(root, "vcpu")?.attributes["max"] ?? 0),
+    uefi,
+    secureBoot: uefi && enumValues(find(root, "os", "loader"), "secure").includes("yes"),
+    tpm: enumValues(find(root, "devices", "tpm"), "backendModel").includes("emulator"),
+    nestedVirtualization: hasVirtualization(root),
+  };
+}
+
+function enumValues(parent: XmlElement | undefined, name: string): readonly string[] {
+  if (parent === undefined || parent.attributes["supported"] === "no") return [];
+  return findAll(parent, "enum")
+    .filter((candidate) => candidate.attributes["name"] === name)
+    .flatMap((found) => findAll(found, "value").map((value) => value.text));
+}
+
+function hasVirtualization(root: XmlElement): boolean {
+  const hostModel = findAll(root, "cpu", "mode").find((mode) => mode.attributes["name"] === "host-model");
+  if (hostModel === undefined) return false;
+  const policyOf = (feature: string): string | undefined =>
+    findAll(hostModel, "feature").find((found) => found.attributes["name"] === feature)?.attributes["policy"];
+  // svm is part of libvirt's AMD models and is only listed where it is missing; vmx is always listed where it is there.
+  return textAt(hostModel, "vendor") === "AMD" ? policyOf("svm") !== "disable" : policyOf("vmx") === "require";
+}

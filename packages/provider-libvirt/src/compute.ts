@@ -1,0 +1,213 @@
+// Domains: looked at, defined, started, stopped, removed. Each act looks first, so that a repeat after a crash finds its own work done.
+
+import {
+  DomainShutdownFlags,
+  DomainUndefineFlags,
+  isLibvirtError,
+  LibvirtError,
+  LibvirtTimeoutError,
+} from "@vivarium/libvirt";
+import type { Domain, Libvirt } from "@vivarium/libvirt";
+import { ProviderError } from "@vivarium/provider";
+import type { CallOptions, ComputeRole, VmDefinition, VmIdentity, VmObservation } from "@vivarium/provider";
+import { checkDefinition } from "./check.ts";
+import { buildDomainXml } from "./domain/build.ts";
+import { findDomain, findOwnDomain, requireOwnDomain } from "./domain/lookup.ts";
+import type { FactSource } from "./host-facts.ts";
+import type { LibvirtHost } from "./libvirt-host.ts";
+import { diskVolumeName, isVolumeOf, seedVolumeName, serialLogName } from "./names.ts";
+import type { VolumePool } from "./pool.ts";
+
+export interface ComputeParts {
+  readonly host: LibvirtHost;
+  readonly pool: VolumePool;
+  readonly facts: FactSource;
+}
+
+/** An agent that is there answers at once; one that hangs must not hold the request back. */
+const agentTimeoutMs = 2000;
+
+export function createCompute({ host, pool, facts }: ComputeParts): ComputeRole {
+  return {
+    observe: (vm, options) => observe({ host, pool }, { vm, options }),
+
+    async check(definition, options) {
+      const known = await facts.get(options);
+      await host.attempt(`check VM "${definition.identity.name}"`, (libvirt) =>
+        checkDefinition(definition, { libvirt, facts: known, isLocal: host.isLocal, options }),
+      );
+    },
+
+    async define(definition, options) {
+      const { acceleration } = await facts.get(options);
+      const vm = definition.identity;
+      await requireVolumes(pool, { definition, options });
+      // Made ahead of virtlogd, so that libvirt knows it as a volume and it can be read from afar.
+      const log = serialLogName(vm);
+      await pool.create({ name: log, format: "raw", capacityBytes: 0, allocationBytes: 0 }, options);
+      await pool.use(`define VM "${vm.name}"`, async ({ libvirt, path }) => {
+        await findOwnDomain(libvirt, { vm, options, action: "define" });
+        const xml = buildDomainXml(definition, { acceleration: acceleration.kind, poolPath: path });
+        await libvirt.domainDefineXmlFlags(xml, options);
+      });
+    },
+
+    async start(vm, options) {
+      await host.attempt(`start VM "${vm.name}"`, async (libvirt) => {
+        const own = await requireOwnDomain(libvirt, { vm, options, action: "start" });
+        if (own.power.power === "crashed") {
+          throw new ProviderError("Conflict", `Cannot start VM "${vm.name}": domain is "crashed", expected "off"`);
+        }
+        if (own.power.power !== "off") return;
+        try {
+          await libvirt.domainCreateWithFlags(own.domain, options);
+        } catch (error) {
+          if (!(await isNowOn(libvirt, { error, vm, options }))) throw error;
+        }
+      });
+    },
+
+    async requestShutdown(vm, options) {
+      await host.attempt(`shut down VM "${vm.name}"`, async (libvirt) => {
+        const own = await requireOwnDomain(libvirt, { vm, options, action: "shut down" });
+        if (own.power.power === "off") return;
+        await askToShutDown(libvirt, { domain: own.domain, hasAgent: own.view.agentConnected, options });
+      });
+    },
+
+    async forceOff(vm, options) {
+      await host.attempt(`force VM "${vm.name}" off`, async (libvirt) => {
+        const own = await requireOwnDomain(libvirt, { vm, options, action: "force off" });
+        if (own.power.power === "off") return;
+        try {
+          await libvirt.domainDestroyFlags(own.domain, options);
+        } catch (error) {
+          // Went off by itself meanwhile.
+          if (!isLibvirtError(error, "OPERATION_INVALID")) throw error;
+          const now = await requireOwnDomain(libvirt, { vm, options, action: "force off" });
+          if (now.power.power !== "off") throw error;
+        }
+      });
+    },
+
+    async undefine(vm, options) {
+      await host.attempt(`undefine VM "${vm.name}"`, async (libvirt) => {
+        const own = await findOwnDomain(libvirt, { vm, options, action: "undefine" });
+        if (own === undefined) return;
+        // libvirt would only make a running domain transient.
+        if (own.power.power !== "off") {
+          const message = `Cannot undefine VM "${vm.name}": domain is "${own.power.power}", expected "off"`;
+          throw new ProviderError("Conflict", message);
+        }
+        await undefineDomain(libvirt, { domain: own.domain, options });
+      });
+    },
+  };
+}
+
+interface Subject {
+  readonly vm: VmIdentity;
+  readonly options: CallOptions | undefined;
+}
+
+async function observe(
+  { host, pool }: Pick<ComputeParts, "host" | "pool">,
+  { vm, options }: Subject,
+): Promise<VmObservation> {
+  const [found, names] = await Promise.all([
+    host.attempt(`look at VM "${vm.name}"`, (libvirt) => findDomain(libvirt, { vm, options })),
+    pool.names(options),
+  ]);
+  const volumes = names.filter((name) => isVolumeOf(vm, name));
+  switch (found.kind) {
+    case "absent":
+      return { kind: "absent", volumes };
+    case "foreign":
+      return { kind: "foreign", domain: found.domain.name, reason: found.reason };
+    case "own":
+      return {
+        kind: "present",
+        domain: found.domain.name,
+        ...found.power,
+        cpus: found.view.cpus,
+        memoryBytes: found.view.memoryBytes,
+        nics: found.view.nics.map(({ mac, device }) => ({ mac, ...(device === undefined ? {} : { device }) })),
+        agentConnected: found.view.agentConnected,
+        volumes,
+      };
+  }
+}
+
+async function requireVolumes(
+  pool: VolumePool,
+  { definition, options }: { readonly definition: VmDefinition; readonly options: CallOptions | undefined },
+): Promise<void> {
+  const vm = definition.identity;
+  const present = new Set(await pool.names(options));
+  const wanted = [...definition.disks.map((disk) => diskVolumeName(vm, disk.name)), seedVolumeName(vm)];
+  const missing = wanted.filter((name) => !present.has(name));
+  if (missing.length > 0) {
+    throw new ProviderError("NotFound", `Cannot define VM "${vm.name}": no volume ${missing.join(", ")} in the pool`);
+  }
+}
+
+/** Whether a failed start failed only because somebody else was faster. */
+async function isNowOn(
+  libvirt: Libvirt,
+  { error, vm, options }: Subject & { readonly error: unknown },
+): Promise<boolean> {
+  if (!isLibvirtError(error, "OPERATION_INVALID")) return false;
+  const now = await findDomain(libvirt, { vm, options });
+  return now.kind === "own" && now.power.power !== "off" && now.power.power !== "crashed";
+}
+
+async function askToShutDown(
+  libvirt: Libvirt,
+  ask: { readonly domain: Domain; readonly hasAgent: boolean; readonly options: CallOptions | undefined },
+): Promise<void> {
+  if (ask.hasAgent) {
+    try {
+      await libvirt.domainShutdownFlags(ask.domain, {
+        ...ask.options,
+        flags: DomainShutdownFlags.GUEST_AGENT,
+        timeoutMs: agentTimeoutMs,
+      });
+      return;
+    } catch (error) {
+      // The agent's way waits for the guest's end. Pressing the button as well does no harm to a guest on its way down.
+      if (!(error instanceof LibvirtTimeoutError) && !(error instanceof LibvirtError)) throw error;
+    }
+  }
+  try {
+    await libvirt.domainShutdownFlags(ask.domain, { ...ask.options, flags: DomainShutdownFlags.ACPI_POWER_BTN });
+  } catch (error) {
+    // Already off.
+    if (!isLibvirtError(error, "OPERATION_INVALID")) throw error;
+  }
+}
+
+/** From all that belongs to a domain down to what the oldest servers know. */
+const undefineFlags = [
+  DomainUndefineFlags.NVRAM |
+    DomainUndefineFlags.MANAGED_SAVE |
+    DomainUndefineFlags.SNAPSHOTS_METADATA |
+    DomainUndefineFlags.CHECKPOINTS_METADATA,
+  DomainUndefineFlags.NVRAM | DomainUndefineFlags.MANAGED_SAVE | DomainUndefineFlags.SNAPSHOTS_METADATA,
+  DomainUndefineFlags.MANAGED_SAVE | DomainUndefineFlags.SNAPSHOTS_METADATA,
+];
+
+async function undefineDomain(
+  libvirt: Libvirt,
+  { domain, options }: { readonly domain: Domain; readonly options: CallOptions | undefined },
+): Promise<void> {
+  for (const [index, flags] of undefineFlags.entries()) {
+    try {
+      await libvirt.domainUndefineFlags(domain, { ...options, flags });
+      return;
+    } catch (error) {
+      if (isLibvirtError(error, "NO_DOMAIN")) return;
+      const isFlagUnknown = isLibvirtError(error, "INVALID_ARG", "ARGUMENT_UNSUPPORTED");
+      if (!isFlagUnknown || index === undefineFlags.length - 1) throw error;
+    }
+  }
+}

@@ -1,0 +1,153 @@
+// The domain that a VM becomes: https://libvirt.org/formatdomain.html. Pure; see build.test.ts and its golden files for the result.
+
+import { domainNameOf } from "@vivarium/provider";
+import type { NicDefinition, VmDefinition } from "@vivarium/provider";
+import { diskVolumeName, seedVolumeName, serialLogName } from "../names.ts";
+import { element, renderXml } from "../xml/element.ts";
+import type { XmlElement } from "../xml/element.ts";
+import { markElement } from "./identity.ts";
+
+export interface DomainPlace {
+  /** How guests run on this host. */
+  readonly acceleration: "kvm" | "tcg";
+  /** Directory of the pool that holds the volumes. */
+  readonly poolPath: string;
+}
+
+export function buildDomainXml(definition: VmDefinition, place: DomainPlace): string {
+  const { identity } = definition;
+  const memoryKiB = Math.ceil(definition.memoryBytes / 1024);
+  return renderXml(
+    element("domain", { type: place.acceleration === "kvm" ? "kvm" : "qemu" }, [
+      element("name", {}, domainNameOf(identity)),
+      element("uuid", {}, identity.uid),
+      element("metadata", {}, [markElement(identity)]),
+      element("memory", { unit: "KiB" }, String(memoryKiB)),
+      element("vcpu", { placement: "static" }, String(definition.cpus)),
+      firmware(definition),
+      element("features", {}, [
+        element("acpi"),
+        element("apic"),
+        // Secure boot keeps its variables behind system management mode.
+        definition.secureBoot && element("smm", { state: "on" }),
+      ]),
+      cpuElement({ ...place, nestedVirtualization: definition.nestedVirtualization }),
+      element("clock", { offset: "utc" }),
+      element("on_poweroff", {}, "destroy"),
+      element("on_reboot", {}, "restart"),
+      element("on_crash", {}, "destroy"),
+      element("devices", {}, devices(definition, place)),
+    ]),
+  );
+}
+
+function firmware(definition: VmDefinition): XmlElement {
+  const type = element("type", { arch: "x86_64", machine: "q35" }, "hvm");
+  if (definition.firmware === "BIOS") return element("os", {}, [type]);
+  // libvirt picks loader and NVRAM template from the host's firmware descriptors.
+  const enabled = definition.secureBoot ? "yes" : "no";
+  return element("os", { firmware: "efi" }, [
+    type,
+    element("firmware", {}, [
+      element("feature", { enabled, name: "enrolled-keys" }),
+      element("feature", { enabled, name: "secure-boot" }),
+    ]),
+  ]);
+}
+
+export function cpuElement(cpu: {
+  readonly acceleration: "kvm" | "tcg";
+  readonly nestedVirtualization: boolean;
+}): XmlElement {
+  if (cpu.acceleration === "tcg") {
+    // The plainest 64-bit CPU: a Linux guest boots 2-3 s faster on it than on "max", whose extensions TCG emulates slowly.
+    return element("cpu", { mode: "custom", match: "exact", check: "none" }, [
+      element("model", { fallback: "forbid" }, "qemu64"),
+    ]);
+  }
+  // Nested virtualization is on by default with host-passthrough; both vendors' flags are optional on the other's CPUs.
+  const nested = cpu.nestedVirtualization
+    ? []
+    : ["vmx", "svm"].map((name) => element("feature", { policy: "disable", name }));
+  return element("cpu", { mode: "host-passthrough", check: "none", migratable: "on" }, nested);
+}
+
+/** Ports that are free for devices plugged in later; q35 has none unless they are declared. */
+const sparePorts = 8;
+/** virtio-serial, rng and balloon. */
+const fixedPciDevices = 3;
+
+function devices(definition: VmDefinition, place: DomainPlace): XmlElement[] {
+  const { identity, disks, networks } = definition;
+  const used = fixedPciDevices + disks.length + 1 + networks.length;
+  const ports = Math.max(16, used + sparePorts);
+  const at = (volume: string): string => `${place.poolPath}/${volume}`;
+  return [
+    element("controller", { type: "pci", index: 0, model: "pcie-root" }),
+    ...Array.from({ length: ports }, (_, index) =>
+      element("controller", { type: "pci", index: index + 1, model: "pcie-root-port" }),
+    ),
+    // No USB: nothing here needs it, and firmware spends time looking for devices on it.
+    element("controller", { type: "usb", model: "none" }),
+    ...disks.map((disk, index) => dataDisk(at(diskVolumeName(identity, disk.name)), index)),
+    seedDisk(at(seedVolumeName(identity)), disks.length),
+    ...networks.map(nic),
+    element("serial", { type: "pty" }, [
+      element("log", { file: at(serialLogName(identity)), append: "on" }),
+      element("target", { type: "isa-serial", port: 0 }),
+    ]),
+    element("console", { type: "pty" }, [element("target", { type: "serial", port: 0 })]),
+    element("channel", { type: "unix" }, [element("target", { type: "virtio", name: "org.qemu.guest_agent.0" })]),
+    ...(definition.tpm
+      ? [element("tpm", { model: "tpm-crb" }, [element("backend", { type: "emulator", version: "2.0" })])]
+      : []),
+    element("graphics", { type: "vnc", port: -1, autoport: "yes", listen: "127.0.0.1" }),
+    element("video", {}, [element("model", { type: "vga" })]),
+    element("rng", { model: "virtio" }, [element("backend", { model: "random" }, "/dev/urandom")]),
+    element("memballoon", { model: "virtio" }, [element("stats", { period: 10 })]),
+  ];
+}
+
+function dataDisk(path: string, index: number): XmlElement {
+  return element("disk", { type: "file", device: "disk" }, [
+    element("driver", { name: "qemu", type: "qcow2", cache: "writeback", discard: "unmap" }),
+    element("source", { file: path }),
+    element("target", { dev: diskDevice(index), bus: "virtio" }),
+    // Only the root disk boots; without this firmware tries the other disks and the network.
+    index === 0 && element("boot", { order: 1 }),
+  ]);
+}
+
+/** A virtio disk, not a CD-ROM: Debian's cloud kernel has no AHCI driver and would never see one. cloud-init finds it by its label. */
+function seedDisk(path: string, index: number): XmlElement {
+  return element("disk", { type: "file", device: "disk" }, [
+    element("driver", { name: "qemu", type: "raw" }),
+    element("source", { file: path }),
+    element("target", { dev: diskDevice(index), bus: "virtio" }),
+    element("readonly"),
+  ]);
+}
+
+/** vda, …, vdz, vdaa, … */
+export function diskDevice(index: number): string {
+  let letters = "";
+  for (let rest = index; rest >= 0; rest = Math.floor(rest / 26) - 1) {
+    letters = String.fromCodePoint(97 + (rest % 26)) + letters;
+  }
+  return `vd${letters}`;
+}
+
+// No <bandwidth> ever: libvirt shapes with an sfq queue, and on kernels without it the domain does not start.
+function nic(definition: NicDefinition): XmlElement {
+  const { source } = definition;
+  const [type, attributes] =
+    "network" in source ? ["network", { network: source.network }] : ["bridge", { bridge: source.bridge }];
+  return element("interface", { type }, [
+    element("mac", { address: definition.mac }),
+    element("source", attributes),
+    element("model", { type: definition.model }),
+    definition.mtu !== undefined && element("mtu", { size: definition.mtu }),
+    // No option ROM: it is for booting over the network and costs firmware time.
+    element("rom", { enabled: "no" }),
+  ]);
+}

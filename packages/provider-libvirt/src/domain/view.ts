@@ -1,0 +1,51 @@
+// What is read back from a domain's XML.
+
+import type { VmIdentity } from "@vivarium/provider";
+import { bytesAt, find, findAll, parseXml, textAt } from "../xml/element.ts";
+import { readMark } from "./identity.ts";
+
+export interface NicView {
+  readonly mac: string;
+  /** The host's tap device; only while running. */
+  readonly device: string | undefined;
+  readonly network: string | undefined;
+  readonly bridge: string | undefined;
+}
+
+export interface DomainView {
+  readonly name: string;
+  readonly uuid: string;
+  readonly mark: VmIdentity | undefined;
+  readonly type: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly nics: readonly NicView[];
+  /** Whether the guest agent has its channel open. */
+  readonly agentConnected: boolean;
+  /** The NVRAM file; undefined for BIOS. */
+  readonly nvram: string | undefined;
+}
+
+export function parseDomainXml(xml: string): DomainView {
+  const root = parseXml(xml);
+  const vcpu = find(root, "vcpu");
+  return {
+    name: textAt(root, "name") ?? "",
+    uuid: textAt(root, "uuid") ?? "",
+    mark: readMark(root),
+    type: root.attributes["type"] ?? "",
+    cpus: Number(vcpu?.attributes["current"] ?? vcpu?.text ?? 0),
+    memoryBytes: bytesAt(root, { path: ["memory"], defaultUnit: "KiB" }),
+    nics: findAll(root, "devices", "interface").map((nic) => ({
+      mac: find(nic, "mac")?.attributes["address"]?.toLowerCase() ?? "",
+      device: find(nic, "target")?.attributes["dev"],
+      network: find(nic, "source")?.attributes["network"],
+      bridge: find(nic, "source")?.attributes["bridge"],
+    })),
+    agentConnected: findAll(root, "devices", "channel").some((channel) => {
+      const target = find(channel, "target")?.attributes;
+      return target?.["name"] === "org.qemu.guest_agent.0" && target["state"] === "connected";
+    }),
+    nvram: textAt(root, "os", "nvram"),
+  };
+}

@@ -1,0 +1,48 @@
+// libvirt's events as the contract has them.
+
+import type { DomainEvent } from "@vivarium/libvirt";
+import type { ProviderError, ProviderEvent } from "@vivarium/provider";
+import type { LibvirtHost } from "./libvirt-host.ts";
+import { mapError } from "./map-error.ts";
+
+export function subscribeToHost(
+  host: LibvirtHost,
+  { listener, signal }: { readonly listener: (event: ProviderEvent) => void; readonly signal: AbortSignal },
+): void {
+  const libvirt = host.connection;
+  if (libvirt === undefined || signal.aborted) return;
+  const stops = [
+    libvirt.onState((event) => {
+      if (event.kind === "connected") {
+        listener({ kind: "connected" });
+        return;
+      }
+      const error = mapError(event.error, `reach "${host.config.endpoint}"`) as ProviderError;
+      listener({ kind: "disconnected", error });
+    }),
+    libvirt.onDomainEvent((event) => {
+      listener({ kind: "vm", uid: event.domain.uuid, change: changeOf(event) });
+    }),
+  ];
+  const stop = (): void => {
+    for (const each of stops) each();
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  // Who subscribes after the connection was made is told of it, too.
+  if (libvirt.state === "connected") queueMicrotask(() => !signal.aborted && listener({ kind: "connected" }));
+}
+
+export function changeOf(event: DomainEvent): string {
+  switch (event.kind) {
+    case "lifecycle":
+      return event.event;
+    case "agent":
+      return event.isConnected ? "agent-connected" : "agent-disconnected";
+    case "reboot":
+      return "rebooted";
+    case "device-removed":
+      return "device-removed";
+    case "block-job":
+      return `block-job-${event.status}`;
+  }
+}

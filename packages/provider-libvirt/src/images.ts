@@ -1,0 +1,116 @@
+// Base images in the pool, by content. An import is complete when the file has the length that its name says; upload grows it from
+// nothing, in order, so that any interruption leaves it shorter.
+
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { ProviderError } from "@vivarium/provider";
+import type { CallOptions, ImageFile, ImageRole, ImportedImage } from "@vivarium/provider";
+import { invalidSpec } from "./libvirt-host.ts";
+import { digest24, imageVolumeName, parseImageVolumeName } from "./names.ts";
+import type { VolumePool } from "./pool.ts";
+
+type ImportOptions = CallOptions & { readonly onProgress?: (sentBytes: number) => void };
+
+export function createImages(pool: VolumePool): ImageRole {
+  /** One import of an image at a time; a second caller waits for the first. */
+  const underWay = new Map<string, Promise<ImportedImage>>();
+  return {
+    find: (digest, options) => findComplete(pool, { digest, options }),
+
+    async import(image, options) {
+      for (let running = underWay.get(image.digest); running !== undefined; running = underWay.get(image.digest)) {
+        // It may fail, or follow the signal of its own caller: then it is this caller's turn.
+        await Promise.race([running.catch(() => {}), untilAborted(options?.signal)]);
+        options?.signal?.throwIfAborted();
+      }
+      const importing = importImage(pool, { image, options }).finally(() => underWay.delete(image.digest));
+      underWay.set(image.digest, importing);
+      return importing;
+    },
+
+    async remove(digest, options) {
+      for (const name of await volumesOf(pool, { digest, options })) {
+        const path = (await pool.find(name, options))?.path;
+        const users = path === undefined ? [] : await clonesOf(pool, { path, options });
+        if (users.length > 0) {
+          throw new ProviderError("Conflict", `Cannot delete image "${name}": in use by ${users.join(", ")}`);
+        }
+        await pool.delete(name, options);
+      }
+    },
+  };
+}
+
+interface Wanted {
+  readonly digest: string;
+  readonly options: CallOptions | undefined;
+}
+
+async function volumesOf(pool: VolumePool, { digest, options }: Wanted): Promise<readonly string[]> {
+  const wanted = digest24(digest);
+  const names = await pool.names(options);
+  return names.filter((name) => parseImageVolumeName(name)?.digest24 === wanted);
+}
+
+async function findComplete(pool: VolumePool, wanted: Wanted): Promise<ImportedImage | undefined> {
+  for (const id of await volumesOf(pool, wanted)) {
+    const name = parseImageVolumeName(id);
+    let volume = await pool.find(id, wanted.options);
+    if (name === undefined || volume?.physicalBytes !== name.sizeBytes) continue;
+    if (name.format === "qcow2" && volume.format !== "qcow2") {
+      // libvirt still has it as the raw file it was before the upload; the virtual size is not known yet.
+      await pool.refresh(wanted.options);
+      volume = await pool.find(id, wanted.options);
+      if (volume === undefined) continue;
+      if (volume.format !== "qcow2") {
+        throw invalidSpec(`Cannot use image "${id}": the host finds format "${volume.format}", expected "qcow2"`);
+      }
+    }
+    return { id, path: volume.path, virtualSizeBytes: volume.capacityBytes };
+  }
+  return undefined;
+}
+
+async function importImage(
+  pool: VolumePool,
+  { image, options }: { readonly image: ImageFile; readonly options: ImportOptions | undefined },
+): Promise<ImportedImage> {
+  const wanted: Wanted = { digest: image.digest, options };
+  const existing = await findComplete(pool, wanted);
+  if (existing !== undefined) return existing;
+  const found = await stat(image.path);
+  if (found.size !== image.sizeBytes) {
+    throw invalidSpec(
+      `Cannot import "${image.path}": the file has ${found.size} bytes, its record says ${image.sizeBytes}`,
+    );
+  }
+  const name = imageVolumeName({
+    digest24: digest24(image.digest),
+    format: image.format,
+    sizeBytes: image.sizeBytes,
+  });
+  for (const left of await volumesOf(pool, wanted)) await pool.delete(left, options);
+  await pool.write(name, createReadStream(image.path, { highWaterMark: 1024 * 1024 }), options);
+  const imported = await findComplete(pool, wanted);
+  if (imported === undefined) {
+    throw new ProviderError("Internal", `Cannot import image "${name}": the host has not kept all of its bytes`);
+  }
+  return imported;
+}
+
+async function clonesOf(
+  pool: VolumePool,
+  { path, options }: { readonly path: string; readonly options: CallOptions | undefined },
+): Promise<readonly string[]> {
+  const names = await pool.names(options);
+  const candidates = names.filter((name) => parseImageVolumeName(name) === undefined && name.endsWith(".qcow2"));
+  const views = await Promise.all(candidates.map((name) => pool.find(name, options)));
+  return views.flatMap((view) => (view?.backingPath === path ? [view.name] : []));
+}
+
+function untilAborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) resolve();
+    else signal?.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

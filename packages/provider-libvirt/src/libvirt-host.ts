@@ -1,0 +1,72 @@
+// One hypervisor connection with what every role needs: calls whose errors are ProviderErrors, and whether the host is this machine.
+
+import { Libvirt, parseUri } from "@vivarium/libvirt";
+import { ProviderError } from "@vivarium/provider";
+import type { Clock, ProviderConfig } from "@vivarium/provider";
+import type { Logger } from "pino";
+import { mapError } from "./map-error.ts";
+
+/** What is kept across restarts of the server, by key. */
+export interface Memo {
+  get(key: string): Promise<string | undefined>;
+  set(key: string, value: string): Promise<void>;
+}
+
+export interface LibvirtHostOptions {
+  readonly config: ProviderConfig;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly memo: Memo;
+}
+
+export class LibvirtHost {
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly memo: Memo;
+  readonly config: ProviderConfig;
+  /** True when the host's files, processes and kernel are those of this machine. */
+  readonly isLocal: boolean;
+  readonly #libvirt: Libvirt | undefined;
+  /** Why there is no connection to be made. */
+  readonly #unusable: unknown;
+
+  /** Never throws: a bad endpoint is the answer of every call. */
+  constructor({ config, log, clock, memo }: LibvirtHostOptions) {
+    this.log = log;
+    this.clock = clock;
+    this.memo = memo;
+    this.config = config;
+    try {
+      const { dial, uri } = parseUri(config.endpoint);
+      this.isLocal = dial.address.startsWith("unix:");
+      this.#libvirt = new Libvirt({ dial, uri, logger: log });
+    } catch (error) {
+      this.isLocal = false;
+      this.#unusable = mapError(error, `use endpoint "${config.endpoint}"`);
+    }
+  }
+
+  /** Undefined when the endpoint is unusable. */
+  get connection(): Libvirt | undefined {
+    return this.#libvirt;
+  }
+
+  /** Runs calls of one action; `action` completes "Cannot …". */
+  async attempt<T>(action: string, act: (libvirt: Libvirt) => Promise<T>): Promise<T> {
+    if (this.#libvirt === undefined) throw this.#unusable as Error;
+    try {
+      return await act(this.#libvirt);
+    } catch (error) {
+      throw mapError(error, action) as Error;
+    }
+  }
+
+  close(): void {
+    this.#libvirt?.close();
+  }
+}
+
+/** For the few places where a caller's mistake shows before any call. */
+export function invalidSpec(message: string): ProviderError {
+  return new ProviderError("InvalidSpec", message);
+}

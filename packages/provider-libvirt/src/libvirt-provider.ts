@@ -1,0 +1,92 @@
+// Puts the roles of one libvirt connection together.
+
+import type { Libvirt } from "@vivarium/libvirt";
+import { systemClock } from "@vivarium/provider";
+import type { CallOptions, Clock, HypervisorInfo, Provider, ProviderConfig, ProviderFactory } from "@vivarium/provider";
+import type { Logger } from "pino";
+import { lookUpAddresses } from "./addresses/lookup.ts";
+import { releaseLeases } from "./addresses/release.ts";
+import { createCompute } from "./compute.ts";
+import { createConsole } from "./console/create-console.ts";
+import { createDisks } from "./disks.ts";
+import { subscribeToHost } from "./events.ts";
+import { FactSource } from "./host-facts.ts";
+import { createImages } from "./images.ts";
+import { LibvirtHost } from "./libvirt-host.ts";
+import type { Memo } from "./libvirt-host.ts";
+import { VolumePool } from "./pool.ts";
+
+export interface LibvirtProviderOptions {
+  readonly logger: Logger;
+  /** Keeps what is expensive to find out, across restarts. */
+  readonly memo: Memo;
+  readonly clock?: Clock;
+}
+
+export function createLibvirtProviderFactory({
+  logger,
+  memo,
+  clock = systemClock,
+}: LibvirtProviderOptions): ProviderFactory {
+  return {
+    type: "libvirt",
+    open(config: ProviderConfig): Provider {
+      const log = logger.child({ endpoint: config.endpoint });
+      const host = new LibvirtHost({ config, log, clock, memo });
+      const pool = new VolumePool(host);
+      const facts = new FactSource({ host, pool });
+      const closing = new AbortController();
+      return {
+        type: "libvirt",
+        compute: createCompute({ host, pool, facts }),
+        disks: createDisks({ host, pool }),
+        images: createImages(pool),
+        addresses: {
+          lookup: (vm, macs, options) => lookUpAddresses(host, { vm, macs, options }),
+          release: (macs, options) => releaseLeases(host, { macs, options }),
+        },
+        console: createConsole({ host, pool }),
+        describe: (options) => describe({ host, pool, facts }, options),
+        subscribe: (listener, { signal }) =>
+          subscribeToHost(host, { listener, signal: AbortSignal.any([signal, closing.signal]) }),
+        close() {
+          closing.abort();
+          host.close();
+          return Promise.resolve();
+        },
+      };
+    },
+  };
+}
+
+async function describe(
+  { host, pool, facts }: { readonly host: LibvirtHost; readonly pool: VolumePool; readonly facts: FactSource },
+  options: CallOptions | undefined,
+): Promise<HypervisorInfo> {
+  const { endpoint, timeoutMs } = host.config;
+  await host.attempt(`reach "${endpoint}"`, (libvirt) => libvirt.ready({ ...options, timeoutMs }));
+  const [known, freeMemoryBytes, domains, storage] = await Promise.all([
+    facts.get(options),
+    host.attempt("ask for free memory", (libvirt) => freeMemory(libvirt, options)),
+    host.attempt("list domains", (libvirt) => libvirt.connectListAllDomains(options)),
+    pool.use("ask for free space", ({ libvirt, pool }) => libvirt.storagePoolGetInfo(pool, options)),
+  ]);
+  return {
+    hostname: known.hostname,
+    version: known.version,
+    architecture: known.architecture,
+    cpus: known.cpus,
+    memoryBytes: known.memoryBytes,
+    freeMemoryBytes,
+    storage: { totalBytes: storage.capacityBytes, availableBytes: storage.availableBytes },
+    vms: domains.length,
+    acceleration: known.acceleration,
+    capabilities: known.capabilities,
+  };
+}
+
+/** Page cache counts as free: the kernel gives it up for a guest. */
+async function freeMemory(libvirt: Libvirt, options: CallOptions | undefined): Promise<number> {
+  const stats = await libvirt.nodeGetMemoryStats(undefined, options);
+  return (stats.freeBytes ?? 0) + (stats.cachedBytes ?? 0) + (stats.buffersBytes ?? 0);
+}

@@ -1,0 +1,192 @@
+// The storage pool for everything made here. Made when missing, started when stopped, and found again after either happens to it.
+
+import { isLibvirtError } from "@vivarium/libvirt";
+import type { Libvirt, StoragePool, StorageVolume } from "@vivarium/libvirt";
+import { ProviderError } from "@vivarium/provider";
+import type { CallOptions } from "@vivarium/provider";
+import type { LibvirtHost } from "./libvirt-host.ts";
+import { buildPoolXml, parsePoolXml } from "./pool-xml.ts";
+import { buildVolumeXml, parseVolumeXml } from "./volume-xml.ts";
+import type { VolumeSpec, VolumeView } from "./volume-xml.ts";
+
+export interface OpenPool {
+  readonly libvirt: Libvirt;
+  readonly pool: StoragePool;
+  /** Its directory on the host. */
+  readonly path: string;
+}
+
+/** Pools whose volumes are files in a directory. */
+const directoryTypes = ["dir", "fs", "netfs"];
+const refreshTries = 20;
+const refreshWaitMs = 250;
+
+export class VolumePool {
+  readonly #host: LibvirtHost;
+  readonly #name: string;
+  #open: Promise<OpenPool> | undefined;
+
+  constructor(host: LibvirtHost) {
+    this.#host = host;
+    this.#name = host.config.pool;
+  }
+
+  /** Runs calls on the pool. What runs must be safe to run twice: a pool that was stopped or removed is put up again in between. */
+  async use<T>(action: string, act: (open: OpenPool) => Promise<T>): Promise<T> {
+    return this.#host.attempt(action, async (libvirt) => {
+      try {
+        return await act(await this.#ready(libvirt));
+      } catch (error) {
+        if (!isLibvirtError(error, "NO_STORAGE_POOL", "OPERATION_INVALID")) throw error;
+        this.#open = undefined;
+        return act(await this.#ready(libvirt));
+      }
+    });
+  }
+
+  async names(options?: CallOptions): Promise<readonly string[]> {
+    const volumes = await this.use(`list the volumes of pool "${this.#name}"`, ({ libvirt, pool }) =>
+      libvirt.storagePoolListAllVolumes(pool, options),
+    );
+    return volumes.map((volume) => volume.name);
+  }
+
+  /** The volume as libvirt last saw it, with the file's present length; undefined when there is none. */
+  async find(name: string, options?: CallOptions): Promise<VolumeView | undefined> {
+    return this.use(`look for volume "${name}"`, async (open) => {
+      const volume = await lookUp(open, { name, options });
+      if (volume === undefined) return undefined;
+      try {
+        return parseVolumeXml(await open.libvirt.storageVolGetXmlDesc(volume, options));
+      } catch (error) {
+        if (isLibvirtError(error, "NO_STORAGE_VOL")) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** Makes a volume; one of that name that is there is kept. */
+  async create(spec: VolumeSpec, options: CallOptions & { readonly flags?: number } = {}): Promise<void> {
+    await this.use(`create volume "${spec.name}"`, async (open) => {
+      try {
+        await open.libvirt.storageVolCreateXml(open.pool, buildVolumeXml(spec), options);
+      } catch (error) {
+        if (isLibvirtError(error, "STORAGE_VOL_EXIST")) return;
+        // A file that libvirt has not seen yet fails the call without a code of its own.
+        if (!isLibvirtError(error, "OPERATION_FAILED")) throw error;
+        await this.#refresh(open, options);
+        if ((await lookUp(open, { name: spec.name, options })) === undefined) throw error;
+      }
+    });
+  }
+
+  /** Replaces the volume by a file of just these bytes. */
+  async write(
+    name: string,
+    source: AsyncIterable<Uint8Array>,
+    options: CallOptions & { readonly onProgress?: (sentBytes: number) => void } = {},
+  ): Promise<void> {
+    await this.delete(name, options);
+    // Empty at first, so that the file's length always says how much has arrived.
+    await this.create({ name, format: "raw", capacityBytes: 0, allocationBytes: 0 }, options);
+    await this.#host.attempt(`write volume "${name}"`, async (libvirt) => {
+      const { pool } = await this.#ready(libvirt);
+      const volume = await libvirt.storageVolLookupByName(pool, name, options);
+      await libvirt.storageVolUpload(volume, source, options);
+    });
+  }
+
+  /** Success when there is none. */
+  async delete(name: string, options?: CallOptions): Promise<void> {
+    await this.use(`delete volume "${name}"`, async (open) => {
+      const volume = await lookUp(open, { name, options });
+      if (volume === undefined) return;
+      try {
+        await open.libvirt.storageVolDelete(volume, options);
+      } catch (error) {
+        if (isLibvirtError(error, "NO_STORAGE_VOL")) return;
+        if (!isLibvirtError(error, "OPERATION_INVALID")) throw error;
+        // For as long as another connection writes it; one that was lost is noticed by the daemon shortly.
+        throw new ProviderError("Unavailable", `Cannot delete volume "${name}": ${error.message}`, { cause: error });
+      }
+    });
+  }
+
+  /** Looks again at the directory: for files that others made, and for the format of what was uploaded. */
+  async refresh(options?: CallOptions): Promise<void> {
+    await this.use(`refresh pool "${this.#name}"`, (open) => this.#refresh(open, options));
+  }
+
+  async #refresh({ libvirt, pool }: OpenPool, options: CallOptions | undefined): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await libvirt.storagePoolRefresh(pool, signalOf(options));
+        return;
+      } catch (error) {
+        // Refused, with no code of its own, while any volume is being created or uploaded.
+        if (!isLibvirtError(error, "INTERNAL_ERROR")) throw error;
+        if (tries === refreshTries) {
+          const message = `Cannot refresh pool "${this.#name}": ${error.message}`;
+          throw new ProviderError("Unavailable", message, { cause: error });
+        }
+        await this.#host.clock.delay(refreshWaitMs, signalOf(options));
+      }
+    }
+  }
+
+  #ready(libvirt: Libvirt): Promise<OpenPool> {
+    // Shared by all who wait, so it follows no single caller's signal.
+    this.#open ??= openPool(libvirt, this.#name).catch((error: unknown) => {
+      this.#open = undefined;
+      throw error;
+    });
+    return this.#open;
+  }
+}
+
+/** Without flags that were meant for another call. */
+function signalOf(options: CallOptions | undefined): CallOptions {
+  return options?.signal === undefined ? {} : { signal: options.signal };
+}
+
+async function lookUp(
+  { libvirt, pool }: OpenPool,
+  { name, options }: { readonly name: string; readonly options: CallOptions | undefined },
+): Promise<StorageVolume | undefined> {
+  try {
+    return await libvirt.storageVolLookupByName(pool, name, options);
+  } catch (error) {
+    if (isLibvirtError(error, "NO_STORAGE_VOL")) return undefined;
+    throw error;
+  }
+}
+
+async function openPool(libvirt: Libvirt, name: string): Promise<OpenPool> {
+  const pool = await lookUpOrDefine(libvirt, name);
+  if (!(await libvirt.storagePoolIsActive(pool))) {
+    await libvirt.storagePoolBuild(pool);
+    await libvirt.storagePoolSetAutostart(pool, true);
+    try {
+      await libvirt.storagePoolCreate(pool);
+    } catch (error) {
+      // Somebody else may have started it just now.
+      if (!(await libvirt.storagePoolIsActive(pool))) throw error;
+    }
+  }
+  const view = parsePoolXml(await libvirt.storagePoolGetXmlDesc(pool));
+  if (!directoryTypes.includes(view.type)) {
+    const message = `Cannot use storage pool "${name}": it is of type "${view.type}", expected one of ${directoryTypes.join(", ")}`;
+    throw new ProviderError("Unsupported", message);
+  }
+  return { libvirt, pool, path: view.path };
+}
+
+async function lookUpOrDefine(libvirt: Libvirt, name: string): Promise<StoragePool> {
+  try {
+    return await libvirt.storagePoolLookupByName(name);
+  } catch (error) {
+    if (!isLibvirtError(error, "NO_STORAGE_POOL")) throw error;
+  }
+  const xml = buildPoolXml({ name, path: `/var/lib/libvirt/images/${name}` });
+  return libvirt.storagePoolDefineXml(xml);
+}
