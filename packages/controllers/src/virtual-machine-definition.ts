@@ -7,6 +7,7 @@ import type { SeedNic } from "@vivarium/images";
 import type { NicDefinition, VmDefinition, VmIdentity } from "@vivarium/provider";
 import { effectiveProvider } from "./effective-provider.ts";
 import type { DataDisk, Problem, Resolved } from "./virtual-machine-plan.ts";
+import { unsupportedNetworkFields } from "./vm-network-attachment-plan.ts";
 
 /** Where the objects are that a VirtualMachine refers to. */
 export interface RelatedObjects {
@@ -244,6 +245,12 @@ function resolveNic(
     attachment = from.related.network(key);
     if (attachment === undefined) {
       add("NetworkNotFound", `VMNetworkAttachment "${key.namespace}/${key.name}" does not exist`);
+      return undefined;
+    }
+    const unsupported = unsupportedNetworkFields(attachment.spec);
+    if (unsupported.length > 0) {
+      const name = `VMNetworkAttachment "${key.namespace}/${key.name}"`;
+      add("Unsupported", `${name} asks for what this build cannot honour: ${unsupported.join(", ")}`);
       return undefined;
     }
   }
