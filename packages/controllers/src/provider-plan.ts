@@ -29,6 +29,8 @@ export type ProviderStep =
   /** Report the health as it is; look again at that time. */
   | { readonly kind: "report"; readonly nextCheckMs?: number };
 
+const firstIntervalMs = 5_000;
+
 export function decideProvider(observation: ProviderObservation): ProviderStep {
   const { provider, secret, health, nowMs } = observation;
   if (provider === undefined || provider.metadata.deletionTimestamp !== undefined) return { kind: "close" };
@@ -45,7 +47,9 @@ export function decideProvider(observation: ProviderObservation): ProviderStep {
   const config = providerConfig(provider, secret.kind === "found" ? secret.entries : {});
   if (!observation.isOpen(config)) return { kind: "open", config };
   const check = healthCheckOf(provider);
-  const nextCheckMs = (health.checkedMs ?? 0) + check.intervalMs;
+  // One that never answered is asked more often: its first answer may take longer than a check waits.
+  const intervalMs = health.info === undefined ? Math.min(check.intervalMs, firstIntervalMs) : check.intervalMs;
+  const nextCheckMs = (health.checkedMs ?? 0) + intervalMs;
   if (health.isCheckDue || (check.isEnabled && nextCheckMs <= nowMs))
     return { kind: "check", timeoutMs: check.timeoutMs };
   return check.isEnabled || health.verdict === "unhealthy" ? { kind: "report", nextCheckMs } : { kind: "report" };
