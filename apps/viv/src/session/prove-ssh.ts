@@ -13,6 +13,10 @@ export interface SshProof {
 }
 
 const retryMs = 500;
+/** ssh's own failure, as against the remote command's. */
+const sshFailed = 255;
+/** cloud-init: done, with errors from which it recovered. */
+const cloudInitRecovered = 2;
 
 /** Waits until SSH lets us in; throws with ssh's own words when it does not in time. */
 export async function proveSsh(
@@ -31,23 +35,26 @@ export async function proveSsh(
   const login = sshArguments(target, { stateDir, isBatch: true });
   const deadline = Date.now() + options.timeoutMs;
   board.set(label, `waiting for the SSH server on ${target.ip}`);
-  let uname = await runQuietly("ssh", [...login, "uname", "-a"], { signal });
-  while (uname.code === 255 && Date.now() < deadline) {
-    board.set(label, `waiting for a login on ${target.ip}: ${uname.stderr.trim().split("\n").at(-1) ?? ""}`);
+  // One login for both: under emulation the key exchange alone takes seconds.
+  const command = [...login, "uname -a && cloud-init status --wait"];
+  const attempt = (): ReturnType<typeof runQuietly> =>
+    runQuietly("ssh", command, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(Math.max(1_000, deadline - Date.now()))]),
+      onStdout: () => board.set(label, "logged in; waiting for cloud-init to finish"),
+    });
+  let answer = await attempt();
+  while (answer.code === sshFailed && answer.stdout === "" && Date.now() < deadline) {
+    board.set(label, `waiting for a login on ${target.ip}: ${answer.stderr.trim().split("\n").at(-1) ?? ""}`);
     await delay(retryMs, undefined, { signal });
-    uname = await runQuietly("ssh", [...login, "uname", "-a"], { signal });
+    answer = await attempt();
   }
-  if (uname.code !== 0) throw failed(target, `uname -a failed with code ${uname.code}: ${uname.stderr.trim()}`);
-  board.set(label, "logged in; waiting for cloud-init to finish");
-  const waiting = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1_000, deadline - Date.now()))]);
-  const cloudInit = await runQuietly("ssh", [...login, "cloud-init", "status", "--wait"], { signal: waiting });
   board.remove(label);
-  const status = cloudInit.stdout.replaceAll(".", "").trim();
-  // 2 is "done, with recoverable errors", by cloud-init's own manual.
-  if (cloudInit.code !== 0 && cloudInit.code !== 2) {
-    throw failed(target, `cloud-init status --wait: ${status} ${cloudInit.stderr.trim()}`);
+  const [uname = "", ...rest] = answer.stdout.split("\n");
+  const cloudInit = rest.join(" ").replaceAll(".", "").trim();
+  if (answer.code !== 0 && answer.code !== cloudInitRecovered) {
+    throw failed(target, `${cloudInit} ${answer.stderr.trim()} (code ${answer.code})`.trim());
   }
-  return { uname: uname.stdout.trim(), cloudInit: status };
+  return { uname, cloudInit };
 }
 
 function failed({ vm, user, ip }: SshTarget, what: string): CliUserError {

@@ -1,6 +1,6 @@
 // Looks at the host for `plan-setup.ts`. Changes nothing, and is quick when everything is in place.
 
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { userInfo } from "node:os";
@@ -41,6 +41,7 @@ export async function gatherFacts(options: {
     hasSystemd,
     services: { libvirtd, virtlogd },
     network: libvirtd.answers ? await defaultNetworkState({ signal: options.signal }) : "unknown",
+    kvmDevice: kvmDevice(),
     firewall: await firewallState(options.signal),
   };
 }
@@ -131,6 +132,19 @@ export function socketAnswers(path: string): Promise<boolean> {
     });
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "EACCES"));
   });
+}
+
+function kvmDevice(): HostFacts["kvmDevice"] {
+  try {
+    const { mode, gid } = statSync("/dev/kvm");
+    const group = groupFile().find(({ name }) => name === "kvm");
+    const isOpen = (mode & 0o006) === 0o006 || ((mode & 0o060) === 0o060 && gid === group?.id);
+    // Where udev runs, what the device is like is its business.
+    return isOpen || existsSync("/run/udev/control") ? "open" : "closed";
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "absent";
+    throw error;
+  }
 }
 
 function effectiveGroups(): readonly string[] {

@@ -21,6 +21,11 @@ export interface HostFacts {
   readonly services: Readonly<Record<ServiceName, { readonly answers: boolean; readonly enabled: boolean }>>;
   /** `unknown` when libvirt cannot be asked yet. */
   readonly network: "active" | "inactive" | "not-autostarted" | "missing" | "unknown";
+  /**
+   * `closed` where no udev gives /dev/kvm to the group kvm. QEMU then finds KVM and libvirt does not, and libvirt, seeing the contradiction, probes
+   * QEMU anew at every call: seconds each.
+   */
+  readonly kvmDevice: "absent" | "open" | "closed";
   readonly firewall: { readonly kind: "ufw"; readonly allowsGuests: boolean } | { readonly kind: "none" };
 }
 
@@ -37,6 +42,7 @@ export type SetupStep =
   | { readonly kind: "start-service"; readonly service: ServiceName; readonly through: "systemd" | "direct" }
   | { readonly kind: "ensure-network" }
   | { readonly kind: "join-groups"; readonly user: string; readonly groups: readonly string[] }
+  | { readonly kind: "open-kvm-device" }
   | { readonly kind: "allow-guests-in-ufw" }
   /** Only the user can do this; nothing after it is planned. */
   | { readonly kind: "manual"; readonly why: string; readonly commands: readonly string[] }
@@ -46,6 +52,7 @@ export function planSetup(facts: HostFacts): readonly SetupStep[] {
   const packages = planPackages(facts);
   if (packages.kind === "manual") return [packages];
   const steps: SetupStep[] = [packages];
+  if (facts.kvmDevice === "closed") steps.push({ kind: "open-kvm-device" });
   // A fresh install starts services by itself on some hosts, so what was found before it does not say what is needed after it:
   // starting what runs already is success.
   for (const service of serviceNames) steps.push(planService(service, facts));
@@ -81,6 +88,7 @@ export function needsRoot(step: SetupStep): boolean {
     case "install-packages":
     case "start-service":
     case "join-groups":
+    case "open-kvm-device":
     case "allow-guests-in-ufw":
       return true;
     case "already":

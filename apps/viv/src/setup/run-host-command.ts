@@ -17,6 +17,8 @@ export async function runQuietly(
     readonly signal?: AbortSignal;
     readonly asRoot?: boolean;
     readonly env?: Readonly<Record<string, string>>;
+    /** Called as output comes. */
+    readonly onStdout?: () => void;
   } = {},
 ): Promise<CommandResult> {
   const [file, argv] = options.asRoot === true ? withRoot(command, args, options.env) : [command, args];
@@ -28,7 +30,10 @@ export async function runQuietly(
     });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout.push(chunk);
+      options.onStdout?.();
+    });
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     child.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") resolve({ code: 127, stdout: "", stderr: `${file}: not found` });

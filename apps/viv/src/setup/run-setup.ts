@@ -58,6 +58,11 @@ async function runStep(step: Exclude<SetupStep, { kind: "new-login" }>, context:
       await runAsRoot("usermod", ["-aG", step.groups.join(","), step.user], { signal });
       report.done(`user "${step.user}" added to the groups ${step.groups.join(" and ")}`);
       return;
+    case "open-kvm-device":
+      await runAsRoot("chown", ["root:kvm", "/dev/kvm"], { signal });
+      await runAsRoot("chmod", ["0660", "/dev/kvm"], { signal });
+      report.done("/dev/kvm given to the group kvm (there is no udev here that does it)");
+      return;
     case "allow-guests-in-ufw":
       await runAsRoot("ufw", ["allow", "in", "on", "virbr0", "to", "any", "port", "67", "proto", "udp"], { signal });
       await runAsRoot("ufw", ["allow", "in", "on", "virbr0", "to", "any", "port", "53"], { signal });
