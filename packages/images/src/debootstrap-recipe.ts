@@ -30,8 +30,8 @@ const basePackages: readonly string[] = [
   "iproute2",
   "iputils-ping",
   "less",
-  "libpam-systemd",
   "linux-image-cloud-amd64",
+  "locales", // for the key `locale` of cloud-config
   "netbase",
   "openssh-server",
   "python3",

@@ -14,6 +14,8 @@ export interface GuestFile {
 export const enabledUnits: readonly string[] = [
   "systemd-networkd.service",
   "systemd-resolved.service",
+  "systemd-networkd-wait-online.service",
+  "vivarium-network-online.service",
   "serial-getty@ttyS0.service",
   "qemu-guest-agent.service",
   "ssh.service",
@@ -74,6 +76,39 @@ const blacklistedDrivers = [
   "serio_raw",
 ];
 
+/**
+ * cloud-init's second stage, which makes users and starts sshd, is ordered after systemd-networkd-wait-online. It needs no network
+ * unless the user-data says so; all later stages wait for network-online.target, that is for the unit below.
+ */
+const earlyNetworkWait = `#!/bin/sh
+# Waits for the network only when cloud-init's second stage may use it: with #include, bootcmd and the like, or when
+# the user-data cannot be read as it is (templates, MIME messages, compressed).
+for data in /var/lib/cloud/instance/user-data.txt /var/lib/cloud/instance/vendor-data.txt; do
+  [ -s "$data" ] || continue
+  head -c 16 "$data" | grep -aqE '^(#cloud-config|#!|\\{)' || exec /lib/systemd/systemd-networkd-wait-online
+  grep -aqE 'include|bootcmd|boothook|import_id|https?:' "$data" && exec /lib/systemd/systemd-networkd-wait-online
+done
+exit 0
+`;
+
+const networkOnlineUnit = `[Unit]
+Description=Wait for the network (Vivarium)
+Documentation=man:systemd-networkd-wait-online(8)
+DefaultDependencies=no
+Conflicts=shutdown.target
+Requires=systemd-networkd.service
+After=systemd-networkd.service
+Before=network-online.target shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart=/lib/systemd/systemd-networkd-wait-online
+RemainAfterExit=yes
+
+[Install]
+WantedBy=network-online.target
+`;
+
 export const guestFiles: readonly GuestFile[] = [
   { path: "etc/machine-id", content: "" },
   { path: "etc/hosts", content: "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n" },
@@ -88,15 +123,34 @@ export const guestFiles: readonly GuestFile[] = [
     content: "UseDNS no\nGSSAPIAuthentication no\n",
   },
   {
+    // sshd checks its configuration when it starts, too.
+    path: "etc/systemd/system/ssh.service.d/vivarium.conf",
+    content: "[Service]\nExecStartPre=\nStartupCPUWeight=1000\n",
+  },
+  {
+    path: "etc/systemd/system/systemd-networkd-wait-online.service.d/vivarium.conf",
+    content: "[Service]\nExecStart=\nExecStart=/usr/lib/vivarium/early-network-wait\n",
+  },
+  {
+    path: "usr/lib/vivarium/early-network-wait",
+    mode: 0o755,
+    content: earlyNetworkWait,
+  },
+  {
+    path: "etc/systemd/system/vivarium-network-online.service",
+    content: networkOnlineUnit,
+  },
+  {
     path: "etc/cloud/ds-identify.cfg",
     content: "datasource: NoCloud\npolicy: search,found=first,maybe=none,notfound=disabled\n",
   },
   {
     path: "etc/cloud/cloud.cfg.d/95_vivarium.cfg",
     content: `# NoCloud is where a Vivarium guest's settings come from. The module lists are Debian's own without those that
-# nothing asks for in a guest that only has a serial console and starts from this image.
+# are for other distributions and clouds, or talk to a console.
 datasource_list: [NoCloud, None]
 ssh_genkeytypes: [ed25519]
+locale: C.UTF-8
 no_ssh_fingerprints: true
 ssh: {emit_keys_to_console: false}
 resize_rootfs: noblock
@@ -126,6 +180,10 @@ cloud_config_modules:
 cloud_final_modules:
   - package-update-upgrade-install
   - write-files-deferred
+  - puppet
+  - chef
+  - mcollective
+  - salt-minion
   - scripts-vendor
   - scripts-per-once
   - scripts-per-boot

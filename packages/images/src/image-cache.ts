@@ -83,7 +83,14 @@ class FileImageCache implements ImageCache {
   }
 
   async find(source: ImageSource): Promise<CachedImage | undefined> {
-    return this.#findByKey(await keyOf(source), source);
+    let key: string;
+    try {
+      key = await keyOf(source);
+    } catch (error) {
+      if (error instanceof ImageError) return undefined; // ensure says what is wrong with it
+      throw error;
+    }
+    return this.#findByKey(key, source);
   }
 
   async ensure(source: ImageSource, options: FlightOptions<ImageProgress>): Promise<CachedImage> {

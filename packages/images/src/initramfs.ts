@@ -24,7 +24,7 @@ export async function makeInitramfs(spec: {
   /** Path of a static busybox. */
   readonly busybox: string;
 }): Promise<Uint8Array> {
-  const directories = ["bin", "dev", "proc", "sys", "root", "modules"];
+  const directories = ["bin", "dev", "proc", "sys", "root", "run", "modules"];
   const entries: CpioEntry[] = [
     ...directories.map((path): CpioEntry => ({ kind: "directory", path })),
     { kind: "device", path: "dev/console", major: 5, minor: 1 },
@@ -66,9 +66,14 @@ while :; do
   if [ $n -gt 600 ]; then echo "initramfs: root device $root did not appear in 30 s" >/dev/console; exec $b sh </dev/console >/dev/console 2>&1; fi
   $b usleep 50000
 done
+# Bit 1 of s_state says that the kernel saw errors: only then is there work for fsck, as the journal is the kernel's to replay.
+$b mount -t tmpfs -o mode=0755,nosuid,nodev,size=20% tmpfs /run
+$b mkdir /run/initramfs
+set -- $($b dd if="$device" bs=1 skip=1082 count=1 2>/dev/null | $b od -An -tu1)
+[ $(($1 & 2)) = 0 ] && : >/run/initramfs/fsck-root
 $b mount -t ext4 -o "$mode\${flags:+,$flags}" "$device" /root ||
   { echo "initramfs: cannot mount $device" >/dev/console; exec $b sh </dev/console >/dev/console 2>&1; }
-for d in dev proc sys; do $b mount -o move /$d /root/$d; done
+for d in dev proc sys run; do $b mount -o move /$d /root/$d; done
 exec $b switch_root /root "$init"
 `;
 }
