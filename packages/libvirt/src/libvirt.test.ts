@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DomainInterfaceAddressesSource } from "./constants/domain.ts";
 import { LibvirtConnectionError } from "./errors/connection-error.ts";
 import { isLibvirtError } from "./errors/libvirt-error.ts";
 import { LibvirtTimeoutError } from "./errors/timeout-error.ts";
@@ -179,14 +180,19 @@ test("a listener that throws does not keep others from hearing, and one that was
   assert.equal(libvirt.state, "connected");
 });
 
-test("slow calls and streams have connections of their own, and a short call does not stand behind them", async () => {
+test("slow calls, agent calls and streams have connections of their own, and a short call does not stand behind them", async () => {
   await using daemon = await FakeDaemon.start(healthy);
   using libvirt = open(daemon);
   await libvirt.ready();
-  const slow = Promise.allSettled(Array.from({ length: 9 }, () => libvirt.domainCreateWithFlags(domain)));
+  const slow = Promise.allSettled(
+    Array.from({ length: 9 }, () => [
+      libvirt.domainCreateWithFlags(domain),
+      libvirt.domainInterfaceAddresses(domain, DomainInterfaceAddressesSource.AGENT),
+    ]).flat(),
+  );
   const upload = libvirt.storageVolUpload(volume, bytes(["never answered"])).catch((error: unknown) => error);
   assert.equal(await libvirt.connectGetLibVersion(), 9_000_000);
-  await daemon.peer(2);
+  await daemon.peer(3);
   libvirt.close();
   for (const settled of await slow) assert.equal(settled.status, "rejected");
   assert.ok((await upload) instanceof LibvirtConnectionError);

@@ -47,7 +47,7 @@ export class Libvirt extends StorageMethods implements Disposable {
     this.#stateListeners = new Listeners(logger);
     this.#domainListeners = new Listeners(logger);
     this.#pool = new SessionPool({
-      openSlow: (signal) => this.#open(signal, { isPingedByDaemon: true }),
+      openForLane: (signal) => this.#open(signal, { isPingedByDaemon: true }),
       openForStream: (signal) => this.#open(signal, { isPingedByDaemon: false }),
     });
     this.#connection = new Connection({
@@ -96,7 +96,7 @@ export class Libvirt extends StorageMethods implements Disposable {
 
   protected override async call<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<R> {
     const main = this.#connection.session;
-    const session = procedure.isSlow ? await this.#pool.slow(options?.signal) : main;
+    const session = procedure.lane === "short" ? main : await this.#pool.ofLane(procedure.lane, options?.signal);
     return session.call(procedure, args, options);
   }
 

@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { accessSync, constants } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { Socket } from "node:net";
+import { pipeline } from "node:stream";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -24,6 +27,7 @@ import {
   parseUri,
   StoragePoolState,
   StorageVolInfoFlags,
+  unixDialer,
 } from "./index.ts";
 import type { DomainEvent, LibvirtErrorCode, StoragePool, StorageVolume } from "./index.ts";
 import { nothing } from "./xdr/codec.ts";
@@ -60,6 +64,31 @@ function eventsUntil(libvirt: Libvirt, fits: (event: DomainEvent) => boolean): P
       resolve(events);
     });
   });
+}
+
+/** A socket in front of the daemon's, to cut connections without harm to the daemon. */
+async function startRelay(): Promise<{ path: string; cut(): void; close(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), "vivarium-libvirt-relay-"));
+  const path = join(folder, "sock");
+  const clients = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect({ path: socket });
+    clients.add(client);
+    pipeline(client, upstream, client, () => clients.delete(client));
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const cut = (): void => {
+    for (const client of clients) client.destroy();
+  };
+  return {
+    path,
+    cut,
+    async close() {
+      cut();
+      server.close();
+      await rm(folder, { recursive: true });
+    },
+  };
 }
 
 /** The facade, with one call more: a procedure that no libvirt has. */
@@ -130,6 +159,39 @@ describe("test driver of the local libvirtd", { skip }, () => {
     await assert.rejects(libvirt.domainResume(domain), code("INTERNAL_ERROR"));
     await assert.rejects(libvirt.qemuDomainAgentCommand(domain, "{}"), code("NO_SUPPORT"));
     await assert.rejects(libvirt.callOfTheFuture(), (error) => isUnsupportedCall(error) && error.number === 39);
+  });
+
+  test("after a cut connection it reconnects and hears events again", async (t) => {
+    const relay = await startRelay();
+    t.after(() => relay.close());
+    using client = new Libvirt({
+      ...parseUri("test:///default"),
+      dial: unixDialer(relay.path),
+      reconnect: { initialMs: 5, maxMs: 50 },
+    });
+    await client.ready({ timeoutMs: 5000 });
+    const domain = await client.domainLookupByName("test");
+    const reconnected = new Promise<void>((resolve) => {
+      client.onState((event) => event.kind === "connected" && resolve());
+    });
+    relay.cut();
+    await reconnected;
+    const events = eventsUntil(client, (event) => event.kind === "lifecycle" && event.event === "resumed");
+    await client.domainSuspend(domain);
+    await client.domainResume(domain);
+    assert.equal((await events).length, 2);
+  });
+
+  test("an idle connection that pings often stays up", async () => {
+    using client = new Libvirt({ ...parseUri("test:///default"), keepaliveIntervalMs: 10 });
+    await client.ready({ timeoutMs: 5000 });
+    const events: string[] = [];
+    client.onState((event) => events.push(event.kind));
+    await client.domainScreenshot(await client.domainLookupByName("test"));
+    // Time is what is tested here: twenty intervals.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.deepEqual(events, []);
+    assert.equal(client.state, "connected");
   });
 
   test("many calls at once are all answered", async () => {

@@ -1,11 +1,14 @@
-// Sessions beside the main one, opened when first needed: one shared by slow calls, and one for each open stream, because
-// a stream whose consumer is slow stops the reading of its socket.
+// Sessions beside the main one, opened when first needed: one for each lane of calls that may take long, and one for each
+// open stream, because a stream whose consumer is slow stops the reading of its socket.
 
 import { LibvirtConnectionError } from "../errors/connection-error.ts";
+import type { Lane } from "../protocol/procedure.ts";
 import type { Session } from "../session/session.ts";
 
+export type LongLane = Exclude<Lane, "short">;
+
 export interface SessionPoolOptions {
-  readonly openSlow: (signal: AbortSignal) => Promise<Session>;
+  readonly openForLane: (signal: AbortSignal) => Promise<Session>;
   readonly openForStream: (signal: AbortSignal) => Promise<Session>;
 }
 
@@ -13,18 +16,22 @@ export class SessionPool {
   readonly #options: SessionPoolOptions;
   readonly #closing = new AbortController();
   readonly #leased = new Set<Session>();
-  #slow: Promise<Session> | undefined;
+  readonly #lanes = new Map<LongLane, Promise<Session>>();
   #idle: Session | undefined;
 
   constructor(options: SessionPoolOptions) {
     this.#options = options;
   }
 
-  /** The session of slow calls. `signal` ends the wait, not the opening: others may wait for it, too. */
-  async slow(signal?: AbortSignal): Promise<Session> {
+  /** The session of a lane. `signal` ends the wait, not the opening: others may wait for it, too. */
+  async ofLane(lane: LongLane, signal?: AbortSignal): Promise<Session> {
     signal?.throwIfAborted();
-    this.#slow ??= this.#openSlow();
-    return orAbort(this.#slow, signal);
+    let session = this.#lanes.get(lane);
+    if (session === undefined) {
+      session = this.#openForLane(lane);
+      this.#lanes.set(lane, session);
+    }
+    return orAbort(session, signal);
   }
 
   /** A session that is the caller's alone until it is released. */
@@ -41,7 +48,10 @@ export class SessionPool {
     return session;
   }
 
-  /** Gives a session back. Only one whose stream ended in good order can serve again. */
+  /**
+   * Gives a session back. Only one whose stream ended in good order can serve again: libvirtd 9.0.0 was seen to close
+   * a connection after the failure of an upload.
+   */
   release(session: Session, isReusable: boolean): void {
     this.#leased.delete(session);
     const isKept =
@@ -54,21 +64,21 @@ export class SessionPool {
     this.#closing.abort(new LibvirtConnectionError("Not connected to libvirt: closed"));
     this.#idle?.close();
     for (const session of this.#leased) session.close();
-    this.#slow?.then(
-      (session) => session.close(),
-      () => {},
-    );
+    for (const opening of this.#lanes.values()) {
+      opening.then(
+        (session) => session.close(),
+        () => {},
+      );
+    }
   }
 
-  async #openSlow(): Promise<Session> {
+  async #openForLane(lane: LongLane): Promise<Session> {
     try {
-      const session = await this.#options.openSlow(this.#closing.signal);
-      session.onLost(() => {
-        this.#slow = undefined;
-      });
+      const session = await this.#options.openForLane(this.#closing.signal);
+      session.onLost(() => this.#lanes.delete(lane));
       return session;
     } catch (error) {
-      this.#slow = undefined;
+      this.#lanes.delete(lane);
       throw error;
     }
   }

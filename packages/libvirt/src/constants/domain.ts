@@ -81,7 +81,14 @@ export const DomainShutdownFlags = {
   PARAVIRT: 16,
 } as const;
 
-export const DomainRebootFlags = DomainShutdownFlags;
+export const DomainRebootFlags = {
+  DEFAULT: 0,
+  ACPI_POWER_BTN: 1,
+  GUEST_AGENT: 2,
+  INITCTL: 4,
+  SIGNAL: 8,
+  PARAVIRT: 16,
+} as const;
 
 export const DomainDestroyFlags = { DEFAULT: 0, GRACEFUL: 1, REMOVE_LOGS: 2 } as const;
 

@@ -1,5 +1,6 @@
 // virDomain…: virtual machines. The C API's names; see https://libvirt.org/html/libvirt-libvirt-domain.html for each.
 
+import { DomainInterfaceAddressesSource } from "../constants/domain.ts";
 import * as calls from "../protocol/domain.ts";
 import type { DomainInterface } from "../protocol/domain.ts";
 import type { Domain } from "../protocol/handles.ts";
@@ -141,7 +142,9 @@ export abstract class DomainMethods extends ConnectMethods {
     options: FlagOptions = {},
   ): Promise<readonly DomainInterface[]> {
     const args = { domain, source, flags: options.flags ?? 0 };
-    return (await this.call(calls.domainInterfaceAddresses, args, options)).interfaces;
+    const isOfAgent = source === DomainInterfaceAddressesSource.AGENT;
+    const procedure = isOfAgent ? calls.domainInterfaceAddressesOfAgent : calls.domainInterfaceAddresses;
+    return (await this.call(procedure, args, options)).interfaces;
   }
 
   async domainSetAutostart(domain: Domain, autostart: boolean, options?: CallOptions): Promise<void> {

@@ -3,7 +3,7 @@
 import { bigUhyper, bool, int, list, nothing, optional, string, struct, uhyper, uint, uuid } from "../xdr/codec.ts";
 import { domain } from "./handles.ts";
 import type { Domain } from "./handles.ts";
-import { remote, slowRemote } from "./procedure.ts";
+import { agentRemote, remote, slowRemote } from "./procedure.ts";
 
 interface OfDomain {
   domain: Domain;
@@ -39,7 +39,7 @@ export const domainLookupByName = remote(
   onlyDomain,
 );
 export const domainLookupByUuid = remote("domainLookupByUuid", 24, struct<{ uuid: string }>({ uuid }), onlyDomain);
-export const domainReboot = slowRemote("domainReboot", 27, domainAndFlags, nothing);
+export const domainReboot = agentRemote("domainReboot", 27, domainAndFlags, nothing);
 export const domainResume = slowRemote("domainResume", 28, onlyDomain, nothing);
 export const domainSetAutostart = remote(
   "domainSetAutostart",
@@ -76,7 +76,7 @@ export const domainGetState = remote(
 export const domainUndefineFlags = remote("domainUndefineFlags", 231, domainAndFlags, nothing);
 export const domainDestroyFlags = slowRemote("domainDestroyFlags", 234, domainAndFlags, nothing);
 export const domainReset = slowRemote("domainReset", 245, domainAndFlags, nothing);
-export const domainShutdownFlags = slowRemote("domainShutdownFlags", 258, domainAndFlags, nothing);
+export const domainShutdownFlags = agentRemote("domainShutdownFlags", 258, domainAndFlags, nothing);
 export const domainSetMetadata = remote(
   "domainSetMetadata",
   264,
@@ -119,7 +119,7 @@ export interface DomainInterface {
   readonly addresses: readonly DomainAddress[];
 }
 
-export const domainInterfaceAddresses = slowRemote(
+export const domainInterfaceAddresses = remote(
   "domainInterfaceAddresses",
   353,
   struct<OfDomain & { source: number; flags: number }>({ domain, source: uint, flags: uint }),
@@ -134,3 +134,9 @@ export const domainInterfaceAddresses = slowRemote(
     ),
   }),
 );
+
+/** The same call, for when it asks the guest agent. */
+export const domainInterfaceAddressesOfAgent: typeof domainInterfaceAddresses = {
+  ...domainInterfaceAddresses,
+  lane: "agent",
+};

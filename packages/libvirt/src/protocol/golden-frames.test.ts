@@ -46,7 +46,7 @@ type AnyProcedure = Procedure<unknown, unknown>;
 const procedures: ReadonlyMap<string, AnyProcedure> = new Map(
   [connect, node, domain, qemu, network, storagePool, storageVolume, { domainEventRegister }]
     .flatMap((module) => Object.values(module) as unknown[])
-    .filter((value): value is AnyProcedure => typeof value === "object" && value !== null && "isSlow" in value)
+    .filter((value): value is AnyProcedure => typeof value === "object" && value !== null && "lane" in value)
     .map((procedure) => [procedure.name, procedure]),
 );
 

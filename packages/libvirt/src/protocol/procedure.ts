@@ -8,6 +8,12 @@ export const Program = { REMOTE: 0x20008086, QEMU: 0x20008087, KEEPALIVE: 0x6b65
 /** All of these programs are at version 1. */
 export const programVersion = 1;
 
+/**
+ * Calls of one lane share a connection, on which the daemon works on five at once:
+ * `short` never wait for the hypervisor; `slow` may work long; `agent` wait for a guest, which may never answer.
+ */
+export type Lane = "short" | "slow" | "agent";
+
 export interface Procedure<A, R> {
   /** As the method is called, for messages and logs. */
   readonly name: string;
@@ -15,18 +21,21 @@ export interface Procedure<A, R> {
   readonly number: number;
   readonly args: Codec<A>;
   readonly ret: Codec<R>;
-  /** May take long in the daemon; goes over a connection of its own, so that short calls never stand behind it. */
-  readonly isSlow: boolean;
+  readonly lane: Lane;
 }
 
 export function remote<A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>): Procedure<A, R> {
-  return { name, program: Program.REMOTE, number, args, ret, isSlow: false };
+  return { name, program: Program.REMOTE, number, args, ret, lane: "short" };
 }
 
 export function slowRemote<A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>): Procedure<A, R> {
-  return { name, program: Program.REMOTE, number, args, ret, isSlow: true };
+  return { name, program: Program.REMOTE, number, args, ret, lane: "slow" };
 }
 
-export function slowQemu<A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>): Procedure<A, R> {
-  return { name, program: Program.QEMU, number, args, ret, isSlow: true };
+export function agentQemu<A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>): Procedure<A, R> {
+  return { name, program: Program.QEMU, number, args, ret, lane: "agent" };
+}
+
+export function agentRemote<A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>): Procedure<A, R> {
+  return { name, program: Program.REMOTE, number, args, ret, lane: "agent" };
 }

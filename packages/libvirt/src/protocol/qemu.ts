@@ -3,9 +3,9 @@
 import { int, optional, string, struct, uint } from "../xdr/codec.ts";
 import { domain } from "./handles.ts";
 import type { Domain } from "./handles.ts";
-import { slowQemu } from "./procedure.ts";
+import { agentQemu } from "./procedure.ts";
 
-export const qemuDomainAgentCommand = slowQemu(
+export const qemuDomainAgentCommand = agentQemu(
   "qemuDomainAgentCommand",
   3,
   struct<{ domain: Domain; command: string; timeout: number; flags: number }>({

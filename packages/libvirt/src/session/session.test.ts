@@ -20,10 +20,10 @@ interface Fixture extends AsyncDisposable {
   readonly peer: FakePeer;
 }
 
-async function connect(onCall: OnCall): Promise<Fixture> {
+async function connect(onCall: OnCall, keepaliveIntervalMs = 60_000): Promise<Fixture> {
   const daemon = await FakeDaemon.start(onCall);
   const socket = await daemon.dialer.dial({ signal: new AbortController().signal });
-  const session = new Session(socket, { address: "fake", defaultTimeoutMs: 5000, keepaliveIntervalMs: 60_000 });
+  const session = new Session(socket, { address: "fake", defaultTimeoutMs: 5000, keepaliveIntervalMs });
   const peer = await daemon.peer(0);
   return {
     session,
@@ -118,6 +118,16 @@ test("a keepalive ping of the daemon is answered", async () => {
   await seen(fixture.peer, 1);
   const [pong] = fixture.peer.received;
   assert.deepEqual([pong?.program, pong?.procedure, pong?.type], [Program.KEEPALIVE, 2, MessageType.MESSAGE]);
+});
+
+test("a daemon that is silent though its socket is open counts as lost", async () => {
+  await using fixture = await connect(noAnswer, 5);
+  await assert.rejects(fixture.session.call(connectGetLibVersion, {}), LibvirtConnectionError);
+  const pings = fixture.peer.received.filter((message) => message.program === Program.KEEPALIVE);
+  assert.deepEqual(
+    pings.map((ping) => ping.procedure),
+    [1, 1],
+  );
 });
 
 test("when the daemon dies, all waiters fail at once: in flight, queued and streaming", async () => {

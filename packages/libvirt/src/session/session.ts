@@ -127,7 +127,7 @@ export class Session {
       program: procedure.program,
       procedure: procedure.number,
       payload: writer.bytes(),
-      timeoutMs: options.timeoutMs ?? this.#options.defaultTimeoutMs * (procedure.isSlow ? slowFactor : 1),
+      timeoutMs: options.timeoutMs ?? this.#options.defaultTimeoutMs * (procedure.lane === "slow" ? slowFactor : 1),
       signal: options.signal,
       onAbandon: (abandoned) => this.#abandoned(abandoned),
       ...(onSend === undefined ? {} : { onSend }),
