@@ -55,11 +55,8 @@ export async function removeImage(image: VMImage, removal: Removal): Promise<Rec
 }
 
 /** What stands in the way; undefined when it is gone from there. */
-async function removeFrom(
-  key: string,
-  image: VMImage,
-  { manager, registry, signal }: Removal,
-): Promise<Obstacle | undefined> {
+async function removeFrom(key: string, image: VMImage, removal: Removal): Promise<Obstacle | undefined> {
+  const { manager, registry, signal } = removal;
   const digest = image.status?.digest;
   const provider = providerOfStatusKey(image, key);
   // A provider that was deleted can be asked by nobody.
@@ -76,6 +73,19 @@ async function removeFrom(
     signal.throwIfAborted();
     if (!isProviderError(error)) throw error;
     return { reason: error.code === "Conflict" ? "InUse" : `Remove${error.code}`, message: error.message };
+  }
+}
+
+/**
+ * Removes what the VMImage meant before its spec changed, where no disk backs onto it: that one copy stays, for there is nothing left that
+ * would remember it.
+ */
+export async function removeOutdated(before: VMImage, removal: Removal): Promise<void> {
+  for (const key of Object.keys(before.status?.providerStatus ?? {})) {
+    const obstacle = await removeFrom(key, before, removal);
+    if (obstacle === undefined) continue;
+    const message = `The image of the former spec stays on ${key}: ${obstacle.message}`;
+    removal.manager.recorder.record(before, { type: "Normal", reason: "FormerImageKept", message });
   }
 }
 

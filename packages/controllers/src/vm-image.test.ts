@@ -296,6 +296,20 @@ test("a base image that another VMImage means too stays", async (t) => {
   assert.notEqual(await hypervisor.open().images.find(cachedImage.digest), undefined);
 });
 
+test("after a change of the spec the former image leaves the provider", async (t) => {
+  const { use, fetchAt, untilReady, until, client, hypervisor } = await lab(t, urlSource);
+  await use();
+  (await fetchAt(0)).finish();
+  await untilReady("True", "Prepared");
+  await client.mergePatch(VMImage, key, { spec: { source: { libvirt: { url: `${url}.new` } } } });
+  const digest = `sha256:${"b".repeat(64)}`;
+  (await fetchAt(1)).finish({ digest });
+  await until((each) => each.status?.ready === true && each.status.digest === digest);
+  const images = hypervisor.open().images;
+  await eventually(async () => (await images.find(cachedImage.digest)) === undefined, "the removal");
+  assert.notEqual(await images.find(digest), undefined);
+});
+
 test("a VMImage that was never sent anywhere is deleted at once", async (t) => {
   const { untilReady, client } = await lab(t, urlSource);
   await untilReady("False", "NotUsed");

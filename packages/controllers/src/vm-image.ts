@@ -25,7 +25,7 @@ import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { Turns } from "./turns.ts";
 import { decideImage, PrepareTimeout } from "./vm-image-plan.ts";
 import type { FetchState, ImageObservation, ImageStep, ImageUser } from "./vm-image-plan.ts";
-import { removeImage, vmImageFinalizer } from "./vm-image-removal.ts";
+import { removeImage, removeOutdated, vmImageFinalizer } from "./vm-image-removal.ts";
 import { candidateDigests, describeSource, imageWorkOf } from "./vm-image-source.ts";
 import type { ImageWork } from "./vm-image-source.ts";
 import { imageStatus } from "./vm-image-status.ts";
@@ -48,6 +48,8 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
   const seen = new Map<string, { readonly imported: ImportedImage; readonly atMs: number }>();
   /** Two VMImages may mean the same bytes: they are sent to a provider one after the other, the second finding them there. */
   const turns = new Turns();
+  /** By uid: the VMImage as it was when it last meant other bytes. */
+  const outdated = new Map<string, VMImage>();
   let enqueue: (request: ReconcileRequest) => void = () => {};
   const fetches = new BackgroundTasks<CachedImage, ImageProgress>({
     clock,
@@ -62,6 +64,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     const image = images.get(request);
     if (image === undefined || image.metadata.deletionTimestamp !== undefined) {
       await stopTasks(request, []);
+      outdated.delete(image?.metadata.uid ?? "");
       return image === undefined ? undefined : removeImage(image, { manager, registry, clock, signal: context.signal });
     }
     return prepare(image, context);
@@ -215,8 +218,15 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
 
   async function report(image: VMImage, observation: ImageObservation, signal: AbortSignal): Promise<void> {
     const status = imageStatus(image, observation);
+    const uid = image.metadata.uid ?? "";
+    const oldDigest = image.status?.digest;
+    if (oldDigest !== undefined && oldDigest !== status.digest && !outdated.has(uid)) outdated.set(uid, image);
     await writeStatus(manager.client, { type: VMImage, object: image, status }, { signal });
     tellChange(image, status);
+    const before = outdated.get(uid);
+    if (status.ready !== true || before === undefined) return;
+    outdated.delete(uid);
+    if (before.status?.digest !== status.digest) await removeOutdated(before, { manager, registry, clock, signal });
   }
 
   function tellChange(image: VMImage, status: VMImageStatus): void {
