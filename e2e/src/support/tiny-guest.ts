@@ -4,6 +4,7 @@
 // the power button is pressed, gives a shell on the serial console, and answers `GET /` on port 80.
 
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -47,7 +48,12 @@ const powerScript = "#!/bin/sh\necho TINY-POWER-BUTTON >/dev/console\npoweroff -
 
 /** The disk image; made on the first call, which needs apt's mirrors and root. */
 export async function tinyGuestImage(): Promise<string> {
-  const target = join(cacheDirectory, "tiny-guest.qcow2");
+  // A changed recipe is another image.
+  const recipe = createHash("sha256")
+    .update(await readFile(import.meta.filename))
+    .digest("hex")
+    .slice(0, 12);
+  const target = join(cacheDirectory, `tiny-guest-${recipe}.qcow2`);
   if (existsSync(target)) return target;
   await mkdir(cacheDirectory, { recursive: true });
   const scratch = await mkdtemp(join(tmpdir(), "tiny-guest-"));
@@ -98,7 +104,20 @@ async function unpackKernel(scratch: string): Promise<{ readonly image: string; 
 
 async function makeInitramfs(moduleDirectory: string): Promise<Uint8Array> {
   const found = await findKernelModules(moduleDirectory, modules);
-  const directories = ["bin", "dev", "proc", "sys", "etc", "etc/acpi", "etc/acpi/PWRF", "modules", "www"];
+  const directories = [
+    "bin",
+    "dev",
+    "proc",
+    "sys",
+    "etc",
+    "etc/acpi",
+    "etc/acpi/PWRF",
+    "modules",
+    "var",
+    "var/log",
+    "var/run",
+    "www",
+  ];
   const entries: CpioEntry[] = [
     ...directories.map((path): CpioEntry => ({ kind: "directory", path })),
     { kind: "device", path: "dev/console", major: 5, minor: 1 },

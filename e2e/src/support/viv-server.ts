@@ -2,6 +2,7 @@
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { appendFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -122,6 +123,8 @@ export class VivServer implements AsyncDisposable {
   }
 
   #onLine(line: string): void {
+    // For a look after a failure.
+    if (process.env["E2E_SERVER_LOG"] !== undefined) appendFileSync(process.env["E2E_SERVER_LOG"], `${line}\n`);
     this.#log.push(line);
     if (this.#log.length > 5000) this.#log = this.#log.slice(-4000);
     if (!line.startsWith("{")) return;
