@@ -192,8 +192,8 @@ function decideOff(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): 
   const { definition, record, provider } = input;
   if (definition.ok && provider !== undefined) {
     const isChanged = !isPlaced(record, provider, definition.value);
-    // A server that died between RecordPlacement and Define leaves a record that is ahead of the domain, so each start defines anew.
-    const isDefineDue = !input.done.has("Define") && (input.power === "On" || input.done.has("RecordPlacement"));
+    // Each start defines anew: whatever was done to the domain since, it starts as declared.
+    const isDefineDue = record.isDefineDue === true || (input.power === "On" && !input.done.has("Define"));
     if (isChanged || isDefineDue) {
       return redefine(input, { definition: definition.value, provider, isChanged });
     }

@@ -30,6 +30,8 @@ export interface VmRecord {
   /** `namespace/name` of the Provider on which something was, or may have been, made. Written before the first volume. */
   readonly madeOn?: string;
   readonly applied?: AppliedDefinition;
+  /** `applied` was written, and whether the domain was then defined from it is not known. */
+  readonly isDefineDue?: true;
   /** Since when the domain has been seen running without a break. */
   readonly runningSinceMs?: number;
   /** Unexpected stops in a row, for the back-off. */
@@ -61,8 +63,15 @@ export function recordPlacement(
     ...record,
     madeOn: to.provider,
     applied: to.applied,
+    isDefineDue: true,
     ...(isReconfigured ? { reconfiguredAtMs: to.nowMs } : {}),
   };
+}
+
+/** The domain is what `applied` says. */
+export function recordDefined(record: VmRecord): VmRecord {
+  const { isDefineDue: _, ...rest } = record;
+  return rest;
 }
 
 /** The domain has been seen running. */

@@ -1,15 +1,7 @@
 // Which VirtualMachines a change elsewhere concerns, so that a VM heals when what it lacked appears, without polling. Changes that only
 // touch the status of a shared object (counters, health checks, progress) ask for no look at VMs that are well.
 
-import {
-  ConfigMap,
-  findCondition,
-  Provider,
-  Secret,
-  VMClass,
-  VMImage,
-  VMNetworkAttachment,
-} from "@vivarium/api";
+import { ConfigMap, findCondition, Provider, Secret, VMClass, VMImage, VMNetworkAttachment } from "@vivarium/api";
 import type { KubeObject, VirtualMachine } from "@vivarium/api";
 import { related } from "@vivarium/runtime";
 import type { Cache, ReconcileRequest, RelatedWatch } from "@vivarium/runtime";

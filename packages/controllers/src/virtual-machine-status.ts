@@ -28,6 +28,7 @@ type Phase = NonNullable<VirtualMachineStatus["phase"]>;
 interface StoredRecord {
   readonly madeOn?: string;
   readonly applied?: AppliedDefinition;
+  readonly isDefineDue?: true;
   readonly stops?: number;
   readonly nextStartMs?: number;
   readonly restartStoppedFor?: string;
@@ -45,6 +46,7 @@ export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
     stops: stored.stops ?? 0,
     ...(stored.madeOn === undefined ? {} : { madeOn: stored.madeOn }),
     ...(stored.applied === undefined ? {} : { applied: stored.applied }),
+    ...(stored.isDefineDue === undefined ? {} : { isDefineDue: stored.isDefineDue }),
     ...(stored.nextStartMs === undefined ? {} : { nextStartMs: stored.nextStartMs }),
     ...(stored.restartStoppedFor === undefined ? {} : { restartStoppedFor: stored.restartStoppedFor }),
     ...(stored.bootRetry === undefined ? {} : { bootRetry: stored.bootRetry }),
@@ -118,10 +120,11 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
 }
 
 function storedOf(record: VmRecord): Record<string, unknown> {
-  const { madeOn, applied, stops, nextStartMs, restartStoppedFor, bootRetry } = record;
+  const { madeOn, applied, isDefineDue, stops, nextStartMs, restartStoppedFor, bootRetry } = record;
   const stored: StoredRecord = {
     ...(madeOn === undefined ? {} : { madeOn }),
     ...(applied === undefined ? {} : { applied }),
+    ...(isDefineDue === undefined ? {} : { isDefineDue }),
     ...(stops === 0 ? {} : { stops }),
     ...(nextStartMs === undefined ? {} : { nextStartMs }),
     ...(restartStoppedFor === undefined ? {} : { restartStoppedFor }),

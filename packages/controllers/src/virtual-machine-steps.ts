@@ -55,6 +55,29 @@ export async function act(provider: Provider, step: ProviderStep, { vm, macs, si
   }
 }
 
+/** What a step leads to: steps with one aim fail and wait together. */
+export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "record">> = {
+  AddFinalizer: "record",
+  RecordPlacement: "run",
+  Check: "run",
+  EnsureRootDisk: "run",
+  EnsureDataDisk: "run",
+  WriteSeed: "run",
+  Define: "run",
+  Start: "run",
+  RecordStop: "record",
+  RecordShutdownRequest: "record",
+  RequestShutdown: "stop",
+  ForceOff: "stop",
+  ProbeBoot: "record",
+  RecordBootRetry: "record",
+  Undefine: "remove",
+  RemoveVolumes: "remove",
+  ReleaseLeases: "remove",
+  RemoveFinalizer: "remove",
+  Settle: "record",
+};
+
 /** Whether the domain may be another one afterwards, so that it must be observed again. */
 export const changesDomain: Readonly<Record<ProviderStep["kind"], boolean>> = {
   Check: false,

@@ -52,11 +52,11 @@ import { forgetRun, newMemory, nextFailure } from "./virtual-machine-memory.ts";
 import type { VmMemory } from "./virtual-machine-memory.ts";
 import { addressRefreshMs, decide, stepKey } from "./virtual-machine-plan.ts";
 import type { BuildPlan, PlanInput, Resolved, Seen, Situation, Step } from "./virtual-machine-plan.ts";
-import { appliedFrom, changedFields, recordPlacement, recordRunning } from "./virtual-machine-record.ts";
+import { appliedFrom, changedFields, recordDefined, recordPlacement, recordRunning } from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
 import { relatedToVirtualMachines, requestOf } from "./virtual-machine-related.ts";
 import { readRecord, statusOf } from "./virtual-machine-status.ts";
-import { act, changesDomain, probeBoot, stepDeadlineMs } from "./virtual-machine-steps.ts";
+import { act, aimOf, changesDomain, probeBoot, stepDeadlineMs } from "./virtual-machine-steps.ts";
 import { recordStop } from "./virtual-machine-stop.ts";
 
 export interface VirtualMachineControllerOptions {
@@ -289,12 +289,17 @@ export function createVirtualMachineController(options: VirtualMachineController
     };
   }
 
-  /** A step that failed a moment ago is not tried before its time, whatever woke us. */
+  /**
+   * A step that failed a moment ago is not tried before its time, whatever woke us, nor are those that lead to it: a define that goes
+   * well before a start that fails makes an event, and that would wake us again.
+   */
   function heldBack({ memory, vm }: Look, step: Step): Situation | undefined {
     const { failure } = memory;
-    if (failure === undefined || failure.step !== step.kind) return undefined;
+    if (failure === undefined || failure.step === "Observe") return undefined;
+    const aim = aimOf[step.kind];
+    if (aim === "record" || aimOf[failure.step] !== aim) return undefined;
     if (failure.generation !== (vm.metadata.generation ?? 0) || failure.retryAtMs <= clock.now()) return undefined;
-    return { kind: "StepFailed", step: step.kind, error: failure.error };
+    return { kind: "StepFailed", step: failure.step, error: failure.error };
   }
 
   /** Does one step. Gives what went wrong at the provider; throws what went wrong elsewhere. */
@@ -404,6 +409,7 @@ export function createVirtualMachineController(options: VirtualMachineController
           deadlineMs: stepDeadlineMs[step.kind],
           signal: context.signal,
         });
+        if (step.kind === "Define") look.record = recordDefined(look.record);
       }
     }
   }

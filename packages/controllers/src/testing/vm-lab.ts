@@ -45,14 +45,17 @@ export class VmLab {
     t: TestContext,
     options: SimulatedOptions & { readonly without?: readonly string[] } = {},
   ): Promise<VmLab> {
+    // Before the API server ends: hooks run in the order in which they were added.
+    const started: VmLab[] = [];
+    t.after(() => started[0]?.kill());
     const { client } = await startApi(t);
     const lab = new VmLab(client, options);
+    started.push(lab);
     const absent = new Set(options.without);
     if (!absent.has("Provider")) await lab.createProvider();
     if (!absent.has("VMClass")) await lab.createClass();
     if (!absent.has("VMImage")) await lab.createImage();
     lab.boot();
-    t.after(() => lab.kill());
     return lab;
   }
 
