@@ -33,8 +33,10 @@ export function createCompute({ host, pool, facts }: ComputeParts): ComputeRole 
 
     async check(definition, options) {
       const known = await facts.get(options);
-      await host.attempt(`check VM "${definition.identity.name}"`, (libvirt) =>
-        checkDefinition(definition, { libvirt, facts: known, isLocal: host.isLocal, options }),
+      await host.attempt(
+        `check VM "${definition.identity.name}"`,
+        (libvirt) => checkDefinition(definition, { libvirt, facts: known, isLocal: host.isLocal, options }),
+        options,
       );
     },
 
@@ -45,62 +47,82 @@ export function createCompute({ host, pool, facts }: ComputeParts): ComputeRole 
       // Made ahead of virtlogd, so that libvirt knows it as a volume and it can be read from afar.
       const log = serialLogName(vm);
       await pool.create({ name: log, format: "raw", capacityBytes: 0, allocationBytes: 0 }, options);
-      await pool.use(`define VM "${vm.name}"`, async ({ libvirt, path }) => {
-        await findOwnDomain(libvirt, { vm, options, action: "define" });
-        const xml = buildDomainXml(definition, { acceleration: acceleration.kind, poolPath: path });
-        await libvirt.domainDefineXmlFlags(xml, options);
-      });
+      await pool.use(
+        `define VM "${vm.name}"`,
+        async ({ libvirt, path }) => {
+          await findOwnDomain(libvirt, { vm, options, action: "define" });
+          const xml = buildDomainXml(definition, { acceleration: acceleration.kind, poolPath: path });
+          await libvirt.domainDefineXmlFlags(xml, options);
+        },
+        options,
+      );
     },
 
     async start(vm, options) {
-      await host.attempt(`start VM "${vm.name}"`, async (libvirt) => {
-        const own = await requireOwnDomain(libvirt, { vm, options, action: "start" });
-        if (own.power.power === "crashed") {
-          throw new ProviderError("Conflict", `Cannot start VM "${vm.name}": domain is "crashed", expected "off"`);
-        }
-        if (own.power.power !== "off") return;
-        try {
-          await libvirt.domainCreateWithFlags(own.domain, options);
-        } catch (error) {
-          if (!(await isNowOn(libvirt, { error, vm, options }))) throw error;
-        }
-      });
+      await host.attempt(
+        `start VM "${vm.name}"`,
+        async (libvirt) => {
+          const own = await requireOwnDomain(libvirt, { vm, options, action: "start" });
+          if (own.power.power === "crashed") {
+            throw new ProviderError("Conflict", `Cannot start VM "${vm.name}": domain is "crashed", expected "off"`);
+          }
+          if (own.power.power !== "off") return;
+          try {
+            await libvirt.domainCreateWithFlags(own.domain, options);
+          } catch (error) {
+            if (!(await isNowOn(libvirt, { error, vm, options }))) throw error;
+          }
+        },
+        options,
+      );
     },
 
     async requestShutdown(vm, options) {
-      await host.attempt(`shut down VM "${vm.name}"`, async (libvirt) => {
-        const own = await requireOwnDomain(libvirt, { vm, options, action: "shut down" });
-        if (own.power.power === "off") return;
-        await askToShutDown(libvirt, { domain: own.domain, hasAgent: own.view.agentConnected, options });
-      });
+      await host.attempt(
+        `shut down VM "${vm.name}"`,
+        async (libvirt) => {
+          const own = await requireOwnDomain(libvirt, { vm, options, action: "shut down" });
+          if (own.power.power === "off") return;
+          await askToShutDown(libvirt, { domain: own.domain, hasAgent: own.view.agentConnected, options });
+        },
+        options,
+      );
     },
 
     async forceOff(vm, options) {
-      await host.attempt(`force VM "${vm.name}" off`, async (libvirt) => {
-        const own = await requireOwnDomain(libvirt, { vm, options, action: "force off" });
-        if (own.power.power === "off") return;
-        try {
-          await libvirt.domainDestroyFlags(own.domain, options);
-        } catch (error) {
-          // Went off by itself meanwhile.
-          if (!isLibvirtError(error, "OPERATION_INVALID")) throw error;
-          const now = await requireOwnDomain(libvirt, { vm, options, action: "force off" });
-          if (now.power.power !== "off") throw error;
-        }
-      });
+      await host.attempt(
+        `force VM "${vm.name}" off`,
+        async (libvirt) => {
+          const own = await requireOwnDomain(libvirt, { vm, options, action: "force off" });
+          if (own.power.power === "off") return;
+          try {
+            await libvirt.domainDestroyFlags(own.domain, options);
+          } catch (error) {
+            // Went off by itself meanwhile.
+            if (!isLibvirtError(error, "OPERATION_INVALID")) throw error;
+            const now = await requireOwnDomain(libvirt, { vm, options, action: "force off" });
+            if (now.power.power !== "off") throw error;
+          }
+        },
+        options,
+      );
     },
 
     async undefine(vm, options) {
-      await host.attempt(`undefine VM "${vm.name}"`, async (libvirt) => {
-        const own = await findOwnDomain(libvirt, { vm, options, action: "undefine" });
-        if (own === undefined) return;
-        // libvirt would only make a running domain transient.
-        if (own.power.power !== "off") {
-          const message = `Cannot undefine VM "${vm.name}": domain is "${own.power.power}", expected "off"`;
-          throw new ProviderError("Conflict", message);
-        }
-        await undefineDomain(libvirt, { domain: own.domain, options });
-      });
+      await host.attempt(
+        `undefine VM "${vm.name}"`,
+        async (libvirt) => {
+          const own = await findOwnDomain(libvirt, { vm, options, action: "undefine" });
+          if (own === undefined) return;
+          // libvirt would only make a running domain transient.
+          if (own.power.power !== "off") {
+            const message = `Cannot undefine VM "${vm.name}": domain is "${own.power.power}", expected "off"`;
+            throw new ProviderError("Conflict", message);
+          }
+          await undefineDomain(libvirt, { domain: own.domain, options });
+        },
+        options,
+      );
     },
   };
 }
@@ -115,7 +137,7 @@ async function observe(
   { vm, options }: Subject,
 ): Promise<VmObservation> {
   const [found, names] = await Promise.all([
-    host.attempt(`look at VM "${vm.name}"`, (libvirt) => findDomain(libvirt, { vm, options })),
+    host.attempt(`look at VM "${vm.name}"`, (libvirt) => findDomain(libvirt, { vm, options }), options),
     pool.names(options),
   ]);
   const volumes = names.filter((name) => isVolumeOf(vm, name));

@@ -58,9 +58,10 @@ async function gather(
   libvirt: Libvirt,
   { host, pool }: { readonly host: LibvirtHost; readonly pool: VolumePool },
 ): Promise<HostFacts> {
-  const [hostname, node, qemuVersion, libvirtVersion, capabilitiesXml] = await Promise.all([
+  const [hostname, node, memory, qemuVersion, libvirtVersion, capabilitiesXml] = await Promise.all([
     libvirt.connectGetHostname(),
     libvirt.nodeGetInfo(),
+    libvirt.nodeGetMemoryStats(),
     libvirt.connectGetVersion(),
     libvirt.connectGetLibVersion(),
     libvirt.connectGetCapabilities(),
@@ -86,7 +87,8 @@ async function gather(
     version,
     architecture: view.architecture,
     cpus: node.cpus,
-    memoryBytes: node.memoryBytes,
+    // nodeGetInfo has told half of a machine's memory (libvirt 9.0 in a microVM); these are the kernel's own figures.
+    memoryBytes: memory.totalBytes ?? node.memoryBytes,
     maxVcpus: domain.maxVcpus,
     acceleration,
     capabilities: {

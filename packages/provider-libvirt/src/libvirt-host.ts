@@ -2,7 +2,7 @@
 
 import { Libvirt, parseUri } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
-import type { Clock, ProviderConfig } from "@vivarium/provider";
+import type { CallOptions, Clock, ProviderConfig } from "@vivarium/provider";
 import type { Logger } from "pino";
 import { mapError } from "./map-error.ts";
 
@@ -51,12 +51,13 @@ export class LibvirtHost {
     return this.#libvirt;
   }
 
-  /** Runs calls of one action; `action` completes "Cannot …". */
-  async attempt<T>(action: string, act: (libvirt: Libvirt) => Promise<T>): Promise<T> {
+  /** Runs calls of one action; `action` completes "Cannot …". The caller's own abort is thrown as it is. */
+  async attempt<T>(action: string, act: (libvirt: Libvirt) => Promise<T>, options?: CallOptions): Promise<T> {
     if (this.#libvirt === undefined) throw this.#unusable as Error;
     try {
       return await act(this.#libvirt);
     } catch (error) {
+      if (options?.signal?.aborted === true && error === options.signal.reason) throw error;
       throw mapError(error, action) as Error;
     }
   }

@@ -64,12 +64,12 @@ async function describe(
   options: CallOptions | undefined,
 ): Promise<HypervisorInfo> {
   const { endpoint, timeoutMs } = host.config;
-  await host.attempt(`reach "${endpoint}"`, (libvirt) => libvirt.ready({ ...options, timeoutMs }));
+  await host.attempt(`reach "${endpoint}"`, (libvirt) => libvirt.ready({ ...options, timeoutMs }), options);
   const [known, freeMemoryBytes, domains, storage] = await Promise.all([
     facts.get(options),
-    host.attempt("ask for free memory", (libvirt) => freeMemory(libvirt, options)),
-    host.attempt("list domains", (libvirt) => libvirt.connectListAllDomains(options)),
-    pool.use("ask for free space", ({ libvirt, pool }) => libvirt.storagePoolGetInfo(pool, options)),
+    host.attempt("ask for free memory", (libvirt) => freeMemory(libvirt, options), options),
+    host.attempt("list domains", (libvirt) => libvirt.connectListAllDomains(options), options),
+    pool.use("ask for free space", ({ libvirt, pool }) => libvirt.storagePoolGetInfo(pool, options), options),
   ]);
   return {
     hostname: known.hostname,

@@ -32,8 +32,8 @@ export class VolumePool {
   }
 
   /** Runs calls on the pool. What runs must be safe to run twice: a pool that was stopped or removed is put up again in between. */
-  async use<T>(action: string, act: (open: OpenPool) => Promise<T>): Promise<T> {
-    return this.#host.attempt(action, async (libvirt) => {
+  async use<T>(action: string, act: (open: OpenPool) => Promise<T>, options?: CallOptions): Promise<T> {
+    const run = async (libvirt: Libvirt): Promise<T> => {
       try {
         return await act(await this.#ready(libvirt));
       } catch (error) {
@@ -41,43 +41,54 @@ export class VolumePool {
         this.#open = undefined;
         return act(await this.#ready(libvirt));
       }
-    });
+    };
+    return this.#host.attempt(action, run, options);
   }
 
   async names(options?: CallOptions): Promise<readonly string[]> {
-    const volumes = await this.use(`list the volumes of pool "${this.#name}"`, ({ libvirt, pool }) =>
-      libvirt.storagePoolListAllVolumes(pool, options),
+    const volumes = await this.use(
+      `list the volumes of pool "${this.#name}"`,
+      ({ libvirt, pool }) => libvirt.storagePoolListAllVolumes(pool, options),
+      options,
     );
     return volumes.map((volume) => volume.name);
   }
 
   /** The volume as libvirt last saw it, with the file's present length; undefined when there is none. */
   async find(name: string, options?: CallOptions): Promise<VolumeView | undefined> {
-    return this.use(`look for volume "${name}"`, async (open) => {
-      const volume = await lookUp(open, { name, options });
-      if (volume === undefined) return undefined;
-      try {
-        return parseVolumeXml(await open.libvirt.storageVolGetXmlDesc(volume, options));
-      } catch (error) {
-        if (isLibvirtError(error, "NO_STORAGE_VOL")) return undefined;
-        throw error;
-      }
-    });
+    return this.use(
+      `look for volume "${name}"`,
+      async (open) => {
+        const volume = await lookUp(open, { name, options });
+        if (volume === undefined) return undefined;
+        try {
+          return parseVolumeXml(await open.libvirt.storageVolGetXmlDesc(volume, options));
+        } catch (error) {
+          if (isLibvirtError(error, "NO_STORAGE_VOL")) return undefined;
+          throw error;
+        }
+      },
+      options,
+    );
   }
 
   /** Makes a volume; one of that name that is there is kept. */
   async create(spec: VolumeSpec, options: CallOptions & { readonly flags?: number } = {}): Promise<void> {
-    await this.use(`create volume "${spec.name}"`, async (open) => {
-      try {
-        await open.libvirt.storageVolCreateXml(open.pool, buildVolumeXml(spec), options);
-      } catch (error) {
-        if (isLibvirtError(error, "STORAGE_VOL_EXIST")) return;
-        // A file that libvirt has not seen yet fails the call without a code of its own.
-        if (!isLibvirtError(error, "OPERATION_FAILED")) throw error;
-        await this.#refresh(open, options);
-        if ((await lookUp(open, { name: spec.name, options })) === undefined) throw error;
-      }
-    });
+    await this.use(
+      `create volume "${spec.name}"`,
+      async (open) => {
+        try {
+          await open.libvirt.storageVolCreateXml(open.pool, buildVolumeXml(spec), options);
+        } catch (error) {
+          if (isLibvirtError(error, "STORAGE_VOL_EXIST")) return;
+          // A file that libvirt has not seen yet fails the call without a code of its own.
+          if (!isLibvirtError(error, "OPERATION_FAILED")) throw error;
+          await this.#refresh(open, options);
+          if ((await lookUp(open, { name: spec.name, options })) === undefined) throw error;
+        }
+      },
+      options,
+    );
   }
 
   /** Replaces the volume by a file of just these bytes. */
@@ -89,32 +100,40 @@ export class VolumePool {
     await this.delete(name, options);
     // Empty at first, so that the file's length always says how much has arrived.
     await this.create({ name, format: "raw", capacityBytes: 0, allocationBytes: 0 }, options);
-    await this.#host.attempt(`write volume "${name}"`, async (libvirt) => {
-      const { pool } = await this.#ready(libvirt);
-      const volume = await libvirt.storageVolLookupByName(pool, name, options);
-      await libvirt.storageVolUpload(volume, source, options);
-    });
+    await this.#host.attempt(
+      `write volume "${name}"`,
+      async (libvirt) => {
+        const { pool } = await this.#ready(libvirt);
+        const volume = await libvirt.storageVolLookupByName(pool, name, options);
+        await libvirt.storageVolUpload(volume, source, options);
+      },
+      options,
+    );
   }
 
   /** Success when there is none. */
   async delete(name: string, options?: CallOptions): Promise<void> {
-    await this.use(`delete volume "${name}"`, async (open) => {
-      const volume = await lookUp(open, { name, options });
-      if (volume === undefined) return;
-      try {
-        await open.libvirt.storageVolDelete(volume, options);
-      } catch (error) {
-        if (isLibvirtError(error, "NO_STORAGE_VOL")) return;
-        if (!isLibvirtError(error, "OPERATION_INVALID")) throw error;
-        // For as long as another connection writes it; one that was lost is noticed by the daemon shortly.
-        throw new ProviderError("Unavailable", `Cannot delete volume "${name}": ${error.message}`, { cause: error });
-      }
-    });
+    await this.use(
+      `delete volume "${name}"`,
+      async (open) => {
+        const volume = await lookUp(open, { name, options });
+        if (volume === undefined) return;
+        try {
+          await open.libvirt.storageVolDelete(volume, options);
+        } catch (error) {
+          if (isLibvirtError(error, "NO_STORAGE_VOL")) return;
+          if (!isLibvirtError(error, "OPERATION_INVALID")) throw error;
+          // For as long as another connection writes it; one that was lost is noticed by the daemon shortly.
+          throw new ProviderError("Unavailable", `Cannot delete volume "${name}": ${error.message}`, { cause: error });
+        }
+      },
+      options,
+    );
   }
 
   /** Looks again at the directory: for files that others made, and for the format of what was uploaded. */
   async refresh(options?: CallOptions): Promise<void> {
-    await this.use(`refresh pool "${this.#name}"`, (open) => this.#refresh(open, options));
+    await this.use(`refresh pool "${this.#name}"`, (open) => this.#refresh(open, options), options);
   }
 
   async #refresh({ libvirt, pool }: OpenPool, options: CallOptions | undefined): Promise<void> {

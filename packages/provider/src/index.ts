@@ -7,3 +7,5 @@ export * from "./domain-name.ts";
 export { createSimulatedHypervisor } from "./sim/simulated-hypervisor.ts";
 export type { SimulatedHypervisor, SimulatedOptions } from "./sim/simulated-hypervisor.ts";
 export type { SimulatedMethod } from "./sim/faults.ts";
+export { providerConformance } from "./provider-conformance.ts";
+export type { ConformanceSubject } from "./provider-conformance.ts";

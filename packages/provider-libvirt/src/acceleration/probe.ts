@@ -131,7 +131,8 @@ async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-/** QEMU's complaints come in several lines. */
+/** QEMU's complaints come in several lines; the first words tell enough for a status. The log has all. */
 function oneLine(text: string): string {
-  return text.trim().replaceAll(/\s+/gu, " ");
+  const line = text.trim().replaceAll(/\s+/gu, " ");
+  return line.length > 240 ? `${line.slice(0, 240)}…` : line;
 }

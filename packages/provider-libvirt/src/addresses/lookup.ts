@@ -21,28 +21,32 @@ const agentTimeoutMs = 2000;
 
 export async function lookUpAddresses(host: LibvirtHost, query: Query): Promise<readonly GuestAddress[]> {
   const { vm, macs, options } = query;
-  return host.attempt(`look up addresses of VM "${vm.name}"`, async (libvirt) => {
-    const own = await findOwnDomain(libvirt, { vm, options, action: "look up addresses of" });
-    // A guest that is off has none, whatever is still leased to it.
-    if (own === undefined || own.power.power === "off" || own.power.power === "crashed") return [];
-    const sources: [string, Promise<readonly HeardAddress[]>][] = [
-      ["leases", heardFromLeases(libvirt, { view: own.view, macs, options })],
-      ["ARP", heardFromArp(libvirt, { domain: own.domain, isLocal: host.isLocal, options })],
-    ];
-    if (own.view.agentConnected) sources.push(["agent", heardFromAgent(libvirt, { domain: own.domain, options })]);
-    const answers = await Promise.all(
-      sources.map(async ([name, asking]) => {
-        try {
-          return await asking;
-        } catch (error) {
-          options?.signal?.throwIfAborted();
-          host.log.debug({ err: error, vm: vm.name, source: name }, "a source of addresses did not answer");
-          return [];
-        }
-      }),
-    );
-    return chooseAddresses(answers.flat(), macs);
-  });
+  return host.attempt(
+    `look up addresses of VM "${vm.name}"`,
+    async (libvirt) => {
+      const own = await findOwnDomain(libvirt, { vm, options, action: "look up addresses of" });
+      // A guest that is off has none, whatever is still leased to it.
+      if (own === undefined || own.power.power === "off" || own.power.power === "crashed") return [];
+      const sources: [string, Promise<readonly HeardAddress[]>][] = [
+        ["leases", heardFromLeases(libvirt, { view: own.view, macs, options })],
+        ["ARP", heardFromArp(libvirt, { domain: own.domain, isLocal: host.isLocal, options })],
+      ];
+      if (own.view.agentConnected) sources.push(["agent", heardFromAgent(libvirt, { domain: own.domain, options })]);
+      const answers = await Promise.all(
+        sources.map(async ([name, asking]) => {
+          try {
+            return await asking;
+          } catch (error) {
+            options?.signal?.throwIfAborted();
+            host.log.debug({ err: error, vm: vm.name, source: name }, "a source of addresses did not answer");
+            return [];
+          }
+        }),
+      );
+      return chooseAddresses(answers.flat(), macs);
+    },
+    options,
+  );
 }
 
 async function heardFromLeases(

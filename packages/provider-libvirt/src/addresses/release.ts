@@ -17,7 +17,7 @@ export async function releaseLeases(
   { macs, options }: { readonly macs: readonly string[]; readonly options: CallOptions | undefined },
 ): Promise<void> {
   if (macs.length === 0) return;
-  const leases = await host.attempt("look up DHCP leases", (libvirt) => leasesOf(libvirt, { macs, options }));
+  const leases = await host.attempt("look up DHCP leases", (libvirt) => leasesOf(libvirt, { macs, options }), options);
   if (leases.length === 0) return;
   if (!host.isLocal) {
     host.log.info({ macs }, "DHCP leases of a remote host cannot be given back; they expire by themselves");

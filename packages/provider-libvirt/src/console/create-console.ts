@@ -29,8 +29,9 @@ export function createConsole({ host, pool }: { readonly host: LibvirtHost; read
   return {
     async open(vm, { signal }): Promise<ConsoleStream> {
       signal.throwIfAborted();
-      const running = await shared.get(vm.uid);
-      const stream = running?.attach(signal) ?? (await openShared(vm)).attach(signal);
+      // Entered before the first wait, so that two who come at once share one console.
+      const opening = shared.get(vm.uid) ?? openShared(vm);
+      const stream = (await opening).attach(signal) ?? (await openShared(vm)).attach(signal);
       if (stream === undefined) {
         throw new ProviderError("Conflict", `Cannot open the console of VM "${vm.name}": it ended at once`);
       }
@@ -40,28 +41,32 @@ export function createConsole({ host, pool }: { readonly host: LibvirtHost; read
     async readLog(vm, { signal, tailBytes } = {}) {
       const name = serialLogName(vm);
       const options = signal === undefined ? {} : { signal };
-      return pool.use(`read the serial log of VM "${vm.name}"`, async (open) => {
-        try {
-          const volume = await open.libvirt.storageVolLookupByName(open.pool, name, options);
-          const flags = StorageVolInfoFlags.GET_PHYSICAL;
-          const { allocationBytes: sizeBytes } = await open.libvirt.storageVolGetInfoFlags(volume, {
-            ...options,
-            flags,
-          });
-          const offsetBytes = Math.max(0, sizeBytes - (tailBytes ?? sizeBytes));
-          const lengthBytes = sizeBytes - offsetBytes;
-          if (lengthBytes === 0) return new Uint8Array(0);
-          const chunks: Uint8Array[] = [];
-          const range = { offsetBytes, lengthBytes };
-          for await (const chunk of open.libvirt.storageVolDownload(volume, { ...options, ...range }))
-            chunks.push(chunk);
-          return new Uint8Array(Buffer.concat(chunks));
-        } catch (error) {
-          // Never started, or made elsewhere.
-          if (isLibvirtError(error, "NO_STORAGE_VOL")) return new Uint8Array(0);
-          throw error;
-        }
-      });
+      return pool.use(
+        `read the serial log of VM "${vm.name}"`,
+        async (open) => {
+          try {
+            const volume = await open.libvirt.storageVolLookupByName(open.pool, name, options);
+            const flags = StorageVolInfoFlags.GET_PHYSICAL;
+            const { allocationBytes: sizeBytes } = await open.libvirt.storageVolGetInfoFlags(volume, {
+              ...options,
+              flags,
+            });
+            const offsetBytes = Math.max(0, sizeBytes - (tailBytes ?? sizeBytes));
+            const lengthBytes = sizeBytes - offsetBytes;
+            if (lengthBytes === 0) return new Uint8Array(0);
+            const chunks: Uint8Array[] = [];
+            const range = { offsetBytes, lengthBytes };
+            for await (const chunk of open.libvirt.storageVolDownload(volume, { ...options, ...range }))
+              chunks.push(chunk);
+            return new Uint8Array(Buffer.concat(chunks));
+          } catch (error) {
+            // Never started, or made elsewhere.
+            if (isLibvirtError(error, "NO_STORAGE_VOL")) return new Uint8Array(0);
+            throw error;
+          }
+        },
+        options,
+      );
     },
   };
 }
