@@ -15,6 +15,7 @@ export function parseDurationMs(text: string): number | undefined {
 
 /** `0.4s`, `45s`, `3m12s`, `5h3m`, `4d`: two units at most, as `kubectl get` shows ages. */
 export function formatDuration(ms: number): string {
+  if (ms > 0 && ms < 100) return `${Math.round(ms)}ms`;
   const seconds = Math.max(0, ms) / 1_000;
   if (seconds < 10) return `${(Math.round(seconds * 10) / 10).toString()}s`;
   const whole = Math.round(seconds);

@@ -88,7 +88,7 @@ function addObjectCommands(viv: Command): void {
   withTimeout(withNamespace(viv.command("apply")), "30m")
     .helpGroup(groups.objects)
     .description("create or change the objects of manifests")
-    .requiredOption("-f, --filename <path>", "file, folder or - for stdin; may be repeated", collect, [])
+    .option("-f, --filename <path>", "file, folder or - for stdin; may be repeated", collect, [])
     .option("--wait", "wait until the VMs among them are Ready")
     .option("--no-wait", "return when the objects are stored")
     .addOption(outputOption(["json", "yaml", "name"]))

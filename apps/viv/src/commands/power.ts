@@ -8,7 +8,7 @@ import { openBoard, type Board } from "../output/board.ts";
 import { print } from "../output/print.ts";
 import { connect, type Session } from "../session/connect.ts";
 import { detachedError, interruptSignal } from "../session/interrupt.ts";
-import { readyCondition, stageOf } from "../session/vm.ts";
+import { notSeen, readyCondition, stageOf } from "../session/vm.ts";
 import { waitForObject } from "../session/wait.ts";
 
 interface PowerOptions extends GlobalOptions {
@@ -126,7 +126,7 @@ async function fulfilOne(
       throw detachedError(`the ${wish.verb} of VM "${key.name}"`, [`viv status ${key.name}`]);
     case "timeout":
       throw new CliUserError(
-        `VM "${key.name}": ${wish.verb} is not done after ${formatDuration(options.timeout)}; the server goes on.\n  stage: ${stageOf(result.object)}`,
+        `VM "${key.name}": ${wish.verb} is not done after ${formatDuration(options.timeout)}; the server goes on.\n  stage: ${result.isKnown ? stageOf(result.object) : notSeen}`,
         {
           fix: [
             `viv status ${key.name}`,
@@ -154,5 +154,5 @@ function stopOutcome(vm: VirtualMachine): string {
     External: "stopped by somebody else on the host",
     Crashed: "it had crashed",
   }[stop.method];
-  return `stopped: ${how}${stop.message === undefined || stop.message === "" ? "" : `; ${stop.message}`}`;
+  return `stopped: ${stop.message === undefined || stop.message === "" ? how : stop.message}`;
 }

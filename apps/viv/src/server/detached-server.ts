@@ -14,8 +14,7 @@ const pollMs = 25;
 
 /** The server of this state dir when it answers now. */
 export async function findServer(stateDir: StateDir): Promise<ServerInfo | undefined> {
-  const info = readServerInfo(stateDir);
-  return info !== undefined && (await isReady(stateDir)) ? info : undefined;
+  return (await isReady(stateDir)) ? readServerInfo(stateDir) : undefined;
 }
 
 /** Starts a server and returns when it answers, or does nothing when one does. */
@@ -37,8 +36,8 @@ export async function startDetached(
   while (Date.now() < deadline) {
     options.signal.throwIfAborted();
     // It may lose the race against another start: then that one is waited for.
-    const info = readServerInfo(stateDir);
-    if (info !== undefined && (await isReady(stateDir))) return { info, isNew: info.pid === child.pid };
+    const info = await findServer(stateDir);
+    if (info !== undefined) return { info, isNew: info.pid === child.pid };
     if ((child.exitCode !== null || child.signalCode !== null) && !isServerLocked(stateDir)) {
       throw new CliUserError(`The server ended at once. Its log says:\n${logSince(stateDir, logStart)}`, {
         fix: [`The whole log is in ${stateDir.serverLog}.`],

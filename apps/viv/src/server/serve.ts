@@ -13,7 +13,7 @@ import { tokenAuthentication } from "./authenticate.ts";
 import { kubeconfigFor } from "./kubeconfig.ts";
 import { guestSubresources } from "./guest-subresources.ts";
 import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
-import { readServerInfo, takeServerLock, writeServerInfo } from "./server-lock.ts";
+import { readServerInfo, removeServerInfo, takeServerLock, writeServerInfo } from "./server-lock.ts";
 import type { Controllers } from "./start-controllers.ts";
 
 export const defaultPort = 7443;
@@ -32,7 +32,7 @@ export interface ServeOptions {
 export async function serve(options: ServeOptions): Promise<void> {
   const { stateDir, logger, signal } = options;
   makeStateDir(stateDir);
-  const lock = takeServerLock(stateDir);
+  const lock = takeServerLock(stateDir, { waitMs: 250 });
   if (lock === undefined) throw alreadyRunning(stateDir);
   try {
     const identity = await loadServerIdentity(stateDir);
@@ -49,8 +49,9 @@ export async function serve(options: ServeOptions): Promise<void> {
       { ...options, identity },
     );
     const url = `https://${isIP(listener.host) === 6 ? `[${listener.host}]` : listener.host}:${listener.port}`;
-    writePrivateFile(stateDir.kubeconfig, kubeconfigFor({ url, caPem: identity.caPem, token: identity.token }));
+    // The kubeconfig last: who gets an answer by it finds the rest as this server wrote it.
     writeServerInfo(stateDir, { pid: process.pid, url, startedAt: new Date().toISOString() });
+    writePrivateFile(stateDir.kubeconfig, kubeconfigFor({ url, caPem: identity.caPem, token: identity.token }));
     logger.info({ url, stateDir: stateDir.path, pid: process.pid }, "serving");
 
     const { startControllers } = await import("./start-controllers.ts");
@@ -64,6 +65,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     await apiServer.close();
     await listener.close();
     await store.close();
+    removeServerInfo(stateDir);
   } finally {
     lock.release();
   }

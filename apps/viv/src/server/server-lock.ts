@@ -6,6 +6,8 @@ import { readFileSync, rmSync } from "node:fs";
 import type { StateDir } from "../state-dir.ts";
 import { writePrivateFile } from "../write-private-file.ts";
 
+const sqliteBusy = 5;
+
 export interface ServerInfo {
   readonly pid: number;
   /** For example `https://127.0.0.1:7443`. */
@@ -17,35 +19,32 @@ export interface ServerLock {
   release(): void;
 }
 
-/** Undefined when another process holds it. */
-export function takeServerLock(stateDir: StateDir): ServerLock | undefined {
-  const database = new DatabaseSync(stateDir.lock, { timeout: 0 });
+/** Undefined when another process holds it for longer than `waitMs`. */
+export function takeServerLock(stateDir: StateDir, options: { readonly waitMs?: number } = {}): ServerLock | undefined {
+  const database = new DatabaseSync(stateDir.lock, { timeout: options.waitMs ?? 0 });
   try {
     database.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
-    // SQLITE_BUSY; anything else (no permission, not a database) is no lock of another server.
-    if ((error as { errcode?: number }).errcode === 5) return undefined;
+    if ((error as { errcode?: number }).errcode === sqliteBusy) return undefined;
     throw error;
   }
-  return {
-    release: () => {
-      rmSync(stateDir.serverInfo, { force: true });
-      database.close();
-    },
-  };
+  return { release: () => database.close() };
 }
 
-/** Whether a server runs on this state dir now. */
+/** Whether a server runs on this state dir now. Holds the lock for a moment itself. */
 export function isServerLocked(stateDir: StateDir): boolean {
   const lock = takeServerLock(stateDir);
-  if (lock === undefined) return true;
-  lock.release();
-  return false;
+  lock?.release();
+  return lock === undefined;
 }
 
 export function writeServerInfo(stateDir: StateDir, info: ServerInfo): void {
   writePrivateFile(stateDir.serverInfo, `${JSON.stringify(info)}\n`);
+}
+
+export function removeServerInfo(stateDir: StateDir): void {
+  rmSync(stateDir.serverInfo, { force: true });
 }
 
 /** What the newest server wrote; undefined when there was none. It may have been killed since. */

@@ -16,6 +16,9 @@ export function isReady(vm: VirtualMachine | undefined): boolean {
   return ready?.status === "True" && (seen === undefined || seen === vm.metadata.generation);
 }
 
+/** In the place of a stage when the server has not said anything. */
+export const notSeen = "not known: the server has not answered in that time";
+
 /** One line: phase, reason and message. */
 export function stageOf(vm: VirtualMachine | undefined): string {
   if (vm === undefined) return "it does not exist";

@@ -11,7 +11,7 @@ import { followObject } from "./follow-object.ts";
 import { imageProgress } from "./image-progress.ts";
 import { detachedError } from "./interrupt.ts";
 import { lastSerialLine } from "./serial-log.ts";
-import { isReady, readyCondition, stageOf } from "./vm.ts";
+import { isReady, notSeen, readyCondition, stageOf } from "./vm.ts";
 import { waitForObject } from "./wait.ts";
 
 export async function waitForVms(
@@ -84,7 +84,7 @@ async function waitForOne(
     case "detached":
       throw detachedError(`the work on VM "${key.name}"`, [`viv status ${key.name}`, `viv get vm ${key.name} -w`]);
     case "timeout":
-      throw await timeoutError(session, key, { ...options, vm: result.object });
+      throw await timeoutError(session, key, { ...options, stage: result.isKnown ? stageOf(result.object) : notSeen });
   }
 }
 
@@ -153,14 +153,14 @@ async function timeoutError(
   state: {
     readonly timeoutMs: number;
     readonly lastEvents: ReadonlyMap<string, Event>;
-    readonly vm: VirtualMachine | undefined;
+    readonly stage: string;
   },
 ): Promise<CliUserError> {
   const event = state.lastEvents.get(key.name);
   const serial = await lastSerialLine(session, key);
   const lines = [
     `VM "${key.name}" is not Ready after ${formatDuration(state.timeoutMs)}; the server goes on.`,
-    `  stage: ${stageOf(state.vm)}`,
+    `  stage: ${state.stage}`,
     ...(event === undefined ? [] : [`  last event: ${event.reason ?? ""}: ${event.message ?? ""}`]),
     ...(serial === undefined ? [] : [`  last serial line: ${serial}`]),
   ];

@@ -7,8 +7,8 @@ import { DetachedError } from "./interrupt.ts";
 
 export type WaitResult<T> =
   | { readonly kind: "done"; readonly object: T | undefined }
-  | { readonly kind: "timeout"; readonly object: T | undefined }
-  | { readonly kind: "detached"; readonly object: T | undefined };
+  /** `isKnown` is false when the server never said anything. */
+  | { readonly kind: "timeout" | "detached"; readonly object: T | undefined; readonly isKnown: boolean };
 
 export interface WaitOptions<T> {
   /** True when the wait is over; undefined stands for "does not exist". */
@@ -29,15 +29,17 @@ export async function waitForObject<T extends KubeObject>(
   const end = new AbortController();
   const signal = AbortSignal.any([deadline, options.signal, end.signal]);
   let last: T | undefined;
+  let isKnown = false;
   try {
     const follow = { signal, ...(options.onTrouble === undefined ? {} : { onTrouble: options.onTrouble }) };
     for await (const object of followObject(client, target, follow)) {
       last = object;
+      isKnown = true;
       options.onChange?.(object);
       if (options.until(object)) return { kind: "done", object };
     }
   } finally {
     end.abort();
   }
-  return { kind: options.signal.reason instanceof DetachedError ? "detached" : "timeout", object: last };
+  return { kind: options.signal.reason instanceof DetachedError ? "detached" : "timeout", object: last, isKnown };
 }
