@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { VirtualMachineSpec } from "@vivarium/api";
 import type { SimulatedMethod } from "@vivarium/provider";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { readyOf, VmLab } from "./testing/vm-lab.ts";
 
 const createSteps = [
