@@ -50,7 +50,9 @@ export async function download(source: UrlSource, partial: PartialDownload, cont
     if (outcome.kind === "complete") return;
     failures = outcome.haveBytes > mostBytes ? 1 : failures + 1;
     mostBytes = Math.max(mostBytes, outcome.haveBytes);
-    const delayMs = context.retryDelaysMs[failures - 1];
+    // A host that never answered is tried once more only: who asked may have another source, or tries again later.
+    const isSilent = outcome.error.code === "Unreachable" && outcome.haveBytes === 0;
+    const delayMs = isSilent && failures > 1 ? undefined : context.retryDelaysMs[failures - 1];
     if (delayMs === undefined) throw outcome.error;
     const waitMs = Math.min(Math.max(delayMs, outcome.retryAfterMs ?? 0), maxRetryAfterMs);
     meter.say(`${outcome.error.message}; trying again in ${Math.ceil(waitMs / 1000)} s`, {

@@ -185,6 +185,7 @@ describe("download", () => {
     await closed[Symbol.asyncDispose]();
     const url = `${closed.url}/x`;
     await failsWith("Unreachable", newCache().ensure(source({ url }), { signal: neverAborted }), /ECONNREFUSED/);
+    assert.deepEqual(delays, [10]);
     server.behave(() => undefined);
     const cache = newCache({ retryDelaysMs: [], idleTimeoutMs: 30 });
     await failsWith("Unreachable", cache.ensure(source(), { signal: neverAborted }), /nothing came for 0.03 s/);
