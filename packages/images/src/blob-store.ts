@@ -5,11 +5,13 @@
 //     partial/<key>.part, .json      downloads that can be resumed
 //     work/<key>/                    removed at every end and at every start
 
-import { chmod, mkdir, readFile, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileVersion } from "./copy-source-file.ts";
 import { moveDurably, writeFileDurably } from "./durable-file.ts";
 import type { CachedImage } from "./image-source.ts";
+
+const maxPartialAgeMs = 7 * 24 * 3600 * 1000;
 
 export interface SourceRecord {
   readonly version: 1;
@@ -37,6 +39,16 @@ export class BlobStore {
     await rm(join(this.#directory, "work"), { recursive: true, force: true });
     for (const folder of ["blobs/sha256", "sources", "partial", "work"]) {
       await mkdir(join(this.#directory, folder), { recursive: true });
+    }
+    await this.#removeOldPartials();
+  }
+
+  /** Downloads that nobody has asked for in a week. */
+  async #removeOldPartials(): Promise<void> {
+    for (const name of await readdir(this.partialDirectory)) {
+      const path = join(this.partialDirectory, name);
+      const { mtimeMs } = await stat(path);
+      if (Date.now() - mtimeMs > maxPartialAgeMs) await rm(path, { force: true });
     }
   }
 

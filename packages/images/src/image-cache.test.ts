@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -291,6 +291,27 @@ describe("content", () => {
     await failsWith("UnknownFormat", newCache().ensure(source(), { signal: neverAborted }), /broken gzip/);
     assert.deepEqual(await readdir(join(directory, "cache/partial")), []);
     assert.deepEqual(await readdir(join(directory, "cache/work")), []);
+  });
+});
+
+describe("start", () => {
+  it("removes what was left half done, and downloads that nobody has asked for in a week", async () => {
+    const cache = join(directory, "cache");
+    await mkdir(join(cache, "work/old/root"), { recursive: true });
+    await mkdir(join(cache, "partial"), { recursive: true });
+    await writeFile(join(cache, "work/old/root/file"), "x");
+    for (const [name, ageDays] of [
+      ["old.part", 8],
+      ["young.part", 6],
+    ] as const) {
+      await writeFile(join(cache, "partial", name), "x");
+      const then = Date.now() / 1000 - ageDays * 86_400;
+      await utimes(join(cache, "partial", name), then, then);
+    }
+    server.behave(serves({ content: diskImage() }));
+    await newCache().ensure(source(), { signal: neverAborted });
+    assert.deepEqual(await readdir(join(cache, "work")), []);
+    assert.deepEqual(await readdir(join(cache, "partial")), ["young.part"]);
   });
 });
 
