@@ -95,6 +95,15 @@ const rows: readonly (readonly [string, Partial<PlanInput>, string])[] = [
   ["a domain that is off is checked", { seen: present("off") }, "Check"],
   ["and defined anew before each start", { seen: present("off"), done: done("Check") }, "Define"],
   ["and started", { seen: present("off"), done: done("Check", "Define") }, "Start"],
+  [
+    "the lease of the last run is given back before a start",
+    {
+      seen: present("off"),
+      record: { ...made, lastStop: { method: "Guest", timeMs: 0, message: "" } },
+      done: done("Check", "Define"),
+    },
+    "ReleaseLeases",
+  ],
   ["a domain that shall be off stays", { seen: present("off"), power: "Off" }, "Stopped"],
   [
     "a changed spec is applied while off",
@@ -410,9 +419,7 @@ describe("whatever is declared, remembered and seen", () => {
   });
   test("nothing is made for a VM that is being deleted, nothing removed of one that is not", () => {
     holds(({ isDeleting }, { kind }) =>
-      isDeleting
-        ? !making.has(kind)
-        : !["Undefine", "RemoveVolumes", "ReleaseLeases", "RemoveFinalizer"].includes(kind),
+      isDeleting ? !making.has(kind) : !["Undefine", "RemoveVolumes", "RemoveFinalizer"].includes(kind),
     );
   });
   test("nothing is made without the finalizer", () => {

@@ -200,7 +200,10 @@ function decideOff(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): 
   } else if (!isAsDeclared(input)) {
     return blocked(definition);
   }
-  return input.power === "On" ? { kind: "Start" } : settle({ kind: "Stopped" });
+  if (input.power !== "On") return settle({ kind: "Stopped" });
+  // The lease of the last run would pass for an address of this one long before the guest is up.
+  if (record.lastStop !== undefined && !input.done.has("ReleaseLeases")) return { kind: "ReleaseLeases" };
+  return { kind: "Start" };
 }
 
 /** The domain exists: its root disk and seed stay as they are, new data disks are made. */

@@ -214,7 +214,7 @@ function readyOf(input: StatusInput): Ready {
     case "StepFailed":
       return no(reasonOfCode[situation.error.code], textOf(situation.error));
     case "Working":
-      return workingReady(situation.step);
+      return workingReady(situation.step, seen);
     case "Stopped": {
       const { lastStop } = record;
       return no("Stopped", lastStop === undefined ? "Off, as declared" : `Off, as declared. ${lastStop.message}`);
@@ -252,8 +252,9 @@ function readyOf(input: StatusInput): Ready {
   }
 }
 
-function workingReady(step: Step["kind"]): Ready {
+function workingReady(step: Step["kind"], seen: Seen): Ready {
   const is = (reason: string, message: string): Ready => ({ status: "False", reason, message });
+  const starting = is("Starting", "The VM is being started");
   switch (step) {
     case "AddFinalizer":
     case "RecordPlacement":
@@ -261,10 +262,10 @@ function workingReady(step: Step["kind"]): Ready {
     case "EnsureRootDisk":
     case "EnsureDataDisk":
     case "WriteSeed":
-      return is("Creating", "The VM is being made");
+      return seen.kind === "present" ? starting : is("Creating", "The VM is being made");
     case "Define":
     case "Start":
-      return is("Starting", "The VM is being started");
+      return starting;
     case "RecordStop":
     case "RecordShutdownRequest":
     case "RequestShutdown":

@@ -262,6 +262,17 @@ describe("addresses", () => {
     await lab.untilVm("web", "names the silent", (vm) => /silent/.test(vm.status?.message ?? ""), 40_000);
     await lab.untilReady("web");
   });
+
+  test("the lease of the last run does not pass for an address of the next", async (t) => {
+    const lab = await VmLab.start(t, { guest: { leaseMs: 20_000 } });
+    await lab.createVm("web");
+    await lab.untilReady("web");
+    await lab.patchVm("web", { metadata: { annotations: { "vivarium.dev/restart-requested-at": "now" } } });
+    await lab.untilVm("web", "was restarted", (vm) => vm.status?.lastRestartRequest === "now");
+    const startedAtMs = lab.clock.now();
+    await lab.untilReady("web");
+    assert.ok(lab.clock.now() - startedAtMs > 15_000);
+  });
 });
 
 describe("a boot that hangs", () => {

@@ -403,12 +403,14 @@ export function createVirtualMachineController(options: VirtualMachineController
         if (step.kind === "RequestShutdown") memory.shutdownAskedAtMs = nowMs;
         if (step.kind === "Start") forgetRun(memory);
         const macs = [...new Set([...(look.record.applied?.macs ?? []), ...macsOf(vm)])];
-        await withDeadline((signal) => act(open, step, { vm: identityOf(vm), macs, signal }), {
+        const acted = withDeadline((signal) => act(open, step, { vm: identityOf(vm), macs, signal }), {
           clock,
           what: `${step.kind} of VM "${vm.metadata.name}"`,
           deadlineMs: stepDeadlineMs[step.kind],
           signal: context.signal,
         });
+        // Before a start it is a courtesy: a lease that stays is no reason to stay off.
+        await (step.kind === "ReleaseLeases" && !input.isDeleting ? ignoreProviderError(acted, context) : acted);
         if (step.kind === "Define") look.record = recordDefined(look.record);
       }
     }
@@ -431,7 +433,12 @@ export function createVirtualMachineController(options: VirtualMachineController
 
   /** Writes what must be known to a successor before the step begins. */
   async function flush(look: Look, step: Step["kind"], input: PlanInput): Promise<void> {
-    await write(look, { situation: { kind: "Working", step }, input });
+    const requestedAtMs = look.record.shutdownRequestedAtMs;
+    const situation: Situation =
+      step === "RequestShutdown" && requestedAtMs !== undefined
+        ? { kind: "ShuttingDown", deadlineMs: requestedAtMs + input.gracefulTimeoutMs }
+        : { kind: "Working", step };
+    await write(look, { situation, input });
     look.mustWrite = false;
   }
 
@@ -598,6 +605,15 @@ class Look {
   build(make: () => Resolved<BuildPlan>): Resolved<BuildPlan> {
     if (this.#build?.ok !== true) this.#build = make();
     return this.#build;
+  }
+}
+
+async function ignoreProviderError(acted: Promise<void>, { log }: ReconcileContext): Promise<void> {
+  try {
+    await acted;
+  } catch (error) {
+    if (!isProviderError(error)) throw error;
+    log.info({ err: error }, "leases were not given back");
   }
 }
 
