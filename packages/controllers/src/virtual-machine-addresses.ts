@@ -17,6 +17,11 @@ export function usefulAddresses(found: readonly GuestAddress[], macs: readonly s
   return sorted.filter((each, index) => sorted.findIndex(({ ip }) => ip === each.ip) === index);
 }
 
+/** How an answer is told from others when it comes again. */
+export function answerKey({ source, ip }: GuestAddress): string {
+  return `${source} ${ip}`;
+}
+
 function isReachable(ip: string): boolean {
   return !/^(127\.|169\.254\.|0\.0\.0\.0$|::1?$|fe[89ab][0-9a-f]:)/i.test(ip);
 }

@@ -22,6 +22,10 @@ export interface VmMemory {
   bootProbe: "silent" | "alive" | undefined;
   addresses: readonly GuestAddress[];
   addressesLookedAtMs: number | undefined;
+  /** Started by us a moment ago after an earlier run: what is heard now is an echo of that run. */
+  isFreshStart: boolean;
+  /** The echo: `source ip`. */
+  echo: ReadonlySet<string>;
   /** Something happened to the VM since the last look. */
   isStirred: boolean;
 }
@@ -36,6 +40,8 @@ export function newMemory(uid: string, nowMs: number): VmMemory {
     bootProbe: undefined,
     addresses: [],
     addressesLookedAtMs: undefined,
+    isFreshStart: false,
+    echo: new Set(),
     isStirred: false,
   };
 }
@@ -46,6 +52,8 @@ export function forgetRun(memory: VmMemory): void {
   memory.bootProbe = undefined;
   memory.addresses = [];
   memory.addressesLookedAtMs = undefined;
+  memory.isFreshStart = false;
+  memory.echo = new Set();
 }
 
 const firstRetryMs = 1_000;

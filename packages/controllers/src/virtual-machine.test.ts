@@ -170,7 +170,7 @@ describe("power", () => {
       assert.ok(stopped.status?.nextAttemptTime !== undefined);
       assert.equal(stopped.status?.ips, undefined);
       await lab.untilReady("web");
-      delays.push(Math.round((lab.clock.now() - stoppedAtMs) / 1_000));
+      delays.push(Math.floor((lab.clock.now() - stoppedAtMs) / 1_000));
     }
     assert.deepEqual(delays, [3, 6, 12]);
     lab.sim.stopFromOutside(uid, "destroyed");
@@ -272,6 +272,22 @@ describe("addresses", () => {
     const startedAtMs = lab.clock.now();
     await lab.untilReady("web");
     assert.ok(lab.clock.now() - startedAtMs > 15_000);
+  });
+
+  test("what is heard at the moment of a start is an echo of the last run", async (t) => {
+    const lab = await VmLab.start(t, { guest: { leaseMs: 3_600_000 } });
+    await lab.createVm("web");
+    const vm = await lab.untilReason("web", "WaitingForAddress");
+    const mac = (vm.status?.provider?.["applied"] as { macs: string[] } | undefined)?.macs[0] ?? "";
+    lab.sim.setAddress(mac, { ip: "192.0.2.9", mac, source: "arp" });
+    await lab.untilReady("web");
+    lab.sim.fail("addresses.release", { code: "Internal" });
+    await lab.patchVm("web", { metadata: { annotations: { "vivarium.dev/restart-requested-at": "now" } } });
+    await lab.untilVm("web", "was restarted", ({ status }) => status?.lastRestartRequest === "now");
+    await lab.clock.advance(30_000);
+    await lab.untilReason("web", "WaitingForAddress", 0);
+    lab.sim.setAddress(mac, { ip: "192.0.2.9", mac, source: "lease" });
+    await lab.untilReady("web");
   });
 });
 

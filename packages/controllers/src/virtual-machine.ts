@@ -34,7 +34,7 @@ import type {
 import { resolveCloudInit, seedOf, sshKeysConfigMap } from "./cloud-init.ts";
 import { effectiveProvider, isSameProvider } from "./effective-provider.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
-import { usefulAddresses } from "./virtual-machine-addresses.ts";
+import { answerKey, usefulAddresses } from "./virtual-machine-addresses.ts";
 import { withDeadline } from "./virtual-machine-deadline.ts";
 import {
   fieldsNotApplied,
@@ -72,6 +72,8 @@ const forceDeleteAnnotation = "virtrigaud.io/force-delete";
 const observeDeadlineMs = 20_000;
 /** After a start of the server the connections need a moment: not seen yet is not worth a status. */
 const graceMs = 5_000;
+/** How long a host's tables may go on naming a guest that is off. */
+const echoMs = 60_000;
 /** More steps than any VM needs in a row: a plan that never settles is a bug, and is not allowed to spin. */
 const mostSteps = 100;
 
@@ -218,7 +220,13 @@ export function createVirtualMachineController(options: VirtualMachineController
           signal: look.context.signal,
         },
       );
-      const useful = usefulAddresses(found, macs);
+      // Nothing that is heard at the moment of a start comes from the guest that was started: neighbour tables, and leases that could not
+      // be given back, still tell of the run before. They are believed again once they would have expired, or when another source agrees.
+      if (memory.isFreshStart) memory.echo = new Set(found.map(answerKey));
+      memory.isFreshStart = false;
+      const isEchoOver = nowMs - (look.record.runningSinceMs ?? nowMs) >= echoMs;
+      const heard = found.filter((each) => isEchoOver || !memory.echo.has(answerKey(each)));
+      const useful = usefulAddresses(heard, macs);
       if (useful.length > 0) memory.addresses = useful;
     } catch (error) {
       if (!isProviderError(error)) throw error;
@@ -401,7 +409,10 @@ export function createVirtualMachineController(options: VirtualMachineController
           await flush(look, step.kind, input);
         if (changesDomain[step.kind]) look.isStale = true;
         if (step.kind === "RequestShutdown") memory.shutdownAskedAtMs = nowMs;
-        if (step.kind === "Start") forgetRun(memory);
+        if (step.kind === "Start") {
+          forgetRun(memory);
+          memory.isFreshStart = look.record.lastStop !== undefined;
+        }
         const macs = [...new Set([...(look.record.applied?.macs ?? []), ...macsOf(vm)])];
         const acted = withDeadline((signal) => act(open, step, { vm: identityOf(vm), macs, signal }), {
           clock,

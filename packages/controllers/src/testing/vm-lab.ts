@@ -37,7 +37,12 @@ export class VmLab {
   #running: { stop(): Promise<void> } | undefined;
 
   private constructor(client: Client, options: SimulatedOptions) {
-    this.sim = createSimulatedHypervisor({ clock: this.clock, ...options });
+    this.sim = createSimulatedHypervisor({
+      clock: this.clock,
+      ...options,
+      // No guest has an address at the moment of its start.
+      guest: { leaseMs: 100, ...options.guest },
+    });
     this.client = counting(client, this.statusWrites);
   }
 
