@@ -19,7 +19,6 @@ import {
   VMImage,
   VMNetworkAttachment,
 } from "@vivarium/api";
-import { checkUserData } from "@vivarium/images";
 import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { GuestAddress, Provider as OpenProvider } from "@vivarium/provider";
 import { ensureFinalizer, removeFinalizer, writeStatus } from "@vivarium/runtime";
@@ -31,10 +30,11 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
-import { resolveCloudInit, seedOf, sshKeysConfigMap } from "./cloud-init.ts";
+import { sshKeysConfigMap } from "./cloud-init.ts";
 import { effectiveProvider, isSameProvider } from "./effective-provider.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { answerKey, usefulAddresses } from "./virtual-machine-addresses.ts";
+import { resolveBuild } from "./virtual-machine-build.ts";
 import { withDeadline } from "./virtual-machine-deadline.ts";
 import {
   fieldsNotApplied,
@@ -47,7 +47,7 @@ import {
 import type { RelatedObjects, ResolvedVm } from "./virtual-machine-definition.ts";
 import { eventOfStep, eventOfStop, eventsOfStatus } from "./virtual-machine-events.ts";
 import type { VmEvent } from "./virtual-machine-events.ts";
-import { resolveImage } from "./virtual-machine-image.ts";
+import { Look } from "./virtual-machine-look.ts";
 import { forgetRun, newMemory, nextFailure } from "./virtual-machine-memory.ts";
 import type { VmMemory } from "./virtual-machine-memory.ts";
 import { addressRefreshMs, decide, stepKey } from "./virtual-machine-plan.ts";
@@ -265,36 +265,18 @@ export function createVirtualMachineController(options: VirtualMachineController
     };
   }
 
-  function isBuildNeeded(look: Look, seen: Seen): boolean {
-    if (look.vm.metadata.deletionTimestamp !== undefined) return false;
-    return seen.kind === "absent" || look.providerKey === undefined;
-  }
-
   function buildOf({ vm, provider }: Look, resolved: Resolved<ResolvedVm>): Resolved<BuildPlan> {
-    const image = resolveImage(vm, relatedObjects, provider?.ok === true ? provider.value : undefined);
-    const cloudInit = resolveCloudInit(vm, {
+    return resolveBuild(vm, resolved, {
+      related: relatedObjects,
+      provider: provider?.ok === true ? provider.value : undefined,
       secret: (key) => secrets.get(key),
       sshKeys: configMaps.get(sshKeysConfigMap),
     });
-    const found = cloudInit.ok && cloudInit.value.userData !== undefined ? checkUserData(cloudInit.value.userData) : [];
-    const userDataProblems = found.map(({ path, line, message }) => ({
-      reason: "InvalidUserData" as const,
-      message: `user-data${line === undefined ? "" : ` line ${line}`}${path === "" ? "" : `, ${path}`}: ${message}`,
-    }));
-    const problems = [...(cloudInit.ok ? userDataProblems : cloudInit.problems), ...(image.ok ? [] : image.problems)];
-    if (!image.ok || !cloudInit.ok || !resolved.ok || problems.length > 0) return { ok: false, problems };
-    const { rootSizeBytes, seedNics, definition } = resolved.value;
-    return {
-      ok: true,
-      value: {
-        root: {
-          name: definition.disks[0]?.name ?? "root",
-          imageId: image.value,
-          ...(rootSizeBytes === undefined ? {} : { sizeBytes: rootSizeBytes }),
-        },
-        seed: seedOf(vm, cloudInit.value, seedNics),
-      },
-    };
+  }
+
+  function isBuildNeeded(look: Look, seen: Seen): boolean {
+    if (look.vm.metadata.deletionTimestamp !== undefined) return false;
+    return seen.kind === "absent" || look.providerKey === undefined;
   }
 
   /**
@@ -572,51 +554,6 @@ export function createVirtualMachineController(options: VirtualMachineController
     concurrency: options.concurrency ?? 8,
     reconcile,
   };
-}
-
-/** What one reconcile knows, from its first look until it settles. */
-class Look {
-  vm: VirtualMachine;
-  readonly memory: VmMemory;
-  readonly context: ReconcileContext;
-  /** Ahead of the status where `mustWrite`. */
-  record: VmRecord;
-  mustWrite = false;
-  seen: Seen | undefined;
-  isStale = false;
-  provider: (Resolved<Provider> & { readonly made?: Provider }) | undefined;
-  providerKey: ProviderKey | undefined;
-  open: OpenProvider | undefined;
-  resolved: Resolved<ResolvedVm> | undefined;
-  done = new Set<string>();
-  #build: Resolved<BuildPlan> | undefined;
-
-  constructor(vm: VirtualMachine, memory: VmMemory, context: ReconcileContext) {
-    this.vm = vm;
-    this.memory = memory;
-    this.context = context;
-    this.record = readRecord(vm.status);
-  }
-
-  /** Another spec starts the plan anew; what was seen and recorded stays. */
-  turnTo(vm: VirtualMachine): void {
-    if (vm.metadata.generation !== this.vm.metadata.generation) {
-      this.done = new Set();
-      this.#build = undefined;
-    }
-    this.vm = vm;
-  }
-
-  remember(record: VmRecord): void {
-    this.record = record;
-    this.mustWrite = true;
-  }
-
-  /** Checking user-data and writing an ISO image is done once a look, unless something was missing. */
-  build(make: () => Resolved<BuildPlan>): Resolved<BuildPlan> {
-    if (this.#build?.ok !== true) this.#build = make();
-    return this.#build;
-  }
 }
 
 async function ignoreProviderError(acted: Promise<void>, { log }: ReconcileContext): Promise<void> {
