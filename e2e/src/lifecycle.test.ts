@@ -150,6 +150,13 @@ describe("the life of one VM", { skip, concurrency: false }, () => {
     const restarted = await server.viv(["restart", "web", "--timeout", "90s"], { timeoutMs: 100_000 });
     assert.equal(restarted.code, 0, restarted.stderr);
     assert.notEqual((await vm())?.status?.startedAt, before);
+    await eventually(
+      "it has an address again",
+      async () => ((await vm())?.status?.ips?.length === 1 ? true : undefined),
+      {
+        timeoutMs: 90_000,
+      },
+    );
   });
 
   test("viv logs shows what the serial console printed", async () => {
