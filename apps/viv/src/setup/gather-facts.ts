@@ -42,6 +42,7 @@ export async function gatherFacts(options: {
     services: { libvirtd, virtlogd },
     network: libvirtd.answers ? await defaultNetworkState({ signal: options.signal }) : "unknown",
     kvmDevice: kvmDevice(),
+    hasLockFolder: existsSync("/var/lock"),
     firewall: await firewallState(options.signal),
   };
 }

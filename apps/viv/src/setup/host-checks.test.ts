@@ -17,6 +17,7 @@ const good: CheckedHost = {
     services: { libvirtd: { answers: true, enabled: false }, virtlogd: { answers: true, enabled: false } },
     network: "active",
     kvmDevice: "absent",
+    hasLockFolder: true,
     firewall: { kind: "none" },
   },
   nodeVersion: "v24.21.0",

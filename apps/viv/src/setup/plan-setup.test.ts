@@ -16,6 +16,7 @@ const ready: HostFacts = {
   services: { libvirtd: { answers: true, enabled: true }, virtlogd: { answers: true, enabled: true } },
   network: "active",
   kvmDevice: "open",
+  hasLockFolder: true,
   firewall: { kind: "none" },
 };
 
@@ -135,4 +136,9 @@ test("UFW is told of guests only where it is active and does not know them", () 
 
 test("a KVM device that nobody opened is opened", () => {
   assert.ok(kinds(planSetup({ ...ready, kvmDevice: "closed" })).includes("open-kvm-device"));
+});
+
+test("the folder for console locks is made before libvirtd starts", () => {
+  const steps = kinds(planSetup({ ...ready, hasLockFolder: false, hasSystemd: false, services: down }));
+  assert.ok(steps.indexOf("make-lock-folder") < steps.indexOf("start-service"));
 });

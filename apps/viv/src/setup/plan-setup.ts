@@ -26,6 +26,8 @@ export interface HostFacts {
    * QEMU anew at every call: seconds each.
    */
   readonly kvmDevice: "absent" | "open" | "closed";
+  /** /var/lock, where libvirt locks serial consoles. Gone after each start of a container whose /run is empty. */
+  readonly hasLockFolder: boolean;
   readonly firewall: { readonly kind: "ufw"; readonly allowsGuests: boolean } | { readonly kind: "none" };
 }
 
@@ -43,6 +45,7 @@ export type SetupStep =
   | { readonly kind: "ensure-network" }
   | { readonly kind: "join-groups"; readonly user: string; readonly groups: readonly string[] }
   | { readonly kind: "open-kvm-device" }
+  | { readonly kind: "make-lock-folder" }
   | { readonly kind: "allow-guests-in-ufw" }
   /** Only the user can do this; nothing after it is planned. */
   | { readonly kind: "manual"; readonly why: string; readonly commands: readonly string[] }
@@ -53,6 +56,7 @@ export function planSetup(facts: HostFacts): readonly SetupStep[] {
   if (packages.kind === "manual") return [packages];
   const steps: SetupStep[] = [packages];
   if (facts.kvmDevice === "closed") steps.push({ kind: "open-kvm-device" });
+  if (!facts.hasLockFolder) steps.push({ kind: "make-lock-folder" });
   // A fresh install starts services by itself on some hosts, so what was found before it does not say what is needed after it:
   // starting what runs already is success.
   for (const service of serviceNames) steps.push(planService(service, facts));
@@ -89,6 +93,7 @@ export function needsRoot(step: SetupStep): boolean {
     case "start-service":
     case "join-groups":
     case "open-kvm-device":
+    case "make-lock-folder":
     case "allow-guests-in-ufw":
       return true;
     case "already":

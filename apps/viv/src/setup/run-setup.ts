@@ -63,6 +63,11 @@ async function runStep(step: Exclude<SetupStep, { kind: "new-login" }>, context:
       await runAsRoot("chmod", ["0660", "/dev/kvm"], { signal });
       report.done("/dev/kvm given to the group kvm (there is no udev here that does it)");
       return;
+    case "make-lock-folder":
+      await runAsRoot("mkdir", ["-p", "-m", "1777", "/run/lock"], { signal });
+      await runAsRoot("ln", ["-sfn", "/run/lock", "/var/lock"], { signal });
+      report.done("/var/lock made, where libvirt locks serial consoles");
+      return;
     case "allow-guests-in-ufw":
       await runAsRoot("ufw", ["allow", "in", "on", "virbr0", "to", "any", "port", "67", "proto", "udp"], { signal });
       await runAsRoot("ufw", ["allow", "in", "on", "virbr0", "to", "any", "port", "53"], { signal });
