@@ -24,8 +24,8 @@ export interface ComputeParts {
   readonly facts: FactSource;
 }
 
-/** An agent that is there answers at once; one that hangs must not hold the request back. */
-const agentTimeoutMs = 2000;
+/** An agent that refuses does so at once; one that obeys or hangs must not hold the request back. */
+const agentTimeoutMs = 500;
 
 export function createCompute({ host, pool, facts }: ComputeParts): ComputeRole {
   return {

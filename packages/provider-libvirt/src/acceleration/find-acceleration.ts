@@ -16,7 +16,7 @@ export interface AccelerationQuestion {
 }
 
 /** Grows when the proof becomes a different one. */
-const probeVersion = 1;
+const probeVersion = 2;
 
 export async function findAcceleration({
   host,
@@ -25,11 +25,12 @@ export async function findAcceleration({
   hostKey,
 }: AccelerationQuestion): Promise<Acceleration> {
   if (!offersKvm) return { kind: "tcg", reason: "libvirt offers no KVM on this host (is /dev/kvm there?)" };
+  // Also where no proof is needed any more: the one that was killed may have been the last.
+  await removeLeftovers({ host, pool });
   const key = `acceleration/${probeVersion}/${hostKey}`;
   const remembered = readAnswer(await host.memo.get(key));
   if (remembered !== undefined) return remembered;
 
-  await removeLeftovers({ host, pool });
   const answer = await prove({ host, pool });
   host.log.info({ acceleration: answer.kind, reason: answer.reason }, "probed how guests run on this host");
   await host.memo.set(key, JSON.stringify(answer));

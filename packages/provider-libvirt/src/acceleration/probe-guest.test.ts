@@ -4,13 +4,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { probeGuestSector, probeGuestText } from "./probe-guest.ts";
+import { probeAliveText, probeBegunText, probeGuestSector } from "./probe-guest.ts";
 
-test("the guest is a boot sector that holds its text", () => {
+test("the guest is a boot sector that holds its texts", () => {
   const sector = Buffer.from(probeGuestSector());
   assert.equal(sector.length, 512);
   assert.equal(sector.readUInt16LE(510), 0xaa55);
-  assert.ok(sector.includes(probeGuestText));
+  assert.ok(sector.includes(probeBegunText));
+  assert.ok(sector.includes(probeAliveText));
 });
 
 test("the bytes are those of probe-guest.S", { skip: missingBinutils() }, () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { isProviderError } from "@vivarium/provider";
 import type { VmDefinition, VmIdentity } from "@vivarium/provider";
-import { probeGuestText } from "../acceleration/probe-guest.ts";
+import { probeAliveText } from "../acceleration/probe-guest.ts";
 import { removeLeftovers, runProbeGuest } from "../acceleration/probe.ts";
 import { imageVolumeName } from "../names.ts";
 import { VolumePool } from "../pool.ts";
@@ -56,7 +56,7 @@ describe("the libvirt provider on a real libvirtd", { skip: liveSkipReason(), co
       console.open(vm, { signal: leave.signal }),
       console.open(vm, { signal: leave.signal }),
     ]);
-    await waitFor(async () => Buffer.from(await console.readLog(vm)).includes(probeGuestText));
+    await waitFor(async () => Buffer.from(await console.readLog(vm)).includes(probeAliveText));
     const tail = await console.readLog(vm, { tailBytes: 4 });
     assert.equal(tail.length, 4);
     await readers[0]?.write(new Uint8Array([13]));
