@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { findCondition, type Provider, type VirtualMachine } from "@vivarium/api";
 import { eventually } from "./support/eventually.ts";
-import { inventory } from "./support/host-inventory.ts";
+import { guestPid, inventory } from "./support/host-inventory.ts";
 import { LibvirtDaemon, whyNoHost } from "./support/libvirt-daemon.ts";
 import { tinyBase, tinyVm } from "./support/manifests.ts";
 import { run, VivServer } from "./support/viv-server.ts";
@@ -21,7 +21,7 @@ describe("libvirtd goes away", { skip, concurrency: false }, () => {
     const provider = await server.get<Provider>("provider", "local");
     return provider?.status?.healthy === wanted ? provider : undefined;
   };
-  const qemuPid = async () => (await run("pgrep", ["-f", "guest=web"])).stdout.trim();
+  const qemuPid = () => guestPid("web");
 
   before(async () => {
     server = await VivServer.create();
@@ -53,7 +53,7 @@ describe("libvirtd goes away", { skip, concurrency: false }, () => {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     test(`libvirtd ended by ${signal} under a running VM: the guest goes on, and status recovers by itself`, async () => {
       const pid = await qemuPid();
-      assert.notEqual(pid, "");
+      assert.notEqual(pid, undefined);
       await libvirt.kill(signal);
       await eventually("the provider is unhealthy", () => providerHealthy(false), { timeoutMs: 60_000 });
       await eventually("the VM's Ready is unknown", async () =>

@@ -47,8 +47,8 @@ describe("the life of one VM", { skip, concurrency: false }, () => {
     assert.equal(found?.status?.phase, "Running");
     const ip = found?.status?.ips?.[0] ?? "";
     assert.match(ip, /^192\.168\.122\.\d+$/);
-    const answer = await run("curl", ["-s", "-m", "10", `http://${ip}/`]);
-    assert.equal(answer.stdout, "tiny\n");
+    const answer = await fetch(`http://${ip}/`, { signal: AbortSignal.timeout(10_000) });
+    assert.equal(await answer.text(), "tiny\n");
     assert.equal((await inventory()).running.join(), "web");
   });
 

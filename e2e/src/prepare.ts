@@ -1,7 +1,14 @@
 // Makes what the end-to-end tests need from the network, before they enter namespaces that have none.
 
 import { kubectlPath } from "./support/kubectl.ts";
+import { ensureTestPackages } from "./support/test-packages.ts";
 import { tinyGuestImage } from "./support/tiny-guest.ts";
 
-console.log(`kubectl: ${await kubectlPath()}`);
-console.log(`tiny guest: ${await tinyGuestImage()}`);
+try {
+  ensureTestPackages();
+  await kubectlPath();
+  await tinyGuestImage();
+} catch (error) {
+  console.error(`The end-to-end tests cannot be prepared: ${(error as Error).message}`);
+  process.exitCode = 1;
+}

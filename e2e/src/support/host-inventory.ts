@@ -1,6 +1,6 @@
 // What lies on the hypervisor, asked of libvirt directly and not of the program under test.
 
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
@@ -45,4 +45,15 @@ export async function leasedMacs(): Promise<readonly string[]> {
 /** Does to a domain what an operator would do behind our back. */
 export async function meddle(...args: readonly string[]): Promise<void> {
   await virsh(...args);
+}
+
+/** Pid of the QEMU that runs this domain. */
+export async function guestPid(domain: string): Promise<number | undefined> {
+  for (const entry of await readdir("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    // A process may end while it is looked at.
+    const command = await readFile(`/proc/${entry}/cmdline`, "utf8").catch(() => "");
+    if (command.split("\0").some((word) => word.startsWith(`guest=${domain},`))) return Number(entry);
+  }
+  return undefined;
 }
