@@ -74,17 +74,20 @@ export class VolumePool {
 
   /** Makes a volume; one of that name that is there is kept. */
   async create(spec: VolumeSpec, options: CallOptions & { readonly flags?: number } = {}): Promise<void> {
+    const make = ({ libvirt, pool }: OpenPool): Promise<unknown> =>
+      libvirt.storageVolCreateXml(pool, buildVolumeXml(spec), options);
     await this.use(
       `create volume "${spec.name}"`,
       async (open) => {
         try {
-          await open.libvirt.storageVolCreateXml(open.pool, buildVolumeXml(spec), options);
+          await make(open);
         } catch (error) {
-          if (isLibvirtError(error, "STORAGE_VOL_EXIST")) return;
-          // A file that libvirt has not seen yet fails the call without a code of its own.
-          if (!isLibvirtError(error, "OPERATION_FAILED")) throw error;
+          // The second is a file that libvirt has not seen yet; it fails without a code of its own.
+          if (!isLibvirtError(error, "STORAGE_VOL_EXIST", "OPERATION_FAILED")) throw error;
+          if ((await this.find(spec.name, options)) !== undefined) return;
+          // What libvirt remembers and what lies there differ: a file was made or removed behind its back.
           await this.#refresh(open, options);
-          if ((await lookUp(open, { name: spec.name, options })) === undefined) throw error;
+          if ((await this.find(spec.name, options)) === undefined) await make(open);
         }
       },
       options,

@@ -1,6 +1,7 @@
 // What the conformance suite cannot ask of every provider: against the real libvirtd of this machine.
 
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { isProviderError } from "@vivarium/provider";
 import type { VmDefinition, VmIdentity } from "@vivarium/provider";
@@ -110,6 +111,23 @@ describe("the libvirt provider on a real libvirtd", { skip: liveSkipReason(), co
     assert.ok((await taken("thin")) < sizeBytes);
     await live.provider.disks.remove(vm);
   });
+
+  it(
+    "a disk whose file somebody removed is made again, not taken for made",
+    { timeout: 60_000, skip: process.getuid?.() === 0 ? false : "SKIPPED: only root may touch the pool's directory" },
+    async () => {
+      const vm = live.newVm();
+      const disk = { name: "data", sizeBytes: 2 ** 20, preallocated: false };
+      await live.provider.disks.ensureData(vm, disk);
+      const pool = new VolumePool(live.host);
+      const name = `${vm.name}.${vm.uid.slice(0, 8)}.data.qcow2`;
+      rmSync((await pool.find(name))?.path ?? "");
+      assert.equal(await pool.find(name), undefined);
+      await live.provider.disks.ensureData(vm, disk);
+      assert.equal((await pool.find(name))?.capacityBytes, disk.sizeBytes);
+      await live.provider.disks.remove(vm);
+    },
+  );
 
   rule("an interrupted import does not count, and is replaced by the next", async () => {
     const { provider, image } = live;
