@@ -21,6 +21,8 @@ cat > "$DIR/etc/qemu.conf" <<CONF
 security_driver = "none"
 cgroup_controllers = [ ]
 CONF
+# Who must end it kills this process: it becomes `unshare`, with which everything inside ends.
+echo $$ > "$DIR/pid"
 E2E_HOST_DIR=$DIR
 export E2E_HOST_DIR
 exec unshare --mount --net --uts --pid --fork --kill-child --mount-proc sh -eu -c '

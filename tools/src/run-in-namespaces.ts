@@ -1,6 +1,6 @@
 // Runs one end-to-end test file in namespaces of its own (e2e/enter.sh), where it may restart and kill libvirtd as it likes.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,9 +8,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ReportLine } from "./line-reporter.ts";
 import { repositoryRoot } from "./repository.ts";
+import { rootPrefix } from "./root-access.ts";
 import type { TestTally } from "./test-tally.ts";
 
-const reporter = fileURLToPath(new URL("line-reporter.ts", import.meta.url));
+const lineReporter = fileURLToPath(new URL("line-reporter.ts", import.meta.url));
+const specReporter = fileURLToPath(new URL("spec-reporter.ts", import.meta.url));
 
 export async function runInNamespaces(
   file: string,
@@ -18,19 +20,28 @@ export async function runInNamespaces(
 ): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), "vivarium-e2e-"));
   const report = join(scratch, "report.jsonl");
+  const host = join(scratch, "host");
   const command = [
     "--test",
-    "--test-reporter=spec",
+    `--test-reporter=${specReporter}`,
     "--test-reporter-destination=stdout",
-    `--test-reporter=${reporter}`,
+    `--test-reporter=${lineReporter}`,
     `--test-reporter-destination=${report}`,
     file,
   ];
   // Without root there is nothing to enter: the tests then say so and are skipped.
-  const enter = process.getuid?.() === 0 ? ["e2e/enter.sh", join(scratch, "host")] : [];
+  const asRoot = rootPrefix();
+  const enter = asRoot === undefined ? [] : [...asRoot, "e2e/enter.sh", host];
   const [program = process.execPath, ...args] = [...enter, process.execPath, ...command];
+  console.log(file);
+  const child = spawn(program, args, { cwd: repositoryRoot, stdio: ["ignore", "inherit", "inherit"] });
+  const onAbort = (): void => {
+    if (asRoot === undefined) child.kill("SIGKILL");
+    else runAsRoot(asRoot, ["sh", "-c", 'kill -9 "$(cat "$1/pid")"', "kill", host]);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    const child = spawn(program, args, { cwd: repositoryRoot, stdio: ["ignore", "inherit", "inherit"], signal });
+    if (signal.aborted) onAbort();
     const [code] = (await once(child, "exit").catch((error: unknown) => [String(error)])) as [unknown];
     const lines = (await readFile(report, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
     const failedBefore = tally.failed.length;
@@ -41,8 +52,16 @@ export async function runInNamespaces(
       tally.failed.push({ file, name: `the file as a whole: ended with ${String(code)}` });
     }
   } finally {
+    signal.removeEventListener("abort", onAbort);
+    // Inside, all is root's.
+    if (asRoot !== undefined) runAsRoot(asRoot, ["rm", "-rf", scratch]);
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+function runAsRoot(prefix: readonly string[], words: readonly string[]): void {
+  const [program = "", ...args] = [...prefix, ...words];
+  spawnSync(program, args, { stdio: "inherit" });
 }
 
 function add(file: string, line: ReportLine, tally: TestTally): void {

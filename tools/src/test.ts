@@ -4,12 +4,10 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { spec as Spec } from "node:test/reporters";
 import { run } from "node:test";
-import type { TestEvent } from "node:test/reporters";
 import { findFiles, repositoryRoot } from "./repository.ts";
 import { runInNamespaces } from "./run-in-namespaces.ts";
+import specReporter from "./spec-reporter.ts";
 import { TestTally } from "./test-tally.ts";
 
 interface Suite {
@@ -101,18 +99,11 @@ async function runFile(file: string, suite: Suite): Promise<void> {
   // Files that run side by side must not mix their lines.
   const mayStream = suite.concurrency === 1;
   let output = `${file}\n`;
-  for await (const text of Readable.from(withoutSummary(events)).compose(new Spec())) {
-    output += text as string;
+  for await (const text of specReporter(events)) {
+    output += text;
     if (!mayStream) continue;
     process.stdout.write(output);
     output = "";
   }
   process.stdout.write(output);
-}
-
-/** Drops the counts that each run ends with; the tally has them for all. */
-async function* withoutSummary(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
-  for await (const event of events) {
-    if (event.type !== "test:diagnostic" || event.data.nesting > 0) yield event;
-  }
 }

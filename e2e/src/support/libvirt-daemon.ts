@@ -23,7 +23,7 @@ const defaultNetwork = `<network>
 /** Says why these tests cannot run here, or undefined when they can. */
 export function whyNoHost(): string | undefined {
   return process.env.E2E_HOST_DIR === undefined
-    ? "needs root and namespaces of its own: run it through e2e/enter.sh (npm run e2e does)"
+    ? "needs root, or sudo without a password, and namespaces of its own (npm run e2e makes them)"
     : undefined;
 }
 
