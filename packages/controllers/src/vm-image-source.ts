@@ -59,7 +59,7 @@ export function candidateDigests(image: VMImage, work: ImageWork): readonly stri
 export function describeSource(source: DeclaredImageSource): string {
   return source.kind === "url"
     ? source.url
-    : `a local Debian build${source.suite === undefined ? "" : ` (${source.suite})`}`;
+    : `a Debian image of this host's mirrors${source.suite === undefined ? "" : ` (${source.suite})`}`;
 }
 
 /** What was used once stays the first choice: an image that was built here is not replaced when its URL answers again. */

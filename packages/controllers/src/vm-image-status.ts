@@ -16,6 +16,8 @@ interface Summary {
   readonly reason: string;
   /** For the conditions: does not change from second to second. */
   readonly message: string;
+  /** Why it is done so. Conditions only. */
+  readonly because?: string;
   /** How far it is, in words. */
   readonly detail?: string;
   readonly progress?: Progress;
@@ -33,13 +35,14 @@ export function imageStatus(image: VMImage, observation: ImageObservation): VMIm
   const prepared = isReady && old.ready !== true ? formatTime(now) : old.lastPrepareTime;
   const available = Object.keys(providerStatus).filter((key) => providerStatus[key]?.available === true);
   const isActive = summary.progress !== undefined;
+  const message = summary.because === undefined ? summary.message : `${summary.message} (${summary.because})`;
   const conditions = setCondition(
     old.conditions,
     {
       type: "Ready",
       status: isReady ? "True" : "False",
       reason: summary.reason,
-      message: summary.message,
+      message,
       ...observed,
     },
     { now },
@@ -60,7 +63,7 @@ export function imageStatus(image: VMImage, observation: ImageObservation): VMIm
         type: "Importing",
         status: isActive ? "True" : "False",
         reason: isActive ? summary.phase : summary.reason,
-        message: summary.message,
+        message,
         ...observed,
       },
       { now },
@@ -117,14 +120,14 @@ function fetchSummary(observation: ImageObservation): Summary {
     return { phase: "Pending", reason: "Pending", message: "About to be fetched" };
   }
   const { source, state, fallback } = active;
-  const instead = fallback === undefined ? "" : ` (instead of ${describeSource(fallback.from)}: ${fallback.cause})`;
+  const instead = fallback === undefined ? undefined : `instead of ${describeSource(fallback.from)}: ${fallback.cause}`;
   switch (state.kind) {
     case "running": {
       const { progress } = state;
       const isBuild = source.kind === "debootstrap";
       const phase = progress?.phase ?? (isBuild ? "Importing" : "Downloading");
       const verb = isBuild ? "Building" : phase === "Converting" ? "Converting" : "Downloading";
-      const message = `${verb} ${describeSource(source)}${instead}`;
+      const message = `${verb} ${describeSource(source)}`;
       const bytes = {
         transferredBytes: progress?.transferredBytes ?? 0,
         totalBytes: progress?.totalBytes ?? 0,
@@ -138,6 +141,7 @@ function fetchSummary(observation: ImageObservation): Summary {
         phase,
         reason: isBuild ? "Building" : phase,
         message,
+        ...(instead === undefined ? {} : { because: instead }),
         ...(words === "" ? {} : { detail: words }),
         progress: progressOf(bytes, state.startedMs),
       };
@@ -148,7 +152,8 @@ function fetchSummary(observation: ImageObservation): Summary {
       const isGivenUp = nextMs === undefined || state.failures > observation.work.retries;
       const next =
         nextMs === undefined ? "not tried again until the spec changes" : `tried again at ${timeText(nextMs)}`;
-      const message = `Cannot get ${describeSource(source)}: ${failure.message}${instead}; ${next}`;
+      const tried = instead === undefined ? "" : ` (${instead})`;
+      const message = `Cannot get ${describeSource(source)}: ${failure.message}${tried}; ${next}`;
       return { phase: isGivenUp ? "Failed" : "Pending", reason: failure.reason, message };
     }
     case "none":

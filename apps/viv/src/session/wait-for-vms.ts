@@ -32,7 +32,8 @@ export async function waitForVms(
         onEvent: (event) => {
           const name = event.involvedObject.name ?? "";
           if (event.involvedObject.kind === VirtualMachine.kind) lastEvents.set(name, event);
-          board.log(eventLine(event));
+          // What goes well shows in the lines of the VM and its image.
+          if (event.type === "Warning") board.log(warningLine(event));
         },
       },
     ),
@@ -68,7 +69,7 @@ async function waitForOne(
       signal: options.signal,
       onChange: (vm) => {
         const reason = vm === undefined ? "" : `${vm.status?.phase ?? ""} ${readyCondition(vm)?.reason ?? ""}`;
-        board.set(label, stageOf(vm), { important: reason !== lastReason });
+        board.set(label, stageBesideImage(vm), { important: reason !== lastReason });
         lastReason = reason;
         images.follow(vm);
       },
@@ -140,11 +141,16 @@ function namespacesOf(keys: readonly ObjectKey[]): ReadonlySet<string> {
   return new Set(keys.flatMap((key) => (key.namespace === undefined ? [] : [key.namespace])));
 }
 
-function eventLine(event: Event): string {
-  const kind =
-    event.involvedObject.kind === VirtualMachine.kind ? "vm" : (event.involvedObject.kind ?? "").toLowerCase();
-  const line = `${kind}/${event.involvedObject.name ?? ""}: ${event.reason ?? ""}: ${event.message ?? ""}`;
-  return event.type === "Warning" ? styled("yellow", line) : line;
+function warningLine(event: Event): string {
+  const object = (event.involvedObject.kind ?? "").toLowerCase();
+  const kind = { virtualmachine: "vm", vmimage: "image" }[object] ?? object;
+  return styled("yellow", `${kind}/${event.involvedObject.name ?? ""}: ${event.reason ?? ""}: ${event.message ?? ""}`);
+}
+
+/** The image has a line of its own. */
+function stageBesideImage(vm: VirtualMachine | undefined): string {
+  const isWaiting = vm !== undefined && readyCondition(vm)?.reason === "ImageNotReady";
+  return isWaiting ? `waiting for image "${vm.spec.imageRef?.name ?? ""}"` : stageOf(vm);
 }
 
 async function timeoutError(

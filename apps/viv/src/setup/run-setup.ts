@@ -5,7 +5,6 @@ import { ensureDefaultNetwork } from "./default-network.ts";
 import { gatherFacts, serviceSockets, socketAnswers } from "./gather-facts.ts";
 import { neededGroups, planSetup, type ServiceName, type SetupStep } from "./plan-setup.ts";
 import { runAsRoot, runQuietly } from "./run-host-command.ts";
-import { isLibvirtClosedToUs } from "./libvirt-access.ts";
 
 export interface SetupReport {
   done(text: string): void;
@@ -44,15 +43,15 @@ async function runStep(step: Exclude<SetupStep, { kind: "new-login" }>, context:
       report.already(step.what);
       return;
     case "install-packages":
-      report.doing(`installing ${step.packages.length} host packages: ${step.packages.join(" ")}`);
+      report.doing(`installing host packages: ${step.packages.join(" ")}`);
       await installWithApt(step, context);
-      report.done(`host packages installed: ${step.packages.join(" ")}`);
+      report.done("host packages installed");
       return;
     case "start-service":
       await startService(step, context);
       return;
     case "ensure-network":
-      await ensureNetwork(context);
+      await ensureNetwork(step, context);
       return;
     case "join-groups":
       await runAsRoot("usermod", ["-aG", step.groups.join(","), step.user], { signal });
@@ -67,6 +66,12 @@ async function runStep(step: Exclude<SetupStep, { kind: "new-login" }>, context:
       await runAsRoot("mkdir", ["-p", "-m", "1777", "/run/lock"], { signal });
       await runAsRoot("ln", ["-sfn", "/run/lock", "/var/lock"], { signal });
       report.done("/var/lock made, where libvirt locks serial consoles");
+      return;
+    case "let-group-use-libvirt":
+      await runAsRoot("sh", ["-c", groupAccessScript], { signal });
+      report.done(
+        "libvirt lets the group libvirt in by its socket: without D-Bus polkit cannot (/etc/libvirt/libvirtd.conf)",
+      );
       return;
     case "allow-guests-in-ufw":
       await runAsRoot("ufw", ["allow", "in", "on", "virbr0", "to", "any", "port", "67", "proto", "udp"], { signal });
@@ -84,7 +89,7 @@ async function installWithApt(
 ): Promise<void> {
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   const refresh = async (): Promise<void> => {
-    report.doing("fetching the package lists (apt-get update)");
+    report.doing("fetching apt's package lists first");
     await runAsRoot("apt-get", ["-q", "update"], { signal, env });
   };
   const install = [
@@ -106,6 +111,23 @@ async function installWithApt(
   }
   await runAsRoot("apt-get", install, { signal, env });
 }
+
+/** Says it to libvirtd, and ends the one that runs: guests live on without it. */
+const groupAccessScript = `set -eu
+conf=/etc/libvirt/libvirtd.conf
+sed -i -E 's/^(auth_unix_rw|unix_sock_group|unix_sock_rw_perms)[ =]/#&/' "$conf"
+cat >> "$conf" <<'END'
+
+# Set by "viv setup": there is no D-Bus here, so polkit cannot let the group libvirt in.
+auth_unix_rw = "none"
+unix_sock_group = "libvirt"
+unix_sock_rw_perms = "0770"
+END
+if [ -S ${serviceSockets.libvirtd} ] && [ -r /run/libvirtd.pid ]; then
+  kill "$(cat /run/libvirtd.pid)" 2>/dev/null || true
+  for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e /run/libvirtd.pid ] || break; sleep 0.5; done
+  rm -f ${serviceSockets.libvirtd}
+fi`;
 
 async function startService(
   step: { readonly service: ServiceName; readonly through: "systemd" | "direct" },
@@ -139,8 +161,8 @@ async function waitForSocket(service: ServiceName, signal: AbortSignal): Promise
 }
 
 /** Before a new login a fresh member of the group libvirt cannot open the socket yet, but root can. */
-async function ensureNetwork({ report, signal }: StepContext): Promise<void> {
-  if (process.getuid?.() !== 0 && (await isLibvirtClosedToUs())) {
+async function ensureNetwork({ asRoot }: { readonly asRoot: boolean }, { report, signal }: StepContext): Promise<void> {
+  if (asRoot) {
     const args = [...process.execArgv, process.argv[1] ?? "", "setup", "--only-network"];
     await runAsRoot(process.execPath, args, { signal });
     report.done('network "default" is active and starts by itself');
