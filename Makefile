@@ -9,10 +9,11 @@ help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 deps: ## Install the project's dependencies, with the pinned Node
-	@cmp -s package-lock.json $(INSTALLED) || { npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json $(INSTALLED); }
+	@cmp -s package-lock.json $(INSTALLED) || { echo "Installing the project's dependencies, which takes a minute ..."; \
+	  npm ci --loglevel=error --no-update-notifier --no-audit --no-fund --loglevel=error && cp package-lock.json $(INSTALLED); }
 
 dist/viv.mjs: package-lock.json $(SOURCES) | deps
-	npm run --silent build
+	@npm run --silent build
 
 build: dist/viv.mjs ## Bundle the command into dist/viv.mjs
 
