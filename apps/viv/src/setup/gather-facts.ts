@@ -42,6 +42,8 @@ export async function gatherFacts(options: {
     services: { libvirtd, virtlogd },
     network: libvirtd.answers ? await defaultNetworkState({ signal: options.signal }) : "unknown",
     kvmDevice: kvmDevice(),
+    socketAccess: socketAccess(),
+    hasDBus: existsSync("/run/dbus/system_bus_socket"),
     hasLockFolder: existsSync("/var/lock"),
     firewall: await firewallState(options.signal),
   };
@@ -133,6 +135,16 @@ export function socketAnswers(path: string): Promise<boolean> {
     });
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "EACCES"));
   });
+}
+
+/** With polkit the socket is open to all and libvirt asks afterwards; without, the group alone may open it. */
+function socketAccess(): HostFacts["socketAccess"] {
+  try {
+    return (statSync(serviceSockets.libvirtd).mode & 0o006) === 0 ? "group" : "polkit";
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "unknown";
+    throw error;
+  }
 }
 
 function kvmDevice(): HostFacts["kvmDevice"] {

@@ -18,6 +18,8 @@ const good: CheckedHost = {
     network: "active",
     kvmDevice: "absent",
     hasLockFolder: true,
+    socketAccess: "polkit",
+    hasDBus: true,
     firewall: { kind: "none" },
   },
   nodeVersion: "v24.21.0",

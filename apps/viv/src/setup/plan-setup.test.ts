@@ -17,6 +17,8 @@ const ready: HostFacts = {
   network: "active",
   kvmDevice: "open",
   hasLockFolder: true,
+  socketAccess: "polkit",
+  hasDBus: true,
   firewall: { kind: "none" },
 };
 
@@ -141,4 +143,23 @@ test("a KVM device that nobody opened is opened", () => {
 test("the folder for console locks is made before libvirtd starts", () => {
   const steps = kinds(planSetup({ ...ready, hasLockFolder: false, hasSystemd: false, services: down }));
   assert.ok(steps.indexOf("make-lock-folder") < steps.indexOf("start-service"));
+});
+
+test("where polkit cannot work, a user gets in by the socket's group, and libvirtd is started with that", () => {
+  const noBus: HostFacts = { ...user, hasDBus: false, hasSystemd: false, network: "unknown" };
+  assert.deepEqual(kinds(planSetup(noBus)), [
+    "already",
+    "let-group-use-libvirt",
+    "already",
+    "start-service",
+    "ensure-network",
+    "already",
+  ]);
+  assert.ok(!kinds(planSetup({ ...noBus, socketAccess: "group" })).includes("let-group-use-libvirt"));
+  assert.ok(!kinds(planSetup({ ...noBus, isRoot: true })).includes("let-group-use-libvirt"));
+});
+
+test("a network that this user may not ask about is looked after as root", () => {
+  const step = planSetup({ ...user, network: "unknown" }).find(({ kind }) => kind === "ensure-network");
+  assert.deepEqual(step, { kind: "ensure-network", asRoot: true });
 });

@@ -26,6 +26,11 @@ export interface HostFacts {
    * QEMU anew at every call: seconds each.
    */
   readonly kvmDevice: "absent" | "open" | "closed";
+  /**
+   * How libvirt decides who may use it: by asking polkit, which needs D-Bus, or by the socket's group. `unknown` while nothing serves the socket.
+   */
+  readonly socketAccess: "polkit" | "group" | "unknown";
+  readonly hasDBus: boolean;
   /** /var/lock, where libvirt locks serial consoles. Gone after each start of a container whose /run is empty. */
   readonly hasLockFolder: boolean;
   readonly firewall: { readonly kind: "ufw"; readonly allowsGuests: boolean } | { readonly kind: "none" };
@@ -42,10 +47,12 @@ export type SetupStep =
   | { readonly kind: "already"; readonly what: string }
   | { readonly kind: "install-packages"; readonly packages: readonly string[]; readonly refreshLists: boolean }
   | { readonly kind: "start-service"; readonly service: ServiceName; readonly through: "systemd" | "direct" }
-  | { readonly kind: "ensure-network" }
+  /** `asRoot` where this process may not ask libvirt itself. */
+  | { readonly kind: "ensure-network"; readonly asRoot: boolean }
   | { readonly kind: "join-groups"; readonly user: string; readonly groups: readonly string[] }
   | { readonly kind: "open-kvm-device" }
   | { readonly kind: "make-lock-folder" }
+  | { readonly kind: "let-group-use-libvirt" }
   | { readonly kind: "allow-guests-in-ufw" }
   /** Only the user can do this; nothing after it is planned. */
   | { readonly kind: "manual"; readonly why: string; readonly commands: readonly string[] }
@@ -57,13 +64,21 @@ export function planSetup(facts: HostFacts): readonly SetupStep[] {
   const steps: SetupStep[] = [packages];
   if (facts.kvmDevice === "closed") steps.push({ kind: "open-kvm-device" });
   if (!facts.hasLockFolder) steps.push({ kind: "make-lock-folder" });
+  // Without D-Bus polkit refuses everyone but root.
+  const isPolkitInVain = !facts.isRoot && !facts.hasDBus && facts.socketAccess !== "group";
+  if (isPolkitInVain) steps.push({ kind: "let-group-use-libvirt" });
   // A fresh install starts services by itself on some hosts, so what was found before it does not say what is needed after it:
   // starting what runs already is success.
-  for (const service of serviceNames) steps.push(planService(service, facts));
+  for (const service of serviceNames) {
+    const isStopped = isPolkitInVain && service === "libvirtd";
+    steps.push(
+      isStopped ? { kind: "start-service", service, through: startedThrough(facts) } : planService(service, facts),
+    );
+  }
   steps.push(
     facts.network === "active"
       ? { kind: "already", what: 'network "default" is active and starts by itself' }
-      : { kind: "ensure-network" },
+      : { kind: "ensure-network", asRoot: !facts.isRoot && facts.network === "unknown" },
   );
   if (facts.firewall.kind === "ufw") {
     steps.push(
@@ -94,10 +109,12 @@ export function needsRoot(step: SetupStep): boolean {
     case "join-groups":
     case "open-kvm-device":
     case "make-lock-folder":
+    case "let-group-use-libvirt":
     case "allow-guests-in-ufw":
       return true;
-    case "already":
     case "ensure-network":
+      return step.asRoot;
+    case "already":
     case "manual":
     case "new-login":
       return false;
@@ -138,9 +155,13 @@ function manualInstall(facts: HostFacts, command: string): SetupStep {
   };
 }
 
+function startedThrough(facts: HostFacts): "systemd" | "direct" {
+  return facts.hasSystemd ? "systemd" : "direct";
+}
+
 function planService(service: ServiceName, facts: HostFacts): SetupStep {
   const found = facts.services[service];
-  const through = facts.hasSystemd ? "systemd" : "direct";
+  const through = startedThrough(facts);
   if (found.answers && (found.enabled || !facts.hasSystemd)) return { kind: "already", what: `${service} answers` };
   return { kind: "start-service", service, through };
 }
