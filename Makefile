@@ -10,7 +10,7 @@ help: ## Show this list
 
 deps: ## Install the project's dependencies, with the pinned Node
 	@cmp -s package-lock.json $(INSTALLED) || { echo "Installing the project's dependencies, which takes a minute ..."; \
-	  npm ci --loglevel=error --no-update-notifier --no-audit --no-fund --loglevel=error && cp package-lock.json $(INSTALLED); }
+	  npm ci --no-update-notifier --no-audit --no-fund --loglevel=error && cp package-lock.json $(INSTALLED); }
 
 dist/viv.mjs: package-lock.json $(SOURCES) | deps
 	@npm run --silent build
