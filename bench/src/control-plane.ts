@@ -95,6 +95,8 @@ async function rawStart(libvirt: Libvirt, name: string, template: Template): Pro
   const took = performance.now() - from;
   await libvirt.domainDestroyFlags(domain);
   await libvirt.domainUndefineFlags(domain, { flags: DomainUndefineFlags.NVRAM });
+  await libvirt.storagePoolRefresh(pool);
+  volumes.push(await libvirt.storageVolLookupByName(pool, `${stem}.serial.log`));
   for (const volume of volumes) await libvirt.storageVolDelete(volume);
   return took;
 }

@@ -22,7 +22,10 @@ export async function serverFootprint(): Promise<unknown> {
   }
   await server.apply(await tinyBase());
   await server.apply(tinyVm("bench-idle"));
-  await server.kubectl(["wait", "--for=condition=Ready", "vm/bench-idle", "--timeout=120s"], { timeoutMs: 130_000 });
+  const ready = await server.kubectl(["wait", "--for=condition=Ready", "vm/bench-idle", "--timeout=120s"], {
+    timeoutMs: 130_000,
+  });
+  if (ready.code !== 0) throw new Error(`the VM did not come up: ${ready.stderr}`);
   await delay(15_000);
   const pid = server.pid ?? 0;
   const cpuBefore = await cpuSeconds(pid);
@@ -34,7 +37,10 @@ export async function serverFootprint(): Promise<unknown> {
     rssMiB: await rssMiB(pid),
     syncsIn10s: await countSyncs(pid),
   };
-  await server.kubectl(["delete", "vm", "bench-idle", "--wait"]);
+  const deleted = await server.kubectl(["delete", "vm", "bench-idle", "--wait", "--timeout=60s"], {
+    timeoutMs: 70_000,
+  });
+  if (deleted.code !== 0) throw new Error(`the VM did not go: ${deleted.stderr}`);
   return { coldStartMs: { firstWithCertificates: round(first), again: summarize(again) }, idle };
 }
 

@@ -136,14 +136,22 @@ async function rawQemu(guest: Guest): Promise<number> {
       ...["-display", "none", "-monitor", "none", "-serial", `file:${join(guest.scratch, `${guest.name}.log`)}`],
       ...["-drive", `file=${overlay},if=virtio,format=qcow2,cache=writeback,discard=unmap`],
       ...["-drive", `file=${seed},if=virtio,format=raw,readonly=on`],
-      ...["-nic", `user,model=virtio-net-pci,romfile=,hostfwd=tcp:127.0.0.1:${port}-:22`],
+      ...[
+        "-netdev",
+        `user,id=net0,hostfwd=tcp:127.0.0.1:${port}-:22`,
+        "-device",
+        "virtio-net-pci,netdev=net0,romfile=",
+      ],
       ...["-device", "virtio-rng-pci"],
     ],
     { stdio: "ignore" },
   );
   const exited = once(qemu, "exit");
   try {
-    await sshLogin("127.0.0.1", { key: guest.key, port });
+    const ended = exited.then(() => {
+      throw new Error("QEMU ended before the login");
+    });
+    await Promise.race([sshLogin("127.0.0.1", { key: guest.key, port }), ended]);
     return (performance.now() - from) / 1000;
   } finally {
     qemu.kill();
