@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "node:test";
+import { enterLibvirtGroup } from "./enter-libvirt-group.ts";
 import { findFiles, repositoryRoot } from "./repository.ts";
 import { runInNamespaces } from "./run-in-namespaces.ts";
 import specReporter from "./spec-reporter.ts";
@@ -44,6 +45,7 @@ if (chosen.length === 0) {
   console.error(`Cannot run tests "${which}": expected unit, e2e or all`);
   process.exit(2);
 }
+enterLibvirtGroup();
 const tally = new TestTally();
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());

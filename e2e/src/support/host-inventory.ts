@@ -30,9 +30,17 @@ export async function inventory(): Promise<Inventory> {
   const [domains, running, files] = await Promise.all([
     names("list", "--all", "--name"),
     names("list", "--state-running", "--name"),
-    readdir(poolDirectory).catch(() => []),
+    readdir(poolDirectory).catch(filesByLibvirt),
   ]);
   return { domains, running, files: files.filter((file) => !file.startsWith("image-")).sort() };
+}
+
+/** The pool's folder is root's; other users learn from libvirt what is in it. */
+async function filesByLibvirt(error: NodeJS.ErrnoException): Promise<readonly string[]> {
+  if (error.code === "ENOENT") return [];
+  if (error.code !== "EACCES") throw error;
+  await virsh("pool-refresh", "vivarium");
+  return (await names("vol-list", "vivarium")).flatMap((line) => line.split(/\s+/)[0] ?? []);
 }
 
 /** MAC addresses that hold a DHCP lease in network `default`. */
