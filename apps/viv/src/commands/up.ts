@@ -89,15 +89,16 @@ async function prove(
 async function prepareHost(signal: AbortSignal): Promise<"ready" | "done-elsewhere"> {
   const { newLoginFor } = await runSetup(setupReport(tell), { signal });
   if (newLoginFor.length === 0 || !(await isLibvirtClosedToUs())) return "ready";
-  tell(newLoginNote(newLoginFor));
   if (findProgram("sg") === undefined || process.env["VIV_IN_SG"] !== undefined) {
     throw new CliUserError("This session may not use libvirt yet.", {
-      fix: ["Log out and in again, then run the command again."],
+      fix: [newLoginNote(newLoginFor)],
       exit: "manual",
     });
   }
-  tell("Going on with `sg libvirt` in this session.");
-  const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+  setupReport(tell).note(
+    `a new login has the groups ${newLoginFor.join(" and ")}; this one goes on with \`sg libvirt\``,
+  );
+  const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1), "--skip-setup"]
     .map((word) => quoted(word))
     .join(" ");
   const child = spawnSync("sg", ["libvirt", "-c", command], {
