@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { FileVersion } from "./copy-source-file.ts";
 import { moveDurably, writeFileDurably } from "./durable-file.ts";
 import type { CachedImage } from "./image-source.ts";
+import { removeTree } from "./root-rights.ts";
 
 const maxPartialAgeMs = 7 * 24 * 3600 * 1000;
 
@@ -36,7 +37,7 @@ export class BlobStore {
 
   /** Makes the folders, and removes what an earlier process left half done. */
   async prepare(): Promise<void> {
-    await rm(join(this.#directory, "work"), { recursive: true, force: true });
+    await removeTree(join(this.#directory, "work"));
     for (const folder of ["blobs/sha256", "sources", "partial", "work"]) {
       await mkdir(join(this.#directory, folder), { recursive: true });
     }

@@ -20,6 +20,7 @@ import type { HostTool } from "./host-tools.ts";
 import { ImageError } from "./image-source.ts";
 import type { ImageProgress } from "./image-source.ts";
 import type { ProgressListener } from "./progress-meter.ts";
+import { requireRootRights, runWithRootRights } from "./root-rights.ts";
 import { CommandError, runCommand } from "./run-command.ts";
 
 const debootstrapTools: readonly HostTool[] = [
@@ -51,7 +52,7 @@ export interface BuildContext {
 /** Resolves with the path of a qcow2 file in the work directory. */
 export async function buildDebianImage(recipe: DebianRecipe, context: BuildContext): Promise<string> {
   const { signal, workDirectory } = context;
-  await requireHost();
+  await requireHost(signal);
   await requireSpace("build a Debian image", buildBytes, context.space);
   const root = join(workDirectory, "root");
   const disk = join(workDirectory, "disk.qcow2");
@@ -79,7 +80,7 @@ export async function buildDebianImage(recipe: DebianRecipe, context: BuildConte
         commandLine: guestCommandLine,
         seed: recipe.key,
       },
-      { signal },
+      { signal, run: runWithRootRights },
     );
     return disk;
   } catch (cause) {
@@ -89,17 +90,12 @@ export async function buildDebianImage(recipe: DebianRecipe, context: BuildConte
   }
 }
 
-async function requireHost(): Promise<void> {
+async function requireHost(signal: AbortSignal): Promise<void> {
   if (process.arch !== "x64") {
     throw new ImageError("Unsupported", `Cannot build a Debian image: this host is ${process.arch}, expected x64`);
   }
-  if (process.getuid?.() !== 0) {
-    throw new ImageError(
-      "Unsupported",
-      "Cannot build a Debian image: not running as root, which mmdebstrap's chroot needs",
-    );
-  }
   await requireTools("build a Debian image", debootstrapTools);
+  await requireRootRights("build a Debian image", { signal });
 }
 
 async function bootstrap(
@@ -138,7 +134,7 @@ async function bootstrap(
     options.root,
     ...options.aptSources,
   ];
-  await runCommand("setpriv", args, {
+  await runWithRootRights("setpriv", args, {
     signal: options.signal,
     env: { ...(await aptProxies(options.signal)), TMPDIR: temporary, DEBIAN_FRONTEND: "noninteractive" },
     onLine: (line) => {

@@ -7,7 +7,7 @@ import { enabledUnits, guestFiles, maskedUnits } from "./guest-system.ts";
 import type { GuestFile } from "./guest-system.ts";
 import { makeInitramfs, rootDiskModules } from "./initramfs.ts";
 import { findKernelModules } from "./kernel-modules.ts";
-import { runCommand } from "./run-command.ts";
+import { runWithRootRights } from "./root-rights.ts";
 
 export async function finishRootTree(
   root: string,
@@ -24,8 +24,10 @@ export async function finishRootTree(
   // dbus reads the same identity as systemd.
   await symlink("/etc/machine-id", join(root, "var/lib/dbus/machine-id"));
 
-  await runCommand("chroot", [root, "systemctl", "--quiet", "enable", ...enabledUnits], { signal: options.signal });
-  await runCommand("chroot", [root, "systemctl", "--quiet", "mask", ...maskedUnits], { signal: options.signal });
+  await runWithRootRights("chroot", [root, "systemctl", "--quiet", "enable", ...enabledUnits], {
+    signal: options.signal,
+  });
+  await runWithRootRights("chroot", [root, "systemctl", "--quiet", "mask", ...maskedUnits], { signal: options.signal });
   // Marks the image as up to date, so that systemd does not rebuild its databases at the first boot.
   for (const path of ["etc/.updated", "var/.updated"]) await writeFile(join(root, path), "");
 

@@ -1,6 +1,6 @@
 // The cache of images. `ensure` is: fetch → verify → import → store, shared by all who want the same source.
 
-import { mkdir, rm, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { BlobStore } from "./blob-store.ts";
@@ -26,6 +26,7 @@ import type {
   ImageSource,
   UrlSource,
 } from "./image-source.ts";
+import { removeTree } from "./root-rights.ts";
 import { ProgressMeter } from "./progress-meter.ts";
 import { SharedFlights } from "./shared-flights.ts";
 import type { FlightOptions } from "./shared-flights.ts";
@@ -140,7 +141,7 @@ class FileImageCache implements ImageCache {
   async #fetchAndStore(key: string, source: ImageSource, work: Work): Promise<CachedImage> {
     const workDirectory = this.#blobs.workDirectory(key);
     try {
-      await rm(workDirectory, { recursive: true, force: true });
+      await removeTree(workDirectory);
       await mkdir(workDirectory, { recursive: true });
       const fetched = await this.#fetch(key, source, { ...work, workDirectory });
       return await this.#import(key, source, { ...work, workDirectory, fetched });
@@ -148,7 +149,7 @@ class FileImageCache implements ImageCache {
       work.signal.throwIfAborted();
       throw asImageError(`fetch ${describe(source)}`, error);
     } finally {
-      await rm(workDirectory, { recursive: true, force: true });
+      await removeTree(workDirectory);
     }
   }
 

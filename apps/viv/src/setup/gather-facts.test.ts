@@ -18,7 +18,7 @@ test("UFW lets guests in only when both DHCP and DNS are allowed on virbr0", () 
 const essential: readonly string[] = ["apt", "util-linux"];
 
 test("what a local image build needs is among the packages that set-up installs", () => {
-  const installed = new Set([...packagesFor("apt"), ...essential]);
+  const installed = new Set([...packagesFor("apt", { isRoot: true }), ...essential]);
   assert.deepEqual(
     debootstrapHostPackages.filter((name) => !installed.has(name)),
     [],

@@ -24,7 +24,9 @@ export async function gatherFacts(options: {
   const packageManager = findPackageManager();
   const hasSystemd = existsSync("/run/systemd/system");
   const [missingPackages, libvirtd, virtlogd] = await Promise.all([
-    packageManager === undefined ? [] : missing(packageManager, options.signal),
+    packageManager === undefined
+      ? []
+      : missing(packageManager, { isRoot: isRoot && options.user === undefined, signal: options.signal }),
     serviceState("libvirtd", hasSystemd),
     serviceState("virtlogd", hasSystemd),
   ]);
@@ -41,6 +43,7 @@ export async function gatherFacts(options: {
     hasSystemd,
     services: { libvirtd, virtlogd },
     network: libvirtd.answers ? await defaultNetworkState({ signal: options.signal }) : "unknown",
+    hasSubordinateIds: hasSubordinateIds(user),
     kvmDevice: kvmDevice(),
     socketAccess: socketAccess(),
     hasDBus: existsSync("/run/dbus/system_bus_socket"),
@@ -67,8 +70,11 @@ function findPackageManager(): PackageManager | undefined {
   return undefined;
 }
 
-async function missing(manager: PackageManager, signal: AbortSignal): Promise<readonly string[]> {
-  const wanted = packagesFor(manager);
+async function missing(
+  manager: PackageManager,
+  { isRoot, signal }: { readonly isRoot: boolean; readonly signal: AbortSignal },
+): Promise<readonly string[]> {
+  const wanted = packagesFor(manager, { isRoot });
   const installed = await installedPackages(manager, { wanted, signal });
   return wanted.filter((name) => !installed.has(name));
 }
@@ -135,6 +141,16 @@ export function socketAnswers(path: string): Promise<boolean> {
     });
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "EACCES"));
   });
+}
+
+function hasSubordinateIds(user: string): boolean {
+  return ["/etc/subuid", "/etc/subgid"].every(
+    (path) =>
+      existsSync(path) &&
+      readFileSync(path, "utf8")
+        .split("\n")
+        .some((line) => line.startsWith(`${user}:`)),
+  );
 }
 
 /** With polkit the socket is open to all and libvirt asks afterwards; without, the group alone may open it. */

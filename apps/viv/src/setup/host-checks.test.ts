@@ -18,6 +18,7 @@ const good: CheckedHost = {
     network: "active",
     kvmDevice: "absent",
     hasLockFolder: true,
+    hasSubordinateIds: true,
     socketAccess: "polkit",
     hasDBus: true,
     firewall: { kind: "none" },

@@ -50,7 +50,14 @@ export const pacmanPackages: readonly PackageGroup[] = [
 
 export type PackageManager = "apt" | "dnf" | "pacman";
 
-export function packagesFor(manager: PackageManager): readonly string[] {
+/** What a server that is not root needs besides: it builds images in a user namespace. */
+const rootlessPackages: Readonly<Record<PackageManager, readonly string[]>> = {
+  apt: ["uidmap"],
+  dnf: ["shadow-utils"],
+  pacman: ["shadow"],
+};
+
+export function packagesFor(manager: PackageManager, options: { readonly isRoot: boolean }): readonly string[] {
   const groups = { apt: aptPackages, dnf: dnfPackages, pacman: pacmanPackages }[manager];
-  return groups.flatMap((group) => group.packages);
+  return [...groups.flatMap((group) => group.packages), ...(options.isRoot ? [] : rootlessPackages[manager])];
 }

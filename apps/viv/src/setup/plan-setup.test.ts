@@ -17,6 +17,7 @@ const ready: HostFacts = {
   network: "active",
   kvmDevice: "open",
   hasLockFolder: true,
+  hasSubordinateIds: true,
   socketAccess: "polkit",
   hasDBus: true,
   firewall: { kind: "none" },
@@ -162,4 +163,9 @@ test("where polkit cannot work, a user gets in by the socket's group, and libvir
 test("a network that this user may not ask about is looked after as root", () => {
   const step = planSetup({ ...user, network: "unknown" }).find(({ kind }) => kind === "ensure-network");
   assert.deepEqual(step, { kind: "ensure-network", asRoot: true });
+});
+
+test("a user without subordinate ids is given some, root needs none", () => {
+  assert.ok(kinds(planSetup({ ...user, hasSubordinateIds: false })).includes("give-subordinate-ids"));
+  assert.ok(!kinds(planSetup({ ...ready, hasSubordinateIds: false })).includes("give-subordinate-ids"));
 });

@@ -17,6 +17,8 @@ export interface HostFacts {
   readonly effectiveGroups: readonly string[];
   /** Groups of which the user is a member by /etc/group; a new login has them. */
   readonly memberOf: readonly string[];
+  /** Ids that this user may give to users of a namespace; image builds without root need them. */
+  readonly hasSubordinateIds: boolean;
   readonly hasSystemd: boolean;
   readonly services: Readonly<Record<ServiceName, { readonly answers: boolean; readonly enabled: boolean }>>;
   /** `unknown` when libvirt cannot be asked yet. */
@@ -49,6 +51,7 @@ export type SetupStep =
   | { readonly kind: "start-service"; readonly service: ServiceName; readonly through: "systemd" | "direct" }
   /** `asRoot` where this process may not ask libvirt itself. */
   | { readonly kind: "ensure-network"; readonly asRoot: boolean }
+  | { readonly kind: "give-subordinate-ids"; readonly user: string }
   | { readonly kind: "join-groups"; readonly user: string; readonly groups: readonly string[] }
   | { readonly kind: "open-kvm-device" }
   | { readonly kind: "make-lock-folder" }
@@ -107,6 +110,7 @@ export function needsRoot(step: SetupStep): boolean {
     case "install-packages":
     case "start-service":
     case "join-groups":
+    case "give-subordinate-ids":
     case "open-kvm-device":
     case "make-lock-folder":
     case "let-group-use-libvirt":
@@ -172,6 +176,7 @@ function planGroups(facts: HostFacts): readonly SetupStep[] {
   const steps: SetupStep[] = [];
   if (missing.length > 0) steps.push({ kind: "join-groups", user: facts.user, groups: missing });
   else steps.push({ kind: "already", what: `user "${facts.user}" is in the groups ${neededGroups.join(" and ")}` });
+  if (!facts.hasSubordinateIds) steps.push({ kind: "give-subordinate-ids", user: facts.user });
   if (notEffective.length > 0) steps.push({ kind: "new-login", groups: notEffective });
   return steps;
 }

@@ -67,6 +67,10 @@ async function runStep(step: Exclude<SetupStep, { kind: "new-login" }>, context:
       await runAsRoot("ln", ["-sfn", "/run/lock", "/var/lock"], { signal });
       report.done("/var/lock made, where libvirt locks serial consoles");
       return;
+    case "give-subordinate-ids":
+      await runAsRoot("sh", ["-c", subordinateIdsScript, "sh", step.user], { signal });
+      report.done(`user "${step.user}" given subordinate ids, for image builds without root`);
+      return;
     case "let-group-use-libvirt":
       await runAsRoot("sh", ["-c", groupAccessScript], { signal });
       report.done(
@@ -111,6 +115,15 @@ async function installWithApt(
   }
   await runAsRoot("apt-get", install, { signal, env });
 }
+
+/** The next range that nobody has, as useradd would choose it. */
+const subordinateIdsScript = `set -eu
+for kind in u g; do
+  touch /etc/sub\${kind}id
+  grep -q "^$1:" /etc/sub\${kind}id && continue
+  first=$(awk -F: 'BEGIN { next_id = 100000 } $2 + $3 > next_id { next_id = $2 + $3 } END { print next_id }' /etc/sub\${kind}id)
+  usermod --add-sub\${kind}ids "$first-$((first + 65535))" "$1"
+done`;
 
 /** Says it to libvirtd, and ends the one that runs: guests live on without it. */
 const groupAccessScript = `set -eu
