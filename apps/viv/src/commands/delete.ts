@@ -116,6 +116,7 @@ async function waitUntilGone(
       timeoutMs: options.timeout,
       signal: options.signal,
       onChange: (object) => {
+        options.board.remove("server");
         const stage = object?.kind === VirtualMachine.kind ? stageOf(object as VirtualMachine) : "deleting";
         if (object !== undefined) options.board.set(label, stage);
       },

@@ -111,7 +111,10 @@ async function fulfilOne(
       until: (vm) => vm === undefined || wish.isFulfilled(vm),
       timeoutMs: options.timeout,
       signal,
-      onChange: (vm) => board.set(label, stageOf(vm)),
+      onChange: (vm) => {
+        board.remove("server");
+        board.set(label, stageOf(vm));
+      },
       onTrouble: (error) => board.set("server", error.message),
     },
   );

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PlainBoard } from "./board.ts";
+import { LiveBoard, PlainBoard } from "./board.ts";
+import { print } from "./print.ts";
 
 function recorder(): { board: PlainBoard; lines: string[]; pass: (ms: number) => void } {
   const lines: string[] = [];
@@ -34,5 +35,30 @@ test("progress of one thing is held back, what is important is not", () => {
   assert.deepEqual(
     lines.map((line) => line.slice(9)),
     ["image/a: 1%", "image/a: Converting", "vm/a: Pending", "image/a: 50%"],
+  );
+});
+
+test("a result that is printed while lines are live stays above them", (t) => {
+  const written: string[] = [];
+  const write = (chunk: string): boolean => written.push(chunk) > 0;
+  const terminal = { isTTY: true, columns: 80, write } as unknown as NodeJS.WriteStream;
+  t.mock.method(process.stdout, "write", write);
+  {
+    using board = new LiveBoard(terminal);
+    board.set("vm/a", "Stopping");
+    print("vm/b: stopped");
+    print("vm/c: stopped");
+  }
+  // oxlint-disable no-control-regex -- terminal control sequences begin with ESC
+  // What a terminal would show: each "up and erase" takes away the lines drawn before it.
+  const shown: string[] = [];
+  for (const chunk of written) {
+    const up = /^\u001B\[(\d+)A\u001B\[J$/.exec(chunk)?.[1];
+    if (up === undefined) shown.push(chunk);
+    else shown.splice(shown.length - Number(up));
+  }
+  assert.deepEqual(
+    shown.filter((chunk) => chunk.endsWith("\n")),
+    ["vm/b: stopped\n", "vm/c: stopped\n"],
   );
 });

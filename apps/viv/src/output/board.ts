@@ -1,6 +1,7 @@
 // What is going on, a line per thing: redrawn in place on a terminal; elsewhere a time-stamped line when something changed, at most so
 // often per thing that a log of a long download stays readable.
 
+import { keepBelow } from "./print.ts";
 import { isAnimated, styled } from "./style.ts";
 
 export interface Board extends Disposable {
@@ -19,7 +20,7 @@ export function openBoard(stream: NodeJS.WriteStream = process.stderr): Board {
   return isAnimated(stream) ? new LiveBoard(stream) : new PlainBoard((line) => stream.write(`${line}\n`));
 }
 
-class LiveBoard implements Board {
+export class LiveBoard implements Board {
   readonly #stream: NodeJS.WriteStream;
   readonly #lines = new Map<string, string>();
   readonly #startedAt = Date.now();
@@ -32,6 +33,7 @@ class LiveBoard implements Board {
     this.#timer = setInterval(() => this.#draw(), redrawMs);
     this.#timer.unref();
     stream.write("\u001B[?25l");
+    keepBelow({ hide: () => this.#clear(), show: () => this.#draw() });
   }
 
   set(key: string, text: string): void {
@@ -50,6 +52,7 @@ class LiveBoard implements Board {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+    keepBelow(undefined);
     this.#clear();
     this.#stream.write("\u001B[?25h");
   }

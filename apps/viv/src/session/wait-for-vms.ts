@@ -68,6 +68,7 @@ async function waitForOne(
       timeoutMs: options.timeoutMs,
       signal: options.signal,
       onChange: (vm) => {
+        board.remove("server");
         const reason = vm === undefined ? "" : `${vm.status?.phase ?? ""} ${readyCondition(vm)?.reason ?? ""}`;
         board.set(label, stageBesideImage(vm), { important: reason !== lastReason });
         lastReason = reason;
