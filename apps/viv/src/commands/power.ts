@@ -43,8 +43,9 @@ export function stopWish(isForced: boolean): () => Wish {
   return () => ({
     verb: "stop",
     patch: { spec: { powerState: isForced ? "Off" : "OffGraceful" } },
-    isFulfilled: (vm) => isCurrent(vm) && vm.status?.phase === "Stopped",
-    outcome: stopOutcome,
+    // Of a VM that waits for its image, say, nothing was made yet; as it shall be off, nothing will run.
+    isFulfilled: (vm) => isCurrent(vm) && (vm.status?.phase === "Stopped" || vm.status?.id === undefined),
+    outcome: (vm) => (vm.status?.id === undefined ? "not made yet; it will not be started" : stopOutcome(vm)),
   });
 }
 
@@ -144,7 +145,7 @@ async function fulfilOne(
 
 function isCurrent(vm: VirtualMachine): boolean {
   const seen = vm.status?.observedGeneration ?? readyCondition(vm)?.observedGeneration;
-  return seen === undefined || seen === vm.metadata.generation;
+  return vm.status !== undefined && (seen === undefined || seen === vm.metadata.generation);
 }
 
 function stopOutcome(vm: VirtualMachine): string {
