@@ -51,7 +51,8 @@ export class VolumePool {
       ({ libvirt, pool }) => libvirt.storagePoolListAllVolumes(pool, options),
       options,
     );
-    return volumes.map((volume) => volume.name);
+    // libvirt gives them in no order; what is told twice shall be the same twice.
+    return volumes.map((volume) => volume.name).toSorted();
   }
 
   /** The volume as libvirt last saw it, with the file's present length; undefined when there is none. */
