@@ -223,17 +223,18 @@ async function sshLogin(
   }
 }
 
-async function hasBanner(host: string, port: number): Promise<boolean> {
+/** A forwarded port accepts before the guest does, so the greeting counts and not the connection; sshd takes a second for it here. */
+function hasBanner(host: string, port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({ host, port });
-  socket.setTimeout(500, () => socket.destroy(new Error("late")));
-  try {
-    const [chunk] = (await once(socket, "data")) as [Buffer];
-    return chunk.toString("latin1").startsWith("SSH");
-  } catch {
-    return false;
-  } finally {
+  socket.setTimeout(2000, () => socket.destroy());
+  socket.on("error", () => resolve(false));
+  socket.on("close", () => resolve(false));
+  socket.on("data", (chunk) => {
+    resolve(chunk.toString("latin1").startsWith("SSH"));
     socket.destroy();
-  }
+  });
+  return promise;
 }
 
 /** The same packages as a plain bootstrap leaves them: Debian's own initramfs, units and cloud-init configuration. */
