@@ -51,8 +51,6 @@ export interface VmRecord {
   readonly bootRetry?: "wanted" | "done";
 }
 
-export const emptyRecord: VmRecord = { stops: 0 };
-
 /** Before anything is made or changed: where, and as what. */
 export function recordPlacement(
   record: VmRecord,
