@@ -40,7 +40,7 @@ e2e: build ## Run the end-to-end tests alone
 	./viv setup
 	npm run --silent e2e
 
-bench: build ## Measure, and write docs/performance.md's numbers
+bench: build ## Measure; prints the JSON behind docs/performance.md
 	npm run --silent bench
 
 clean: ## Remove what was built and installed here; VMs and state stay
