@@ -159,9 +159,12 @@ export function run(program: string, args: readonly string[], options: CommandOp
       },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === "number" ? error.code : 255;
-        resolve({ code, stdout, stderr });
+        // A program that could not even be started has a system error's name for a code.
+        resolve({ code, stdout, stderr: typeof error?.code === "string" ? error.message : stderr });
       },
     );
-    child.stdin?.end(options.input ?? "");
+    // A program may end without having read all; its exit code says whether that was right.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(options.input);
   });
 }
