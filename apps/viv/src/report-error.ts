@@ -4,6 +4,7 @@ import { StatusError } from "@vivarium/api";
 import { ConnectionError, KubeconfigError } from "@vivarium/client";
 import { CliUserError } from "./cli-error.ts";
 import { exitCodes, type ExitName } from "./exit-codes.ts";
+import { asTyped } from "./output/as-typed.ts";
 import { styled } from "./output/style.ts";
 import { DetachedError } from "./session/interrupt.ts";
 
@@ -87,7 +88,7 @@ export function fail(error: unknown): void {
     `${styled(report.exit === "detached" ? "yellow" : "red", report.exit === "detached" ? "viv:" : "error:")} ${report.message}`,
   ];
   for (const line of report.fix)
-    lines.push(`  ${styled("cyan", report.exit === "detached" ? "follow:" : "fix:")} ${line}`);
+    lines.push(`  ${styled("cyan", report.exit === "detached" ? "follow:" : "fix:")} ${asTyped(line)}`);
   if (report.stack !== undefined && process.env["VIV_DEBUG"] !== undefined) lines.push(report.stack);
   process.stderr.write(`${lines.join("\n")}\n`);
   process.exitCode = exitCodes[report.exit].code;

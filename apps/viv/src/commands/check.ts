@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import type { Provider } from "@vivarium/api";
 import { exitCodes } from "../exit-codes.ts";
 import type { GlobalOptions } from "../global-options.ts";
+import { asTyped } from "../output/as-typed.ts";
 import { print } from "../output/print.ts";
 import { showValue } from "../output/show-objects.ts";
 import { styled } from "../output/style.ts";
@@ -35,7 +36,7 @@ export async function check(options: GlobalOptions & { readonly output?: "json" 
 function showFinding({ name, state, found, fix }: Finding): void {
   const colour = { ok: "green", warning: "yellow", missing: "red" } as const;
   print(`${styled(colour[state], state.padEnd(8), process.stdout)} ${name}: ${found}`);
-  if (fix !== undefined) print(`           fix: ${fix}`);
+  if (fix !== undefined) print(`           fix: ${asTyped(fix)}`);
 }
 
 /** Of the nearest folder that exists. */

@@ -8,6 +8,7 @@ import type { VirtualMachine } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
 import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
+import { asTyped } from "../output/as-typed.ts";
 import { openBoard } from "../output/board.ts";
 import { print, tell } from "../output/print.ts";
 import { loadManifests } from "../resources/load-manifests.ts";
@@ -54,6 +55,7 @@ export async function up(options: UpOptions): Promise<void> {
   if (options.wait === false || keys.length === 0) return;
   const vms = await waitForVms(session, keys, { timeoutMs: options.timeout, signal });
   for (const vm of vms) await prove(session, vm, { ...options, signal });
+  if (options.kubeconfig === undefined) print(`kubectl: export KUBECONFIG=${stateDir.kubeconfig}`);
   tell(`All of ${file} is up, after ${formatDuration(Date.now() - startedAt)}.`);
 }
 
@@ -78,7 +80,7 @@ async function prove(
     print(`${name}: ${ip}`);
     print(`  $ uname -a\n  ${proof.uname}`);
     print(`  $ cloud-init status\n  ${proof.cloudInit}`);
-    print(`  log in: viv ssh ${name}   or   ssh ${identity}${user}@${ip}`);
+    print(`  log in: ${asTyped(`viv ssh ${name}`)}   or   ssh ${identity}${user}@${ip}`);
   } catch (error) {
     if (options.signal.reason instanceof DetachedError) throw detachedError(`VM "${name}"`, [`viv ssh ${name}`]);
     throw error;
