@@ -4,6 +4,8 @@
 import type { ApiHandler, ApiRequest } from "@vivarium/api";
 import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
+import { AdmissionChain } from "./admission/admission-chain.ts";
+import type { AdmissionPlugin } from "./admission/admission-plugin.ts";
 import type { CustomResourceDefinition } from "./custom-resource-definition.ts";
 import { findConnect } from "./dispatch-resource.ts";
 import { pathNotFound } from "./errors.ts";
@@ -19,6 +21,8 @@ export interface ApiServerOptions {
   /** All kinds, the core ones too. */
   readonly resources: readonly CustomResourceDefinition[];
   readonly subresources?: readonly Subresource[];
+  /** Asked about each write, in this order, after defaulting and validation. */
+  readonly admission?: readonly AdmissionPlugin[];
   readonly logger: Logger;
   readonly clock?: () => Date;
 }
@@ -44,6 +48,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     store,
     registry,
     namespaces,
+    admission: new AdmissionChain(options.admission ?? []),
     log,
     now,
     subresources: new SubresourceTable(options.subresources ?? []),

@@ -77,6 +77,17 @@ export async function findConnect(
   if (subresource.connect === undefined) throw methodNotAllowed();
   const named = { ...target, name: path.name };
   await assertExists(state, named);
+  const settle = await state.admission.admit({
+    operation: "CONNECT",
+    resource: target.resource,
+    subresource: subresource.name,
+    ...(target.namespace !== undefined && { namespace: target.namespace }),
+    name: path.name,
+    user: context.request.user,
+    isDryRun: false,
+    warnings: context.warnings,
+  });
+  settle?.("written");
   return { subresource, context: subresourceContext(state, context, named) };
 }
 

@@ -4,6 +4,14 @@
 //   request ─► router ─► dispatch ─► verb (src/verbs) ─► prepare: default, validate ─► store
 //                                      └─► output: JSON, Table, watch events ◄────────────┘
 
+export type {
+  AdmissionOperation,
+  AdmissionPlugin,
+  AdmissionRequest,
+  AdmissionSubject,
+  Settle,
+  WriteOutcome,
+} from "./admission/admission-plugin.ts";
 export { createApiServer, type ApiServer, type ApiServerOptions, type Connection } from "./create-api-server.ts";
 export type { CustomResourceDefinition } from "./custom-resource-definition.ts";
 export { listenHttps, type HttpsListener, type HttpsOptions } from "./https/listen-https.ts";

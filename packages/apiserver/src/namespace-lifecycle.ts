@@ -1,7 +1,7 @@
 // The life of namespaces: the first ones exist from the start, nothing is made in one that is missing or going, and a deleted one goes
 // after everything in it. The work is repeated from what is stored, so a restart goes on where it was.
 
-import { isStatus } from "@vivarium/api";
+import { isStatus, type UserInfo } from "@vivarium/api";
 import { CompactedError, type Store } from "@vivarium/store";
 import type { Logger } from "pino";
 import { forbidden, notFound } from "./errors.ts";
@@ -13,6 +13,12 @@ import { decodeStored, encodeStored, type ApiObject } from "./stored-object.ts";
 import { deleteObject } from "./verbs/delete.ts";
 
 const retryMs = 1000;
+
+/** As Kubernetes names its namespace controller. */
+const controllerUser: UserInfo = {
+  name: "system:serviceaccount:kube-system:namespace-controller",
+  groups: ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"],
+};
 
 export class NamespaceLifecycle {
   readonly #store: Store;
@@ -122,7 +128,8 @@ async function empty(state: ServerState, namespace: string): Promise<boolean> {
     const prefix = resource.keyPrefix(namespace);
     for (const item of (await state.store.list(prefix)).items) {
       const target = { resource, namespace, name: item.key.slice(prefix.length) };
-      await deleteObject(state, { target, options: { isDryRun: false }, now: state.now() }).catch((error: unknown) => {
+      const order = { target, options: { isDryRun: false }, now: state.now(), user: controllerUser, warnings: [] };
+      await deleteObject(state, order).catch((error: unknown) => {
         if (!isStatus(error, "NotFound")) throw error;
       });
     }

@@ -2,6 +2,7 @@
 
 import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
+import type { AdmissionChain } from "./admission/admission-chain.ts";
 import type { NamespaceLifecycle } from "./namespace-lifecycle.ts";
 import type { ResourceRegistry } from "./resource-registry.ts";
 import type { SubresourceTable } from "./subresources.ts";
@@ -11,6 +12,7 @@ export interface ServerState {
   readonly registry: ResourceRegistry;
   readonly subresources: SubresourceTable;
   readonly namespaces: NamespaceLifecycle;
+  readonly admission: AdmissionChain;
   readonly log: Logger;
   readonly now: () => Date;
   /** Aborted when the server closes; ends watches. */

@@ -3,6 +3,7 @@
 import { coreKinds, toCustomResourceDefinition, type ApiResponse, type ApiRequest } from "@vivarium/api";
 import { openMemoryStore, type Store } from "@vivarium/store";
 import { pino } from "pino";
+import type { AdmissionPlugin } from "../admission/admission-plugin.ts";
 import { createApiServer, type ApiServer } from "../create-api-server.ts";
 import type { Subresource } from "../subresources.ts";
 import { widgetDefinition } from "./widget.ts";
@@ -35,7 +36,12 @@ export interface TestServer {
 }
 
 export async function openTestServer(
-  options: { readonly store?: Store; readonly subresources?: readonly Subresource[]; readonly clock?: () => Date } = {},
+  options: {
+    readonly store?: Store;
+    readonly subresources?: readonly Subresource[];
+    readonly admission?: readonly AdmissionPlugin[];
+    readonly clock?: () => Date;
+  } = {},
 ): Promise<TestServer> {
   const store = options.store ?? openMemoryStore();
   const server = await createApiServer({
@@ -43,6 +49,7 @@ export async function openTestServer(
     resources: [...coreKinds.map((kind) => toCustomResourceDefinition(kind)), widgetDefinition],
     logger: pino({ level: "silent" }),
     ...(options.subresources !== undefined && { subresources: options.subresources }),
+    ...(options.admission !== undefined && { admission: options.admission }),
     ...(options.clock !== undefined && { clock: options.clock }),
   });
   const send: TestServer["send"] = (method, path, { body, headers = {}, signal } = {}) => {

@@ -1,6 +1,8 @@
 // POST to a collection.
 
 import type { ApiResponse } from "@vivarium/api";
+import { admitWrite } from "../admission/admit-write.ts";
+import type { AdmissionRequest } from "../admission/admission-plugin.ts";
 import { alreadyExists, methodNotAllowed } from "../errors.ts";
 import { decodeObject } from "../input/decode-object.ts";
 import { parseBody } from "../input/parse-body.ts";
@@ -8,6 +10,7 @@ import { isDryRun, type Target } from "../input/target.ts";
 import { respondObject } from "../output/respond.ts";
 import { prepareCreate } from "../prepare.ts";
 import type { RequestContext } from "../request-context.ts";
+import type { Resource } from "../resource.ts";
 import type { ServerState } from "../server-state.ts";
 import { decodeStored, encodeStored, type ApiObject } from "../stored-object.ts";
 
@@ -34,13 +37,44 @@ export async function createObject(
     const { name } = object.metadata;
     if (namespace !== undefined) await state.namespaces.assertAccepts(resource, { namespace, name });
     const key = resource.keyOf(namespace, name);
-    if (isDryRun(context.request.query)) {
-      if ((await state.store.get(key)) !== undefined) throw alreadyExists(resource, name);
-      return respondObject(context, resource, object, { status: 201 });
-    }
-    const result = await state.store.put(key, encodeStored(object, resource), { expected: 0 });
-    if (result.written)
-      return respondObject(context, resource, decodeStored(result.current, resource), { status: 201 });
+    const written = await admitWrite(state, admissionOf(context, target, object), {
+      write: () => writeNew(state, { key, object, resource, isDryRun: isDryRun(context.request.query) }),
+      isWritten: (result) => result !== undefined,
+    });
+    if (written !== undefined) return respondObject(context, resource, written, { status: 201 });
     if (!isGenerated || attempt >= maxNameAttempts) throw alreadyExists(resource, name);
   }
+}
+
+function admissionOf(context: RequestContext, { resource, namespace }: Target, object: ApiObject): AdmissionRequest {
+  return {
+    operation: "CREATE",
+    resource,
+    ...(namespace !== undefined && { namespace }),
+    name: object.metadata.name,
+    object,
+    user: context.request.user,
+    isDryRun: isDryRun(context.request.query),
+    warnings: context.warnings,
+  };
+}
+
+/** Undefined when the name is taken. */
+async function writeNew(
+  state: ServerState,
+  {
+    key,
+    object,
+    resource,
+    isDryRun,
+  }: {
+    readonly key: string;
+    readonly object: ApiObject;
+    readonly resource: Resource;
+    readonly isDryRun: boolean;
+  },
+): Promise<ApiObject | undefined> {
+  if (isDryRun) return (await state.store.get(key)) === undefined ? object : undefined;
+  const result = await state.store.put(key, encodeStored(object, resource), { expected: 0 });
+  return result.written ? decodeStored(result.current, resource) : undefined;
 }

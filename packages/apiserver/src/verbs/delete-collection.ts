@@ -22,13 +22,13 @@ export async function deleteCollection(
   const selected = page.items
     .map((item) => decodeStored(item, resource))
     .filter((object) => filter === undefined || filter.matches(object));
-  const deleted = await Promise.all(selected.map((object) => deleteSelected(object)));
+  const order = { options, now: context.now, user: context.request.user, warnings: context.warnings };
 
   async function deleteSelected(object: ApiObject): Promise<ApiObject[]> {
     const { name, namespace } = object.metadata;
     try {
       const named = { resource, name, ...(namespace !== undefined && { namespace }) };
-      return [(await deleteObject(state, { target: named, options, now: context.now })).object];
+      return [(await deleteObject(state, { target: named, ...order })).object];
     } catch (error) {
       // Somebody else was faster.
       if (isStatus(error, "NotFound")) return [];
@@ -36,6 +36,7 @@ export async function deleteCollection(
     }
   }
 
+  const deleted = await Promise.all(selected.map((object) => deleteSelected(object)));
   return respondJson(200, {
     kind: resource.listKind,
     apiVersion: resource.apiVersion,

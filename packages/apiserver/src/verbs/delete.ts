@@ -1,7 +1,8 @@
 // DELETE of one object. What finalizers hold is marked with a deletionTimestamp and goes with the last of them.
 
-import type { ApiResponse, Status } from "@vivarium/api";
+import type { ApiResponse, Status, UserInfo } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
+import { admitWrite } from "../admission/admit-write.ts";
 import { conflict, forbidden, modified, notFound } from "../errors.ts";
 import { parseDeleteOptions, type DeleteOptions } from "../input/delete-options.ts";
 import { keyOf, type NamedTarget } from "../input/target.ts";
@@ -24,7 +25,13 @@ export async function deleteOne(
 ): Promise<ApiResponse> {
   const { resource, name } = target;
   const options = parseDeleteOptions(context.request);
-  const { done, object } = await deleteObject(state, { target, options, now: context.now });
+  const { done, object } = await deleteObject(state, {
+    target,
+    options,
+    now: context.now,
+    user: context.request.user,
+    warnings: context.warnings,
+  });
   if (!done) return respondObject(context, resource, object);
   const { uid } = object.metadata;
   const status: Omit<Status, "code"> = {
@@ -37,9 +44,18 @@ export async function deleteOne(
   return respondJson(200, status);
 }
 
+interface DeletionOrder {
+  readonly target: NamedTarget;
+  readonly options: DeleteOptions;
+  readonly now: Date;
+  /** On whose behalf. */
+  readonly user: UserInfo;
+  readonly warnings: string[];
+}
+
 export async function deleteObject(
   state: ServerState,
-  { target, options, now }: { readonly target: NamedTarget; readonly options: DeleteOptions; readonly now: Date },
+  { target, options, now, user, warnings }: DeletionOrder,
 ): Promise<Deletion> {
   const { resource, name } = target;
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
@@ -49,7 +65,21 @@ export async function deleteObject(
     if (resource.strategy.isPermanent?.(object) === true)
       throw forbidden(resource, name, `this ${resource.singular} may not be deleted`);
     assertPreconditions(target, object, options);
-    const deletion = await deleteFound(state, { resource, found, object, options, now });
+    const deletion = await admitWrite(
+      state,
+      {
+        operation: "DELETE",
+        ...target,
+        oldObject: structuredClone(object),
+        user,
+        isDryRun: options.isDryRun,
+        warnings,
+      },
+      {
+        write: () => deleteFound(state, { resource, found, object, options, now }),
+        isWritten: (result) => result !== undefined,
+      },
+    );
     if (deletion !== undefined) return deletion;
   }
   throw modified(resource, name);

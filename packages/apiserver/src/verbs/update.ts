@@ -2,6 +2,7 @@
 
 import type { ApiResponse } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
+import { admitWrite } from "../admission/admit-write.ts";
 import { invalid, modified, notFound } from "../errors.ts";
 import { decodeObject } from "../input/decode-object.ts";
 import { parseBody } from "../input/parse-body.ts";
@@ -45,9 +46,22 @@ export async function updateObject(
     const version = wanted.metadata.resourceVersion ?? "";
     if (version !== "" && version !== old.metadata.resourceVersion) throw modified(resource, name);
     const next = prepareUpdate(target, wanted, old);
-    if (isUnchanged(next, old)) return respondStored(context, resource, found);
-    if (isDryRun(context.request.query)) return respondObject(context, resource, next);
-    const response = await write(state, context, { target, found, next });
+    const response = await admitWrite(
+      state,
+      {
+        operation: "UPDATE",
+        ...target,
+        object: next,
+        oldObject: old,
+        user: context.request.user,
+        isDryRun: isDryRun(context.request.query),
+        warnings: context.warnings,
+      },
+      {
+        write: () => write(state, context, { target, found, old, next }),
+        isWritten: (result) => result !== undefined,
+      },
+    );
     if (response !== undefined) return response;
     if (attempt >= maxAttempts) throw modified(resource, name);
     context.warnings.length = warnings;
@@ -58,9 +72,21 @@ export async function updateObject(
 async function write(
   state: ServerState,
   context: RequestContext,
-  { target, found, next }: { readonly target: NamedTarget; readonly found: KeyValue; readonly next: ApiObject },
+  {
+    target,
+    found,
+    old,
+    next,
+  }: {
+    readonly target: NamedTarget;
+    readonly found: KeyValue;
+    readonly old: ApiObject;
+    readonly next: ApiObject;
+  },
 ): Promise<ApiResponse | undefined> {
   const { resource } = target;
+  if (isUnchanged(next, old)) return respondStored(context, resource, found);
+  if (isDryRun(context.request.query)) return respondObject(context, resource, next);
   const condition = { expected: found.modRevision };
   if (next.metadata.deletionTimestamp !== undefined && !isHeld(resource, next)) {
     const result = await state.store.delete(found.key, condition);
