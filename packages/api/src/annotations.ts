@@ -3,5 +3,11 @@
 /** Holds a VirtualMachine until nothing of it is left on the hypervisor. */
 export const virtualMachineFinalizer = "virtualmachine.infra.virtrigaud.io/finalizer";
 
+/** Holds a StoragePool until the hypervisor's pool is removed, or let go of. */
+export const storagePoolFinalizer = "storagepool.vivarium.dev/finalizer";
+
+/** Holds a Volume until it is gone from its pool. */
+export const volumeFinalizer = "volume.vivarium.dev/finalizer";
+
 /** On a VirtualMachine; each new value (by custom the time, RFC 3339) asks for one restart. */
 export const restartAnnotation = "vivarium.dev/restart-requested-at";

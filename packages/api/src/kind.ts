@@ -60,6 +60,9 @@ export function defineKind<T extends KubeObject>(input: KindInput): KindDefiniti
 /** Group and version of the kinds that describe virtual machines. */
 export const infra = { group: "infra.virtrigaud.io", version: "v1beta1" } as const;
 
+/** Group and version of the kinds that the API above lacks. */
+export const vivarium = { group: "vivarium.dev", version: "v1alpha1" } as const;
+
 /** Group and version of the kinds that Kubernetes itself has. */
 export const core = { group: "", version: "v1" } as const;
 

@@ -6,13 +6,23 @@ import type { KindDefinition } from "./kind.ts";
 import { Namespace } from "./namespace.ts";
 import { Provider } from "./provider.ts";
 import { Secret } from "./secret.ts";
+import { StoragePool } from "./storage-pool.ts";
 import { VirtualMachine } from "./virtual-machine.ts";
 import { VMClass } from "./vm-class.ts";
 import { VMImage } from "./vm-image.ts";
 import { VMNetworkAttachment } from "./vm-network-attachment.ts";
+import { Volume } from "./volume.ts";
 
 /** The kinds that Vivarium is about; installed as CustomResourceDefinitions. */
-export const kinds: readonly KindDefinition[] = [Provider, VirtualMachine, VMClass, VMImage, VMNetworkAttachment];
+export const kinds: readonly KindDefinition[] = [
+  Provider,
+  VirtualMachine,
+  VMClass,
+  VMImage,
+  VMNetworkAttachment,
+  StoragePool,
+  Volume,
+];
 
 /** The kinds of Kubernetes' own that Vivarium needs; a real cluster has them already. */
 export const coreKinds: readonly KindDefinition[] = [Namespace, Secret, ConfigMap, Event];

@@ -69,6 +69,12 @@ const refused: readonly (readonly [string, string, unknown, RegExp])[] = [
   ["an endpoint of no known scheme", "Provider", { type: "libvirt", endpoint: "libvirt" }, /^spec\.endpoint/],
   ["a provider of no known type", "Provider", { type: "kvm", endpoint: "qemu:///system" }, /^spec\.type/],
   ["an image URL of no known scheme", "VMImage", { libvirt: { url: "scp://host/image" } }, /^spec\.libvirt\.url/],
+  ["a volume without pool", "Volume", { size: "1Gi" }, /required property 'poolRef'/],
+  ["a volume of no known format", "Volume", { poolRef: { name: "a" }, format: "vmdk" }, /^spec\.format/],
+  ["a volume from a URL of no known scheme", "Volume", { poolRef: { name: "a" }, source: { url: "ftp://a/b" } }, /url/],
+  ["a pool of no known type", "StoragePool", { create: { type: "floppy" } }, /^spec\.create\.type/],
+  ["a pool with a relative path", "StoragePool", { create: { type: "dir", path: "disks" } }, /^spec\.create\.path/],
+  ["a serial number that is too long", "VirtualMachine", { disks: [{ name: "a", serial: "x".repeat(21) }] }, /serial/],
   ["an attachment without network", "VMNetworkAttachment", { qos: {} }, /required property 'network'/],
 ];
 

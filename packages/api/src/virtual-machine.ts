@@ -10,7 +10,20 @@ import {
   objectRef,
   observedGeneration,
 } from "./common-fields.ts";
-import { boolean, choice, dateTime, duration, int32, int64, list, opaque, optional, string, struct } from "./fields.ts";
+import {
+  boolean,
+  choice,
+  dateTime,
+  duration,
+  int32,
+  int64,
+  list,
+  opaque,
+  optional,
+  quantity,
+  string,
+  struct,
+} from "./fields.ts";
 import { ageColumn, defineKind, infra } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
@@ -20,7 +33,57 @@ const diskTypes = ["thin", "thick", "eagerzeroedthick", "ssd", "hdd"] as const;
 
 const disk = struct("One disk.", {
   name: entryName("Name of the disk within this machine; the disk of this name in the image is the root disk."),
-  sizeGiB: int32("Size in GiB. A disk can grow, never shrink.", { minimum: 1, maximum: 65536 }),
+  sizeGiB: optional(
+    int32("Size in GiB. A disk can grow, never shrink. Needed unless `volumeRef` is there.", {
+      minimum: 1,
+      maximum: 65536,
+    }),
+  ),
+  volumeRef: optional(
+    localRef(
+      "A Volume to attach, instead of a disk of the machine's own. It outlives the machine and keeps its size itself.",
+    ),
+  ),
+  bus: optional(
+    choice("How the guest sees it: `virtio` as vdb, vdc, …; `scsi` as sdb, sdc, … on a virtio-scsi controller.", [
+      "virtio",
+      "scsi",
+    ]),
+  ),
+  cache: optional(
+    choice("How the host caches it. `writeback` when absent; `unsafe` loses data with the host.", [
+      "none",
+      "writeback",
+      "writethrough",
+      "directsync",
+      "unsafe",
+    ]),
+  ),
+  discard: optional(
+    choice("Whether space that the guest frees is given back to the pool. `unmap` when absent.", ["unmap", "ignore"]),
+  ),
+  serial: optional(
+    string(
+      "Serial number that the guest sees, as in /dev/disk/by-id/virtio-SERIAL; from the disk's name when absent.",
+      {
+        pattern: "^[A-Za-z0-9_.+-]{1,20}$",
+      },
+    ),
+  ),
+  readOnly: optional(boolean("Whether the guest may only read it.")),
+  limits: optional(
+    struct(
+      "Most work per second, changed while the machine runs. Without a limit where absent; `total…` excludes the two of its kind.",
+      {
+        totalIops: optional(int64("Reads and writes together.", { minimum: 1 })),
+        readIops: optional(int64("Reads.", { minimum: 1 })),
+        writeIops: optional(int64("Writes.", { minimum: 1 })),
+        totalBytes: optional(quantity("Bytes read and written together.")),
+        readBytes: optional(quantity("Bytes read.")),
+        writeBytes: optional(quantity("Bytes written.")),
+      },
+    ),
+  ),
   type: optional(
     choice("How space is set aside: `thin` as it is written, `thick` at once.", diskTypes, { default: "thin" }),
   ),
@@ -231,11 +294,26 @@ const status = struct("What was seen of the machine.", {
       }),
     ),
   ),
+  disks: optional(
+    list(
+      "Disks that the machine has now, in the guest's order.",
+      struct("One disk.", {
+        name: string("Name of the disk, as in the spec."),
+        target: string("Name that the guest is likely to give it, such as vdb."),
+        volume: optional(string("Name of the Volume, where it is one.")),
+        sizeBytes: optional(int64("Size as the guest sees it, bytes.")),
+        state: choice("Whether the guest has it. `Detaching`: the guest was asked to let go of it and has not.", [
+          "Attached",
+          "Detaching",
+        ]),
+      }),
+    ),
+  ),
   provider: optional(opaque("What only this provider knows.")),
   observedGeneration: optional(observedGeneration()),
   conditions: optional(
     conditions(
-      "`Ready`, `Provisioning`, `Reconfiguring`, `ReconfigurePendingPowerCycle`: what holds, why, and what happens next.",
+      "`Ready`, `Provisioning`, `Reconfiguring`, `ReconfigurePendingPowerCycle`, `DisksAttached`: what holds, why, and what happens next.",
     ),
   ),
 });

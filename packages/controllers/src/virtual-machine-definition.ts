@@ -190,8 +190,13 @@ function disksOf(
   }
   const root = declared.find((disk) => disk.name === rootName);
   const defaultSize = vmClass?.spec.diskDefaults?.size;
+  for (const { name, sizeGiB, volumeRef } of declared) {
+    if (volumeRef !== undefined)
+      add("Unsupported", `spec.disks: disk "${name}" has a volumeRef, which is not supported`);
+    else if (sizeGiB === undefined) add("InvalidSpec", `spec.disks: disk "${name}" has no sizeGiB`);
+  }
   const rootSizeBytes =
-    root === undefined
+    root?.sizeGiB === undefined
       ? defaultSize === undefined
         ? undefined
         : quantityOf(defaultSize, `VMClass "${vmClass?.metadata.name ?? ""}" spec.diskDefaults.size`, add)
@@ -200,7 +205,7 @@ function disksOf(
     .filter((disk) => disk.name !== rootName)
     .map((disk) => ({
       name: disk.name,
-      sizeBytes: disk.sizeGiB * 1024 ** 3,
+      sizeBytes: (disk.sizeGiB ?? 0) * 1024 ** 3,
       preallocated: disk.type === "thick" || disk.type === "eagerzeroedthick",
     }));
   return { data, ...(rootSizeBytes === undefined ? {} : { rootSizeBytes }) };
