@@ -24,7 +24,15 @@ export type { DhcpLease } from "./protocol/network.ts";
 export { formatVersion } from "./methods/connect-methods.ts";
 export type { DomainCapabilitiesQuery, NodeInfo, NodeMemoryStats } from "./methods/connect-methods.ts";
 export type { DomainInfo, DomainMetadata, DomainStateAnswer } from "./methods/domain-methods.ts";
+export type {
+  BlockCopyParams,
+  BlockIoTune,
+  BlockJobInfo,
+  DomainBlockInfo,
+  DomainBlockStats,
+} from "./methods/domain-block-methods.ts";
 export type { DomainConsole } from "./methods/domain-console.ts";
+export type { TypedValues } from "./methods/typed-params.ts";
 export type { StoragePoolInfo, StorageVolInfo, VolumeRange } from "./methods/storage-methods.ts";
 
 export { LibvirtConnectionError } from "./errors/connection-error.ts";

@@ -47,7 +47,7 @@ export class Libvirt extends StorageMethods implements Disposable {
     this.#stateListeners = new Listeners(logger);
     this.#domainListeners = new Listeners(logger);
     this.#pool = new SessionPool({
-      openForLane: (signal) => this.#open(signal, { isPingedByDaemon: true }),
+      openForLane: (signal, maxInFlight) => this.#open(signal, { isPingedByDaemon: true, maxInFlight }),
       openForStream: (signal) => this.#open(signal, { isPingedByDaemon: false }),
     });
     this.#connection = new Connection({
@@ -133,7 +133,11 @@ export class Libvirt extends StorageMethods implements Disposable {
 
   #open(
     signal: AbortSignal,
-    how: { readonly isPingedByDaemon: boolean; readonly onEvent?: (message: Message) => void },
+    how: {
+      readonly isPingedByDaemon: boolean;
+      readonly maxInFlight?: number;
+      readonly onEvent?: (message: Message) => void;
+    },
   ): Promise<Session> {
     return openSession({
       dial: this.#options.dial,

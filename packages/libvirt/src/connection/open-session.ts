@@ -16,6 +16,7 @@ export interface OpenSessionOptions {
   readonly openTimeoutMs: number;
   readonly defaultTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
+  readonly maxInFlight?: number;
   /**
    * Whether the daemon, too, may ping us and drop us when we do not answer. Not for connections of streams: they are
    * not read while their consumer is slow.
@@ -39,6 +40,7 @@ export async function openSession(options: OpenSessionOptions): Promise<Session>
       address: dial.address,
       defaultTimeoutMs: options.defaultTimeoutMs,
       keepaliveIntervalMs: options.keepaliveIntervalMs,
+      ...(options.maxInFlight === undefined ? {} : { maxInFlight: options.maxInFlight }),
       ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
     });
     try {

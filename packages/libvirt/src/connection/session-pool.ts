@@ -8,9 +8,15 @@ import type { Session } from "../session/session.ts";
 export type LongLane = Exclude<Lane, "short">;
 
 export interface SessionPoolOptions {
-  readonly openForLane: (signal: AbortSignal) => Promise<Session>;
+  readonly openForLane: (signal: AbortSignal, maxInFlight: number) => Promise<Session>;
   readonly openForStream: (signal: AbortSignal) => Promise<Session>;
 }
+
+/**
+ * Calls in flight of each lane. Together they stay below the 20 workers that a daemon has by default (max_workers), so
+ * that a short call finds a free one even when every other call hangs.
+ */
+const laneMaxInFlight: Readonly<Record<LongLane, number>> = { query: 4, slow: 4, copy: 3, agent: 5 };
 
 export class SessionPool {
   readonly #options: SessionPoolOptions;
@@ -74,7 +80,7 @@ export class SessionPool {
 
   async #openForLane(lane: LongLane): Promise<Session> {
     try {
-      const session = await this.#options.openForLane(this.#closing.signal);
+      const session = await this.#options.openForLane(this.#closing.signal, laneMaxInFlight[lane]);
       session.onLost(() => this.#lanes.delete(lane));
       return session;
     } catch (error) {

@@ -34,9 +34,26 @@ export const ListStoragePoolsFlags = {
   AUTOSTART: 1 << 4,
   NO_AUTOSTART: 1 << 5,
   DIR: 1 << 6,
+  FS: 1 << 7,
+  NETFS: 1 << 8,
+  LOGICAL: 1 << 9,
+  DISK: 1 << 10,
+  ISCSI: 1 << 11,
+  SCSI: 1 << 12,
+  MPATH: 1 << 13,
+  RBD: 1 << 14,
+  SHEEPDOG: 1 << 15,
+  GLUSTER: 1 << 16,
+  ZFS: 1 << 17,
+  VSTORAGE: 1 << 18,
+  ISCSI_DIRECT: 1 << 19,
 } as const;
 
 /** virDrvFeature, for connectSupportsFeature. */
-export const DriverFeature = { PROGRAM_KEEPALIVE: 10, REMOTE_EVENT_CALLBACK: 14 } as const;
+export const DriverFeature = {
+  PROGRAM_KEEPALIVE: 10,
+  REMOTE_EVENT_CALLBACK: 14,
+  NETWORK_UPDATE_HAS_CORRECT_ORDER: 16,
+} as const;
 
 export const NodeMemoryStatsCell = { ALL: -1 } as const;

@@ -114,4 +114,26 @@ export const IpAddressType = { IPV4: 0, IPV6: 1 } as const;
 
 export const DomainAgentTimeout = { BLOCK: -2, DEFAULT: -1, NOWAIT: 0 } as const;
 
+export const DomainDeviceModifyFlags = { CURRENT: 0, LIVE: 1, CONFIG: 2, FORCE: 4 } as const;
+
+export const BlockCommitFlags = { SHALLOW: 1, DELETE: 2, ACTIVE: 4, RELATIVE: 8, BANDWIDTH_BYTES: 16 } as const;
+
+export const BlockPullFlags = { BANDWIDTH_BYTES: 64 } as const;
+
+export const BlockRebaseFlags = {
+  SHALLOW: 1,
+  REUSE_EXT: 2,
+  COPY_RAW: 4,
+  COPY: 8,
+  RELATIVE: 16,
+  COPY_DEV: 32,
+  BANDWIDTH_BYTES: 64,
+} as const;
+
+export const BlockCopyFlags = { SHALLOW: 1, REUSE_EXT: 2, TRANSIENT_JOB: 4, SYNCHRONOUS_WRITES: 8 } as const;
+
+export const BlockJobAbortFlags = { ASYNC: 1, PIVOT: 2 } as const;
+
+export const BlockJobInfoFlags = { BANDWIDTH_BYTES: 1 } as const;
+
 export const BlockJobType = { UNKNOWN: 0, PULL: 1, COPY: 2, COMMIT: 3, ACTIVE_COMMIT: 4, BACKUP: 5 } as const;

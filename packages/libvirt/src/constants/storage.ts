@@ -23,4 +23,17 @@ export const StorageVolDeleteFlags = { NORMAL: 0, ZEROED: 1, WITH_SNAPSHOTS: 2 }
 
 export const StorageVolInfoFlags = { USE_ALLOCATION: 0, GET_PHYSICAL: 1 } as const;
 
+export const StorageVolWipeAlgorithm = {
+  ZERO: 0,
+  NNSA: 1,
+  DOD: 2,
+  BSI: 3,
+  GUTMANN: 4,
+  SCHNEIER: 5,
+  PFITZNER7: 6,
+  PFITZNER33: 7,
+  RANDOM: 8,
+  TRIM: 9,
+} as const;
+
 export const StorageVolResizeFlags = { ALLOCATE: 1, DELTA: 2, SHRINK: 4 } as const;

@@ -5,9 +5,9 @@ import * as calls from "../protocol/network.ts";
 import type { DhcpLease } from "../protocol/network.ts";
 import type { CallOptions, FlagOptions } from "../session/call-options.ts";
 import { needResults } from "./caller.ts";
-import { DomainMethods } from "./domain-methods.ts";
+import { DomainBlockMethods } from "./domain-block-methods.ts";
 
-export abstract class NetworkMethods extends DomainMethods {
+export abstract class NetworkMethods extends DomainBlockMethods {
   async networkLookupByName(name: string, options?: CallOptions): Promise<Network> {
     return (await this.call(calls.networkLookupByName, { name }, options)).network;
   }

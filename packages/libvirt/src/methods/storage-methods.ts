@@ -36,6 +36,34 @@ export abstract class StorageMethods extends NetworkMethods {
     return (await this.call(pools.storagePoolLookupByName, { name }, options)).pool;
   }
 
+  async storagePoolLookupByUuid(uuid: string, options?: CallOptions): Promise<StoragePool> {
+    return (await this.call(pools.storagePoolLookupByUuid, { uuid }, options)).pool;
+  }
+
+  async storagePoolLookupByVolume(volume: StorageVolume, options?: CallOptions): Promise<StoragePool> {
+    return (await this.call(pools.storagePoolLookupByVolume, { volume }, options)).pool;
+  }
+
+  /** XML: https://libvirt.org/formatstoragecaps.html. Tells which kinds of pool this libvirt was built with. */
+  async connectGetStoragePoolCapabilities(options: FlagOptions = {}): Promise<string> {
+    return (await this.call(pools.connectGetStoragePoolCapabilities, { flags: options.flags ?? 0 }, options))
+      .capabilities;
+  }
+
+  /** Looks for what pools of a type could be made of: volume groups, exports of a server, … `source` is XML. */
+  async connectFindStoragePoolSources(
+    query: { readonly type: string; readonly source?: string },
+    options: FlagOptions = {},
+  ): Promise<string> {
+    const args = { type: query.type, source: query.source, flags: options.flags ?? 0 };
+    return (await this.call(pools.connectFindStoragePoolSources, args, options)).xml;
+  }
+
+  /** Starts a transient pool. Flags: StoragePoolCreateFlags. */
+  async storagePoolCreateXml(xml: string, options: FlagOptions = {}): Promise<StoragePool> {
+    return (await this.call(pools.storagePoolCreateXml, { xml, flags: options.flags ?? 0 }, options)).pool;
+  }
+
   async storagePoolDefineXml(xml: string, options: FlagOptions = {}): Promise<StoragePool> {
     return (await this.call(pools.storagePoolDefineXml, { xml, flags: options.flags ?? 0 }, options)).pool;
   }
@@ -78,12 +106,20 @@ export abstract class StorageMethods extends NetworkMethods {
     return (await this.call(pools.storagePoolGetXmlDesc, { pool, flags: options.flags ?? 0 }, options)).xml;
   }
 
+  async storagePoolGetAutostart(pool: StoragePool, options?: CallOptions): Promise<boolean> {
+    return (await this.call(pools.storagePoolGetAutostart, { pool }, options)).autostart;
+  }
+
   async storagePoolSetAutostart(pool: StoragePool, autostart: boolean, options?: CallOptions): Promise<void> {
     await this.call(pools.storagePoolSetAutostart, { pool, autostart }, options);
   }
 
   async storagePoolIsActive(pool: StoragePool, options?: CallOptions): Promise<boolean> {
     return (await this.call(pools.storagePoolIsActive, { pool }, options)).isActive;
+  }
+
+  async storagePoolIsPersistent(pool: StoragePool, options?: CallOptions): Promise<boolean> {
+    return (await this.call(pools.storagePoolIsPersistent, { pool }, options)).isPersistent;
   }
 
   async storagePoolListAllVolumes(pool: StoragePool, options: FlagOptions = {}): Promise<readonly StorageVolume[]> {
@@ -93,6 +129,10 @@ export abstract class StorageMethods extends NetworkMethods {
 
   async storageVolLookupByName(pool: StoragePool, name: string, options?: CallOptions): Promise<StorageVolume> {
     return (await this.call(volumes.storageVolLookupByName, { pool, name }, options)).volume;
+  }
+
+  async storageVolLookupByKey(key: string, options?: CallOptions): Promise<StorageVolume> {
+    return (await this.call(volumes.storageVolLookupByKey, { key }, options)).volume;
   }
 
   async storageVolLookupByPath(path: string, options?: CallOptions): Promise<StorageVolume> {
@@ -117,6 +157,16 @@ export abstract class StorageMethods extends NetworkMethods {
   /** Flags: StorageVolDeleteFlags. */
   async storageVolDelete(volume: StorageVolume, options: FlagOptions = {}): Promise<void> {
     await this.call(volumes.storageVolDelete, { volume, flags: options.flags ?? 0 }, options);
+  }
+
+  /** Overwrites all of it with zeros. */
+  async storageVolWipe(volume: StorageVolume, options: FlagOptions = {}): Promise<void> {
+    await this.call(volumes.storageVolWipe, { volume, flags: options.flags ?? 0 }, options);
+  }
+
+  /** Overwrites all of it; `algorithm` is of StorageVolWipeAlgorithm. Most of them need `scrub` on the host. */
+  async storageVolWipePattern(volume: StorageVolume, algorithm: number, options: FlagOptions = {}): Promise<void> {
+    await this.call(volumes.storageVolWipePattern, { volume, algorithm, flags: options.flags ?? 0 }, options);
   }
 
   async storageVolGetInfo(volume: StorageVolume, options?: CallOptions): Promise<StorageVolInfo> {

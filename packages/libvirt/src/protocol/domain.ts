@@ -20,6 +20,12 @@ const xmlRet = struct<{ xml: string }>({ xml: string });
 
 export const domainCreateXml = slowRemote("domainCreateXml", 10, xmlAndFlags, onlyDomain);
 export const domainGetXmlDesc = remote("domainGetXmlDesc", 14, domainAndFlags, xmlRet);
+export const domainGetAutostart = remote(
+  "domainGetAutostart",
+  15,
+  onlyDomain,
+  struct<{ autostart: boolean }>({ autostart: bool }),
+);
 export const domainGetInfo = remote(
   "domainGetInfo",
   16,
@@ -48,6 +54,12 @@ export const domainSetAutostart = remote(
   nothing,
 );
 export const domainSuspend = slowRemote("domainSuspend", 34, onlyDomain, nothing);
+export const domainIsActive = remote(
+  "domainIsActive",
+  150,
+  onlyDomain,
+  struct<{ isActive: boolean }>({ isActive: bool }),
+);
 export const domainIsPersistent = remote(
   "domainIsPersistent",
   151,
@@ -55,6 +67,12 @@ export const domainIsPersistent = remote(
   struct<{ isPersistent: boolean }>({ isPersistent: bool }),
 );
 export const domainCreateWithFlags = slowRemote("domainCreateWithFlags", 196, domainAndFlags, onlyDomain);
+export const domainIsUpdated = remote(
+  "domainIsUpdated",
+  202,
+  onlyDomain,
+  struct<{ isUpdated: boolean }>({ isUpdated: bool }),
+);
 export const domainOpenConsole = remote(
   "domainOpenConsole",
   201,
@@ -103,6 +121,13 @@ export const domainGetMetadata = remote(
   struct<{ metadata: string }>({ metadata: string }),
 );
 export const domainDefineXmlFlags = slowRemote("domainDefineXmlFlags", 350, xmlAndFlags, onlyDomain);
+
+export const domainRename = remote(
+  "domainRename",
+  358,
+  struct<OfDomain & { name: string | undefined; flags: number }>({ domain, name: optional(string), flags: uint }),
+  struct<{ code: number }>({ code: int }),
+);
 
 export interface DomainAddress {
   /** IpAddressType. */

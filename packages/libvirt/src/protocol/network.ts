@@ -1,6 +1,6 @@
 // Calls on networks.
 
-import { bool, hyper, int, list, nothing, optional, string, struct, uint } from "../xdr/codec.ts";
+import { bool, hyper, int, list, nothing, optional, string, struct, uint, uuid } from "../xdr/codec.ts";
 import { network } from "./handles.ts";
 import type { Network } from "./handles.ts";
 import { remote, slowRemote } from "./procedure.ts";
@@ -12,6 +12,12 @@ interface OfNetwork {
 const onlyNetwork = struct<OfNetwork>({ network });
 
 export const networkCreate = slowRemote("networkCreate", 39, onlyNetwork, nothing);
+export const networkCreateXml = slowRemote(
+  "networkCreateXml",
+  40,
+  struct<{ xml: string }>({ xml: string }),
+  onlyNetwork,
+);
 export const networkDefineXml = remote("networkDefineXml", 41, struct<{ xml: string }>({ xml: string }), onlyNetwork);
 export const networkDestroy = slowRemote("networkDestroy", 42, onlyNetwork, nothing);
 export const networkGetXmlDesc = remote(
@@ -38,6 +44,7 @@ export const networkLookupByName = remote(
   struct<{ name: string }>({ name: string }),
   onlyNetwork,
 );
+export const networkLookupByUuid = remote("networkLookupByUuid", 47, struct<{ uuid: string }>({ uuid }), onlyNetwork);
 export const networkSetAutostart = remote(
   "networkSetAutostart",
   48,
@@ -50,6 +57,29 @@ export const networkIsActive = remote(
   152,
   onlyNetwork,
   struct<{ isActive: boolean }>({ isActive: bool }),
+);
+export const networkIsPersistent = remote(
+  "networkIsPersistent",
+  153,
+  onlyNetwork,
+  struct<{ isPersistent: boolean }>({ isPersistent: bool }),
+);
+/**
+ * Up to libvirt 7.1 daemons read the first two numbers the other way round: see DriverFeature
+ * NETWORK_UPDATE_HAS_CORRECT_ORDER.
+ */
+export const networkUpdate = slowRemote(
+  "networkUpdate",
+  291,
+  struct<OfNetwork & { command: number; section: number; parentIndex: number; xml: string; flags: number }>({
+    network,
+    command: uint,
+    section: uint,
+    parentIndex: int,
+    xml: string,
+    flags: uint,
+  }),
+  nothing,
 );
 
 export interface DhcpLease {

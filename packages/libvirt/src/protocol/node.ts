@@ -37,6 +37,22 @@ export const nodeGetFreeMemory = remote(
   struct<{ freeBytes: number }>({ freeBytes: uhyper }),
 );
 
+export interface CpuStat {
+  field: string;
+  value: number;
+}
+
+/** Asked with count 0 it tells how many there are; only that count is accepted then. */
+export const nodeGetCpuStats = remote(
+  "nodeGetCpuStats",
+  227,
+  struct<{ cpu: number; count: number; flags: number }>({ cpu: int, count: int, flags: uint }),
+  struct<{ stats: readonly CpuStat[]; count: number }>({
+    stats: list(struct<CpuStat>({ field: string, value: uhyper }), 16),
+    count: int,
+  }),
+);
+
 export interface MemoryStat {
   field: string;
   valueKib: number;

@@ -9,10 +9,11 @@ export const Program = { REMOTE: 0x20008086, QEMU: 0x20008087, KEEPALIVE: 0x6b65
 export const programVersion = 1;
 
 /**
- * Calls of one lane share a connection, on which the daemon works on five at once:
- * `short` never wait for the hypervisor; `slow` may work long; `agent` wait for a guest, which may never answer.
+ * Calls of one lane share a connection, so that none waits behind one that may take much longer:
+ * `short` never wait for a hypervisor process; `query` ask one, which may hang; `slow` change something, which takes up to
+ * a minute; `copy` move data, for as long as that takes; `agent` wait for a guest, which may never answer.
  */
-export type Lane = "short" | "slow" | "agent";
+export type Lane = "short" | "query" | "slow" | "copy" | "agent";
 
 export interface Procedure<A, R> {
   /** As the method is called, for messages and logs. */
@@ -24,18 +25,15 @@ export interface Procedure<A, R> {
   readonly lane: Lane;
 }
 
-export function remote<A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>): Procedure<A, R> {
-  return { name, program: Program.REMOTE, number, args, ret, lane: "short" };
-}
+type Declare = <A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>) => Procedure<A, R>;
 
-export function slowRemote<A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>): Procedure<A, R> {
-  return { name, program: Program.REMOTE, number, args, ret, lane: "slow" };
-}
+export const remote: Declare = declare(Program.REMOTE, "short");
+export const queryRemote: Declare = declare(Program.REMOTE, "query");
+export const slowRemote: Declare = declare(Program.REMOTE, "slow");
+export const copyRemote: Declare = declare(Program.REMOTE, "copy");
+export const agentRemote: Declare = declare(Program.REMOTE, "agent");
+export const agentQemu: Declare = declare(Program.QEMU, "agent");
 
-export function agentQemu<A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>): Procedure<A, R> {
-  return { name, program: Program.QEMU, number, args, ret, lane: "agent" };
-}
-
-export function agentRemote<A, R>(name: string, number: number, args: Codec<A>, ret: Codec<R>): Procedure<A, R> {
-  return { name, program: Program.REMOTE, number, args, ret, lane: "agent" };
+function declare(program: number, lane: Lane): Declare {
+  return (name, number, args, ret) => ({ name, program, number, args, ret, lane });
 }

@@ -1,9 +1,9 @@
 // Calls on storage pools.
 
-import { bool, int, nothing, string, struct, uhyper, uint } from "../xdr/codec.ts";
+import { bool, int, nothing, optional, string, struct, uhyper, uint, uuid } from "../xdr/codec.ts";
 import { listMax } from "./connect.ts";
 import { listAllRet, storagePool, storageVolume } from "./handles.ts";
-import type { StoragePool } from "./handles.ts";
+import type { StoragePool, StorageVolume } from "./handles.ts";
 import { remote, slowRemote } from "./procedure.ts";
 
 interface OfPool {
@@ -13,6 +13,22 @@ interface OfPool {
 const onlyPool = struct<OfPool>({ pool: storagePool });
 const poolAndFlags = struct<OfPool & { flags: number }>({ pool: storagePool, flags: uint });
 
+export const connectFindStoragePoolSources = slowRemote(
+  "connectFindStoragePoolSources",
+  75,
+  struct<{ type: string; source: string | undefined; flags: number }>({
+    type: string,
+    source: optional(string),
+    flags: uint,
+  }),
+  struct<{ xml: string }>({ xml: string }),
+);
+export const storagePoolCreateXml = slowRemote(
+  "storagePoolCreateXml",
+  76,
+  struct<{ xml: string; flags: number }>({ xml: string, flags: uint }),
+  onlyPool,
+);
 export const storagePoolDefineXml = remote(
   "storagePoolDefineXml",
   77,
@@ -29,6 +45,18 @@ export const storagePoolLookupByName = remote(
   "storagePoolLookupByName",
   84,
   struct<{ name: string }>({ name: string }),
+  onlyPool,
+);
+export const storagePoolLookupByUuid = remote(
+  "storagePoolLookupByUuid",
+  85,
+  struct<{ uuid: string }>({ uuid }),
+  onlyPool,
+);
+export const storagePoolLookupByVolume = remote(
+  "storagePoolLookupByVolume",
+  86,
+  struct<{ volume: StorageVolume }>({ volume: storageVolume }),
   onlyPool,
 );
 export const storagePoolGetInfo = remote(
@@ -48,6 +76,12 @@ export const storagePoolGetXmlDesc = remote(
   poolAndFlags,
   struct<{ xml: string }>({ xml: string }),
 );
+export const storagePoolGetAutostart = remote(
+  "storagePoolGetAutostart",
+  89,
+  onlyPool,
+  struct<{ autostart: boolean }>({ autostart: bool }),
+);
 export const storagePoolSetAutostart = remote(
   "storagePoolSetAutostart",
   90,
@@ -60,9 +94,22 @@ export const storagePoolIsActive = remote(
   onlyPool,
   struct<{ isActive: boolean }>({ isActive: bool }),
 );
+export const storagePoolIsPersistent = remote(
+  "storagePoolIsPersistent",
+  155,
+  onlyPool,
+  struct<{ isPersistent: boolean }>({ isPersistent: bool }),
+);
 export const storagePoolListAllVolumes = remote(
   "storagePoolListAllVolumes",
   282,
   struct<OfPool & { needResults: number; flags: number }>({ pool: storagePool, needResults: int, flags: uint }),
   listAllRet(storageVolume, listMax),
+);
+/** Since libvirt 5.2. */
+export const connectGetStoragePoolCapabilities = remote(
+  "connectGetStoragePoolCapabilities",
+  403,
+  struct<{ flags: number }>({ flags: uint }),
+  struct<{ capabilities: string }>({ capabilities: string }),
 );

@@ -3,7 +3,7 @@
 import { int, nothing, string, struct, uhyper, uint } from "../xdr/codec.ts";
 import { storagePool, storageVolume } from "./handles.ts";
 import type { StoragePool, StorageVolume } from "./handles.ts";
-import { remote, slowRemote } from "./procedure.ts";
+import { copyRemote, remote, slowRemote } from "./procedure.ts";
 
 interface OfVolume {
   volume: StorageVolume;
@@ -36,6 +36,12 @@ export const storageVolLookupByName = remote(
   struct<{ pool: StoragePool; name: string }>({ pool: storagePool, name: string }),
   onlyVolume,
 );
+export const storageVolLookupByKey = remote(
+  "storageVolLookupByKey",
+  96,
+  struct<{ key: string }>({ key: string }),
+  onlyVolume,
+);
 export const storageVolLookupByPath = remote(
   "storageVolLookupByPath",
   97,
@@ -55,7 +61,7 @@ export const storageVolGetPath = remote(
   onlyVolume,
   struct<{ path: string }>({ path: string }),
 );
-export const storageVolCreateXmlFrom = slowRemote(
+export const storageVolCreateXmlFrom = copyRemote(
   "storageVolCreateXmlFrom",
   125,
   struct<{ pool: StoragePool; xml: string; from: StorageVolume; flags: number }>({
@@ -66,8 +72,15 @@ export const storageVolCreateXmlFrom = slowRemote(
   }),
   onlyVolume,
 );
+export const storageVolWipe = copyRemote("storageVolWipe", 165, volumeAndFlags, nothing);
 export const storageVolUpload = remote("storageVolUpload", 208, transfer, nothing);
 export const storageVolDownload = remote("storageVolDownload", 209, transfer, nothing);
+export const storageVolWipePattern = copyRemote(
+  "storageVolWipePattern",
+  259,
+  struct<OfVolume & { algorithm: number; flags: number }>({ volume: storageVolume, algorithm: uint, flags: uint }),
+  nothing,
+);
 export const storageVolResize = slowRemote(
   "storageVolResize",
   260,

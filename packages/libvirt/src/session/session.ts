@@ -14,7 +14,7 @@ import { encodeHeader, MessageStatus, MessageType } from "../framing/message.ts"
 import type { Message, MessageHeader } from "../framing/message.ts";
 import { decodeError } from "../protocol/error-payload.ts";
 import { Program, programVersion } from "../protocol/procedure.ts";
-import type { Procedure } from "../protocol/procedure.ts";
+import type { Lane, Procedure } from "../protocol/procedure.ts";
 import { XdrReader } from "../xdr/reader.ts";
 import { XdrWriter } from "../xdr/writer.ts";
 import type { CallOptions } from "./call-options.ts";
@@ -26,13 +26,16 @@ export interface SessionOptions {
   readonly address: string;
   readonly defaultTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
+  /** Calls that the daemon may work on at once; the rest waits here. libvirtd takes 5 of one connection. */
+  readonly maxInFlight?: number;
   /** Events of the daemon: messages that answer nothing. */
   readonly onEvent?: (message: Message) => void;
 }
 
-const maxInFlight = 5;
+const serverMaxInFlight = 5;
 const keepaliveMaxMissed = 2;
-const slowFactor = 10;
+/** Of the default timeout. Copies end with the daemon's work or with the daemon, which keepalive sees. */
+const timeoutFactor: Readonly<Record<Lane, number>> = { short: 1, query: 1, slow: 10, copy: 120, agent: 1 };
 const keepalivePing = 1;
 const keepalivePong = 2;
 const noPayload = new Uint8Array(0);
@@ -45,6 +48,7 @@ export class Session {
   readonly #inFlight = new Map<number, PendingCall>();
   readonly #streams = new Map<number, RpcStream>();
   readonly #keepalive: Keepalive;
+  readonly #maxInFlight: number;
   readonly #lostListeners: ((error: LibvirtConnectionError) => void)[] = [];
   #serial = 0;
   #isPaused = false;
@@ -54,6 +58,7 @@ export class Session {
   constructor(socket: Duplex, options: SessionOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#maxInFlight = options.maxInFlight ?? serverMaxInFlight;
     this.#keepalive = new Keepalive({
       intervalMs: options.keepaliveIntervalMs,
       maxMissed: keepaliveMaxMissed,
@@ -127,7 +132,7 @@ export class Session {
       program: procedure.program,
       procedure: procedure.number,
       payload: writer.bytes(),
-      timeoutMs: options.timeoutMs ?? this.#options.defaultTimeoutMs * (procedure.lane === "slow" ? slowFactor : 1),
+      timeoutMs: options.timeoutMs ?? this.#options.defaultTimeoutMs * timeoutFactor[procedure.lane],
       signal: options.signal,
       onAbandon: (abandoned) => this.#abandoned(abandoned),
       ...(onSend === undefined ? {} : { onSend }),
@@ -145,7 +150,7 @@ export class Session {
   }
 
   #pump(): void {
-    while (this.#inFlight.size < maxInFlight) {
+    while (this.#inFlight.size < this.#maxInFlight) {
       const call = this.#queue.shift();
       if (call === undefined) return;
       const serial = this.#nextSerial();

@@ -38,13 +38,29 @@ export const bigUhyper: Codec<bigint> = {
 /** For sizes: exact up to 8 PiB, rounded above. */
 export const uhyper: Codec<number> = {
   write: (writer, value) => writer.uint64(toBigInt(value)),
-  read: (reader) => Number(reader.uint64()),
+  read: (reader) => reader.uint64AsNumber(),
 };
 
 export const hyper: Codec<number> = {
   write: (writer, value) => writer.int64(toBigInt(value)),
-  read: (reader) => Number(reader.int64()),
+  read: (reader) => reader.int64AsNumber(),
 };
+
+export const double: Codec<number> = {
+  write: (writer, value) => writer.float64(value),
+  read: (reader) => reader.float64(),
+};
+
+/** Opaque bytes, at most `max` of them. Read as a view of the message. */
+export function bytes(max: number): Codec<Uint8Array> {
+  return {
+    write(writer, value) {
+      if (value.length > max) throw invalidArgument(`Cannot send ${value.length} bytes: libvirt takes ${max}`);
+      writer.opaque(value);
+    },
+    read: (reader) => reader.opaque(),
+  };
+}
 
 export const string: Codec<string> = {
   write(writer, value) {

@@ -30,6 +30,18 @@ export class XdrReader {
     return this.#buffer.readBigUInt64BE(this.#take(8));
   }
 
+  /** Exact up to 2^53, rounded above; much faster than a bigint. */
+  uint64AsNumber(): number {
+    const at = this.#take(8);
+    return this.#buffer.readUInt32BE(at) * 0x1_0000_0000 + this.#buffer.readUInt32BE(at + 4);
+  }
+
+  /** Exact up to 2^53 either side of 0, rounded beyond. */
+  int64AsNumber(): number {
+    const at = this.#take(8);
+    return this.#buffer.readInt32BE(at) * 0x1_0000_0000 + this.#buffer.readUInt32BE(at + 4);
+  }
+
   float64(): number {
     return this.#buffer.readDoubleBE(this.#take(8));
   }

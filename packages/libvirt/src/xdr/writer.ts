@@ -41,6 +41,11 @@ export class XdrWriter {
     this.#buffer.writeBigUInt64BE(value, at);
   }
 
+  float64(value: number): void {
+    const at = this.#reserve(8);
+    this.#buffer.writeDoubleBE(value, at);
+  }
+
   /** Bytes of a length both sides know, padded. */
   fixedOpaque(bytes: Uint8Array): void {
     const padded = (bytes.length + 3) & ~3;
