@@ -10,10 +10,13 @@ import type { CustomResourceDefinition } from "./custom-resource-definition.ts";
 import { findConnect } from "./dispatch-resource.ts";
 import { pathNotFound } from "./errors.ts";
 import { parseResourcePath } from "./input/resource-path.ts";
-import { NamespaceLifecycle } from "./namespace-lifecycle.ts";
+import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
+import { emptyNamespaces } from "./namespaces/empty-namespaces.ts";
+import { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
 import { ResourceRegistry } from "./resource-registry.ts";
 import { createRouter, toStatusError } from "./router.ts";
 import type { ServerState } from "./server-state.ts";
+import type { ServerTask, TaskContext } from "./tasks/server-task.ts";
 import { SubresourceTable, type ByteStream, type Subresource } from "./subresources.ts";
 
 export interface ApiServerOptions {
@@ -23,9 +26,17 @@ export interface ApiServerOptions {
   readonly subresources?: readonly Subresource[];
   /** Asked about each write, in this order, after defaulting and validation. */
   readonly admission?: readonly AdmissionPlugin[];
+  /**
+   * Whether the server collects garbage, empties namespaces and so on from the start. Default true. Where several servers share a store,
+   * false: the leader calls `runTasks`.
+   */
+  readonly runsTasks?: boolean;
   readonly logger: Logger;
   readonly clock?: () => Date;
 }
+
+/** What the server does by itself. */
+const tasks: readonly ServerTask[] = [emptyNamespaces, garbageCollector];
 
 /** Serves one connection; settles when it is over. */
 export type Connection = (socket: ByteStream) => Promise<void>;
@@ -34,6 +45,8 @@ export interface ApiServer {
   readonly handle: ApiHandler;
   /** Finds the connect subresource that a request wants; throws StatusError when there is none. */
   connect(request: ApiRequest): Promise<Connection>;
+  /** Does the work that must be done by one server at a time, until the signal aborts or the server closes. */
+  runTasks(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Ends all watches and connections. The store stays open. */
   close(): Promise<void>;
 }
@@ -42,7 +55,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const { store, logger: log } = options;
   const now = options.clock ?? (() => new Date());
   const registry = new ResourceRegistry(options.resources);
-  const namespaces = new NamespaceLifecycle({ store, log, resource: registry.find("", "v1", "namespaces") });
+  const namespaces = new NamespaceLifecycle({ store, resource: registry.find("", "v1", "namespaces") });
   const closing = new AbortController();
   const state: ServerState = {
     store,
@@ -55,9 +68,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     closing: closing.signal,
   };
   await namespaces.ensureFirst(now());
-  const running = namespaces.run(state);
+  const handle = createRouter(state);
+  const running = new Set<Promise<void>>();
+  const runTasks = async (signal: AbortSignal): Promise<void> => {
+    const context: TaskContext = { state, handle, signal: AbortSignal.any([signal, closing.signal]) };
+    const all = Promise.all(tasks.map((task) => task.run(context))).then(() => undefined);
+    running.add(all);
+    await all.finally(() => running.delete(all));
+  };
+  if (options.runsTasks !== false) void runTasks(closing.signal);
   return {
-    handle: createRouter(state),
+    handle,
+    runTasks: ({ signal }) => runTasks(signal),
     async connect(request) {
       try {
         const path = parseResourcePath(request.path);
@@ -70,7 +92,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     },
     async close() {
       closing.abort();
-      await running;
+      await Promise.all(running);
     },
   };
 }

@@ -3,7 +3,7 @@
 import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
 import type { AdmissionChain } from "./admission/admission-chain.ts";
-import type { NamespaceLifecycle } from "./namespace-lifecycle.ts";
+import type { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
 import type { ResourceRegistry } from "./resource-registry.ts";
 import type { SubresourceTable } from "./subresources.ts";
 

@@ -50,6 +50,10 @@ function validateFinalizers(meta: ObjectMeta, old: ObjectMeta | undefined): Fiel
   const errors = added
     .filter((finalizer) => !isQualifiedName(finalizer))
     .map((finalizer) => invalidValue("metadata.finalizers", finalizer, qualifiedNameRule));
+  if (finalizers.includes("orphan") && finalizers.includes("foregroundDeletion"))
+    errors.push(
+      invalidValue("metadata.finalizers", finalizers, "finalizer orphan and foregroundDeletion cannot be both set"),
+    );
   if (old?.deletionTimestamp === undefined || added.length === 0) return errors;
   const list = added.map((finalizer) => JSON.stringify(finalizer)).join(", ");
   return [

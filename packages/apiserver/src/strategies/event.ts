@@ -11,6 +11,7 @@ const about = (object: ApiObject): Record<string, unknown> =>
 export const eventStrategy: Strategy = {
   ...coreStrategy,
   hidesName: true,
+  isNeverOwner: true,
   selectableFields: [
     ...["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"].map(
       (field) => `involvedObject.${field}`,

@@ -31,6 +31,8 @@ export interface Strategy {
   validate?(object: ApiObject, old: ApiObject | undefined): FieldError[];
   /** Objects that may never be deleted. */
   isPermanent?(object: ApiObject): boolean;
+  /** Objects that nothing depends on: their deletion waits for no dependents. */
+  readonly isNeverOwner?: boolean;
   /** Fields outside metadata.finalizers that hold a deleted object. */
   isHeld?(object: ApiObject): boolean;
   /** Changes the object when its deletion is accepted but something still holds it. */

@@ -41,6 +41,7 @@ export async function openTestServer(
     readonly subresources?: readonly Subresource[];
     readonly admission?: readonly AdmissionPlugin[];
     readonly clock?: () => Date;
+    readonly runsTasks?: boolean;
   } = {},
 ): Promise<TestServer> {
   const store = options.store ?? openMemoryStore();
@@ -50,6 +51,7 @@ export async function openTestServer(
     logger: pino({ level: "silent" }),
     ...(options.subresources !== undefined && { subresources: options.subresources }),
     ...(options.admission !== undefined && { admission: options.admission }),
+    ...(options.runsTasks !== undefined && { runsTasks: options.runsTasks }),
     ...(options.clock !== undefined && { clock: options.clock }),
   });
   const send: TestServer["send"] = (method, path, { body, headers = {}, signal } = {}) => {

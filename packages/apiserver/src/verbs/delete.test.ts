@@ -49,7 +49,7 @@ test("preconditions and a dry run are honoured", async () => {
   assert.equal((await remove({ resourceVersion: "1" })).status, 409);
   assert.equal((await remove({ uid: body["metadata"]?.["uid"] }, "?dryRun=All")).status, 200);
   assert.equal((await call("GET", path)).status, 200);
-  assert.equal((await call("DELETE", `${path}?propagationPolicy=Sideways`)).status, 400);
+  assert.equal((await call("DELETE", `${path}?propagationPolicy=Sideways`)).status, 422);
   assert.equal((await remove({ uid: body["metadata"]?.["uid"] })).status, 200);
 });
 

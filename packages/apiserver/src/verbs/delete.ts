@@ -4,6 +4,7 @@ import type { ApiResponse, Status, UserInfo } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
 import { admitWrite } from "../admission/admit-write.ts";
 import { conflict, forbidden, modified, notFound } from "../errors.ts";
+import { finalizersFor } from "../garbage-collector/propagation.ts";
 import { parseDeleteOptions, type DeleteOptions } from "../input/delete-options.ts";
 import { keyOf, type NamedTarget } from "../input/target.ts";
 import { respondJson, respondObject } from "../output/respond.ts";
@@ -32,7 +33,7 @@ export async function deleteOne(
     user: context.request.user,
     warnings: context.warnings,
   });
-  if (!done) return respondObject(context, resource, object);
+  if (!done) return respondObject(context, resource, object, { status: options.wantsAccepted === true ? 202 : 200 });
   const { uid } = object.metadata;
   const status: Omit<Status, "code"> = {
     kind: "Status",
@@ -108,21 +109,36 @@ async function deleteFound(
   },
 ): Promise<Deletion | undefined> {
   const condition = { expected: found.modRevision };
+  const wasMarked = object.metadata.deletionTimestamp !== undefined;
+  const hasNewFinalizers = resource.strategy.isNeverOwner !== true && setFinalizers(object, options);
   if (!isHeld(resource, object)) {
     if (options.isDryRun) return { done: true, object };
     const result = await state.store.delete(found.key, condition);
     return result.deleted ? { done: true, object } : undefined;
   }
-  if (object.metadata.deletionTimestamp !== undefined) return { done: false, object };
+  if (wasMarked && !hasNewFinalizers) return { done: false, object };
+  if (!wasMarked) markDeleted(resource, object, now);
+  if (options.isDryRun) return { done: false, object };
+  const result = await state.store.put(found.key, encodeStored(object, resource), condition);
+  if (!result.written) return undefined;
+  return { done: false, object: decodeStored(result.current, resource) };
+}
+
+/** True when the wish for dependents changed the finalizers. */
+function setFinalizers({ metadata }: ApiObject, { propagation }: DeleteOptions): boolean {
+  const old = metadata.finalizers ?? [];
+  const next = finalizersFor(old, propagation);
+  if (next.length === old.length && next.every((each) => old.includes(each))) return false;
+  if (next.length === 0) delete metadata.finalizers;
+  else metadata.finalizers = [...next];
+  return true;
+}
+
+function markDeleted(resource: Resource, object: ApiObject, now: Date): void {
   object.metadata.deletionTimestamp = timestamp(now);
   object.metadata.deletionGracePeriodSeconds = 0;
   if (object.metadata.generation !== undefined) object.metadata.generation++;
   resource.strategy.markDeleted?.(object);
-  if (options.isDryRun) return { done: false, object };
-  const result = await state.store.put(found.key, encodeStored(object, resource), condition);
-  if (!result.written) return undefined;
-  if (resource.plural === "namespaces" && resource.group === "") state.namespaces.wake();
-  return { done: false, object: decodeStored(result.current, resource) };
 }
 
 function assertPreconditions({ resource, name }: NamedTarget, object: ApiObject, options: DeleteOptions): void {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openMemoryStore } from "@vivarium/store";
-import { openTestServer, widget, type TestServer } from "./testing/test-server.ts";
+import { listOf, openTestServer, shown, widget, type TestServer } from "../testing/test-server.ts";
 
 const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "team" } };
 const widgets = "/apis/example.dev/v1/namespaces/team/widgets";
@@ -44,7 +44,29 @@ test(
     assert.deepEqual([refused.status, refused.body["reason"]], [403, "Forbidden"]);
     while ((await call("GET", `${widgets}/held`)).body["metadata"]?.["deletionTimestamp"] === undefined)
       await new Promise((resolve) => setImmediate(resolve));
-    assert.equal((await call("GET", "/api/v1/namespaces/team")).status, 200, "held by what is held in it");
+    const remaining = async () => {
+      const { body } = await call("GET", "/api/v1/namespaces/team");
+      return listOf(body["status"]?.["conditions"])
+        .filter((condition) => shown(condition["status"]) === "True")
+        .map((condition) => [condition["type"], condition["reason"], condition["message"]]);
+    };
+    while ((await remaining()).length === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      await remaining(),
+      [
+        [
+          "NamespaceContentRemaining",
+          "SomeResourcesRemain",
+          "Some resources are remaining: widgets.example.dev has 1 resource instances",
+        ],
+        [
+          "NamespaceFinalizersRemaining",
+          "SomeFinalizersRemain",
+          "Some content in the namespace has finalizers remaining: example.dev/x in 1 resource instances",
+        ],
+      ],
+      "held by what is held in it",
+    );
     await call("PATCH", `${widgets}/held`, { body: { metadata: { finalizers: null } }, headers: merge });
     await ended;
     assert.equal((await call("GET", "/api/v1/namespaces/team")).status, 404);
@@ -61,9 +83,9 @@ test("a server that starts goes on deleting", { timeout: 10_000 }, async () => {
   await first.call("DELETE", "/api/v1/namespaces/team");
   await first.server.close();
   const second = await openTestServer({ store });
-  const ended = gone(second);
   await second.call("PATCH", `${widgets}/held`, { body: { metadata: { finalizers: null } }, headers: merge });
   await second.call("DELETE", `${widgets}/held`);
-  await ended;
+  while ((await second.call("GET", "/api/v1/namespaces/team")).status !== 404)
+    await new Promise((resolve) => setImmediate(resolve));
   await second.server.close();
 });

@@ -1,0 +1,81 @@
+// The server's own API for its tasks: a few calls on objects by their keys, as the user that Kubernetes' controller manager has.
+
+import { isStatus, StatusError, type ApiHandler, type ApiRequest, type Status, type UserInfo } from "@vivarium/api";
+import type { Resource } from "../resource.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** One object, by the kind and the name that its store key says. */
+export interface ObjectPlace {
+  readonly resource: Resource;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+export class OwnApi {
+  readonly #handle: ApiHandler;
+  readonly #user: UserInfo;
+  readonly #signal: AbortSignal;
+
+  /** `controller`: for example `generic-garbage-collector`; the audit log and policies see it. */
+  constructor(options: { readonly handle: ApiHandler; readonly controller: string; readonly signal: AbortSignal }) {
+    this.#handle = options.handle;
+    this.#user = controllerUser(options.controller);
+    this.#signal = options.signal;
+  }
+
+  /** Does nothing when the object is gone. */
+  async delete(place: ObjectPlace, options: object): Promise<void> {
+    await this.#unlessGone(this.#send("DELETE", pathOf(place), { body: options }));
+  }
+
+  /** A merge patch; does nothing when the object is gone. */
+  async patch(place: ObjectPlace, patch: object): Promise<void> {
+    await this.#unlessGone(
+      this.#send("PATCH", pathOf(place), { body: patch, contentType: "application/merge-patch+json" }),
+    );
+  }
+
+  async create(path: string, object: object): Promise<void> {
+    await this.#send("POST", path, { body: object });
+  }
+
+  async #unlessGone(sent: Promise<void>): Promise<void> {
+    await sent.catch((error: unknown) => {
+      if (!isStatus(error, "NotFound")) throw error;
+    });
+  }
+
+  async #send(
+    method: ApiRequest["method"],
+    path: string,
+    { body, contentType = "application/json" }: { readonly body: object; readonly contentType?: string },
+  ): Promise<void> {
+    const response = await this.#handle({
+      method,
+      path,
+      query: new URLSearchParams(),
+      headers: { "content-type": contentType, accept: "application/json" },
+      body: encoder.encode(JSON.stringify(body)),
+      user: this.#user,
+      signal: this.#signal,
+    });
+    if (response.status < 300 || !(response.body instanceof Uint8Array)) return;
+    throw StatusError.fromStatus(JSON.parse(decoder.decode(response.body)) as Status);
+  }
+}
+
+/** As Kubernetes names its controllers. */
+export function controllerUser(controller: string): UserInfo {
+  return {
+    name: `system:serviceaccount:kube-system:${controller}`,
+    groups: ["system:masters", "system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"],
+  };
+}
+
+function pathOf({ resource, namespace, name }: ObjectPlace): string {
+  const root = resource.group === "" ? "/api/v1" : `/apis/${resource.apiVersion}`;
+  const scope = namespace === undefined ? "" : `/namespaces/${namespace}`;
+  return `${root}${scope}/${resource.plural}/${name}`;
+}
