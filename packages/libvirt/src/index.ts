@@ -17,12 +17,28 @@ export { parseUri } from "./transport/parse-uri.ts";
 export type { ParsedUri } from "./transport/parse-uri.ts";
 
 export type { CallOptions, FlagOptions } from "./session/call-options.ts";
-export type { Domain, Network, StoragePool, StorageVolume } from "./protocol/handles.ts";
+export type {
+  Domain,
+  DomainCheckpoint,
+  DomainSnapshot,
+  HostInterface,
+  Network,
+  NodeDevice,
+  NwFilter,
+  NwFilterBinding,
+  Secret,
+  StoragePool,
+  StorageVolume,
+} from "./protocol/handles.ts";
 export type { DomainAddress, DomainInterface } from "./protocol/domain.ts";
+export type { DomainFilesystem } from "./protocol/domain-guest.ts";
+export type { DomainDiskError } from "./protocol/domain-stats.ts";
 export type { DomainEvent, LifecycleEvent } from "./protocol/domain-event.ts";
+export type { NetworkEvent, StoragePoolEvent } from "./protocol/object-event.ts";
+export type { TypedValues } from "./protocol/typed-param.ts";
 export type { DhcpLease } from "./protocol/network.ts";
 export { formatVersion } from "./methods/connect-methods.ts";
-export type { DomainCapabilitiesQuery, NodeInfo, NodeMemoryStats } from "./methods/connect-methods.ts";
+export type { DomainCapabilitiesQuery, NodeCpuStats, NodeInfo, NodeMemoryStats } from "./methods/connect-methods.ts";
 export type { DomainInfo, DomainMetadata, DomainStateAnswer } from "./methods/domain-methods.ts";
 export type {
   BlockCopyParams,
@@ -31,8 +47,15 @@ export type {
   DomainBlockInfo,
   DomainBlockStats,
 } from "./methods/domain-block-methods.ts";
+export type { KeyPress } from "./methods/domain-guest-methods.ts";
+export { migrateDomain } from "./migrate-domain.ts";
+export type { MigrateDomainOptions } from "./migrate-domain.ts";
+export type { MigrationParams, MigrationStep } from "./methods/domain-migration-methods.ts";
+export type { DomainJobInfo, DomainJobStats } from "./methods/domain-save-methods.ts";
+export type { DomainInterfaceStats, DomainMemoryStats, DomainStats } from "./methods/domain-stats-methods.ts";
+export type { InterfaceParameters, SchedulerParameters } from "./methods/domain-tuning-methods.ts";
+export type { NetworkUpdate } from "./methods/network-methods.ts";
 export type { DomainConsole } from "./methods/domain-console.ts";
-export type { TypedValues } from "./methods/typed-params.ts";
 export type { StoragePoolInfo, StorageVolInfo, VolumeRange } from "./methods/storage-methods.ts";
 
 export { LibvirtConnectionError } from "./errors/connection-error.ts";
@@ -46,6 +69,8 @@ export type { LibvirtUriErrorReason } from "./errors/uri-error.ts";
 
 export * from "./constants/connect.ts";
 export * from "./constants/domain-event.ts";
+export * from "./constants/domain-migration.ts";
+export * from "./constants/domain-snapshot.ts";
 export * from "./constants/domain.ts";
 export * from "./constants/network.ts";
 export * from "./constants/storage.ts";

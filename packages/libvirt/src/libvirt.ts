@@ -6,11 +6,12 @@ import { silentLogger } from "./connection/logger.ts";
 import type { LibvirtLogger } from "./connection/logger.ts";
 import { openSession } from "./connection/open-session.ts";
 import { SessionPool } from "./connection/session-pool.ts";
-import { decodeDomainEvent, Listeners, registerDomainEvents } from "./events.ts";
+import { decodeEvent, Listeners, registerEvents } from "./events.ts";
 import type { Message } from "./framing/message.ts";
 import type { OpenedStream } from "./methods/caller.ts";
-import { StorageMethods } from "./methods/storage-methods.ts";
+import { HostDeviceMethods } from "./methods/host-device-methods.ts";
 import type { DomainEvent } from "./protocol/domain-event.ts";
+import type { NetworkEvent, StoragePoolEvent } from "./protocol/object-event.ts";
 import type { Procedure } from "./protocol/procedure.ts";
 import type { CallOptions } from "./session/call-options.ts";
 import type { Session } from "./session/session.ts";
@@ -33,12 +34,14 @@ export interface LibvirtOptions {
   readonly random?: () => number;
 }
 
-export class Libvirt extends StorageMethods implements Disposable {
+export class Libvirt extends HostDeviceMethods implements Disposable {
   readonly #options: LibvirtOptions;
   readonly #connection: Connection;
   readonly #pool: SessionPool;
   readonly #stateListeners: Listeners<StateEvent>;
   readonly #domainListeners: Listeners<DomainEvent>;
+  readonly #networkListeners: Listeners<NetworkEvent>;
+  readonly #poolListeners: Listeners<StoragePoolEvent>;
 
   constructor(options: LibvirtOptions) {
     super();
@@ -46,6 +49,8 @@ export class Libvirt extends StorageMethods implements Disposable {
     const logger = options.logger ?? silentLogger;
     this.#stateListeners = new Listeners(logger);
     this.#domainListeners = new Listeners(logger);
+    this.#networkListeners = new Listeners(logger);
+    this.#poolListeners = new Listeners(logger);
     this.#pool = new SessionPool({
       openForLane: (signal, maxInFlight) => this.#open(signal, { isPingedByDaemon: true, maxInFlight }),
       openForStream: (signal) => this.#open(signal, { isPingedByDaemon: false }),
@@ -77,6 +82,16 @@ export class Libvirt extends StorageMethods implements Disposable {
    */
   onDomainEvent(listener: (event: DomainEvent) => void): () => void {
     return this.#domainListeners.add(listener);
+  }
+
+  /** As `onDomainEvent`, of networks. */
+  onNetworkEvent(listener: (event: NetworkEvent) => void): () => void {
+    return this.#networkListeners.add(listener);
+  }
+
+  /** As `onDomainEvent`, of storage pools. */
+  onStoragePoolEvent(listener: (event: StoragePoolEvent) => void): () => void {
+    return this.#poolListeners.add(listener);
   }
 
   /** Waits until calls can be made; for ever without `timeoutMs`. */
@@ -123,7 +138,7 @@ export class Libvirt extends StorageMethods implements Disposable {
       onEvent: (message) => this.#onEvent(message),
     });
     try {
-      await registerDomainEvents(session, signal);
+      await registerEvents(session, signal);
       return session;
     } catch (error) {
       session.close();
@@ -151,7 +166,21 @@ export class Libvirt extends StorageMethods implements Disposable {
   }
 
   #onEvent(message: Message): void {
-    const event = decodeDomainEvent(message);
-    if (event !== undefined) this.#domainListeners.tell(event);
+    const told = decodeEvent(message);
+    switch (told?.of) {
+      case "domain":
+        this.#domainListeners.tell(told.event);
+        return;
+      case "network":
+        this.#networkListeners.tell(told.event);
+        return;
+      case "storage-pool":
+        this.#poolListeners.tell(told.event);
+        return;
+      case undefined:
+        return;
+      default:
+        told satisfies never;
+    }
   }
 }

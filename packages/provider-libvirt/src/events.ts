@@ -21,7 +21,8 @@ export function subscribeToHost(
       listener({ kind: "disconnected", error });
     }),
     libvirt.onDomainEvent((event) => {
-      listener({ kind: "vm", uid: event.domain.uuid, change: changeOf(event) });
+      const change = changeOf(event);
+      if (change !== undefined) listener({ kind: "vm", uid: event.domain.uuid, change });
     }),
   ];
   const stop = (): void => {
@@ -32,7 +33,8 @@ export function subscribeToHost(
   if (libvirt.state === "connected") queueMicrotask(() => !signal.aborted && listener({ kind: "connected" }));
 }
 
-export function changeOf(event: DomainEvent): string {
+/** Undefined for what is a figure and no change of state. */
+export function changeOf(event: DomainEvent): string | undefined {
   switch (event.kind) {
     case "lifecycle":
       return event.event;
@@ -40,8 +42,18 @@ export function changeOf(event: DomainEvent): string {
       return event.isConnected ? "agent-connected" : "agent-disconnected";
     case "reboot":
       return "rebooted";
+    case "device-added":
     case "device-removed":
-      return "device-removed";
+    case "device-removal-failed":
+    case "watchdog":
+    case "io-error":
+    case "job-completed":
+    case "metadata":
+      return event.kind;
+    case "balloon":
+    case "block-threshold":
+    case "migration-iteration":
+      return undefined;
     case "block-job":
       return `block-job-${event.status}`;
   }

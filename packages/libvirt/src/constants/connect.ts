@@ -56,4 +56,30 @@ export const DriverFeature = {
   NETWORK_UPDATE_HAS_CORRECT_ORDER: 16,
 } as const;
 
+export const NodeCpuStatsCpu = { ALL: -1 } as const;
+
 export const NodeMemoryStatsCell = { ALL: -1 } as const;
+
+export const ListSecretsFlags = { EPHEMERAL: 1, NO_EPHEMERAL: 2, PRIVATE: 4, NO_PRIVATE: 8 } as const;
+
+export const SecretUsageType = { NONE: 0, VOLUME: 1, CEPH: 2, ISCSI: 3, TLS: 4, VTPM: 5 } as const;
+
+export const ListInterfacesFlags = { INACTIVE: 1, ACTIVE: 2 } as const;
+
+export const ListNodeDevicesFlags = {
+  SYSTEM: 1 << 0,
+  PCI_DEV: 1 << 1,
+  USB_DEV: 1 << 2,
+  USB_INTERFACE: 1 << 3,
+  NET: 1 << 4,
+  SCSI_HOST: 1 << 5,
+  SCSI_TARGET: 1 << 6,
+  SCSI: 1 << 7,
+  STORAGE: 1 << 8,
+  FC_HOST: 1 << 9,
+  VPORTS: 1 << 10,
+  SCSI_GENERIC: 1 << 11,
+  DRM: 1 << 12,
+  MDEV_TYPES: 1 << 13,
+  MDEV: 1 << 14,
+} as const;

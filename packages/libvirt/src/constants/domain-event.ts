@@ -21,3 +21,15 @@ export const DomainEventDetail = {
   pmsuspended: { MEMORY: 0, DISK: 1 },
   crashed: { PANICKED: 0, CRASHLOADED: 1 },
 } as const;
+
+export const WatchdogAction = {
+  NONE: 0,
+  PAUSE: 1,
+  RESET: 2,
+  POWEROFF: 3,
+  SHUTDOWN: 4,
+  DEBUG: 5,
+  INJECTNMI: 6,
+} as const;
+
+export const IoErrorAction = { NONE: 0, PAUSE: 1, REPORT: 2 } as const;

@@ -114,6 +114,87 @@ export const IpAddressType = { IPV4: 0, IPV6: 1 } as const;
 
 export const DomainAgentTimeout = { BLOCK: -2, DEFAULT: -1, NOWAIT: 0 } as const;
 
+export const DomainVcpuFlags = { CURRENT: 0, LIVE: 1, CONFIG: 2, MAXIMUM: 4, GUEST: 8, HOTPLUGGABLE: 16 } as const;
+
+export const DomainMemoryFlags = { CURRENT: 0, LIVE: 1, CONFIG: 2, MAXIMUM: 4 } as const;
+
+export const DomainSaveRestoreFlags = { BYPASS_CACHE: 1, RUNNING: 2, PAUSED: 4, RESET_NVRAM: 8 } as const;
+
+export const DomainJobType = { NONE: 0, BOUNDED: 1, UNBOUNDED: 2, COMPLETED: 3, FAILED: 4, CANCELLED: 5 } as const;
+
+export const DomainJobOperation = {
+  UNKNOWN: 0,
+  START: 1,
+  SAVE: 2,
+  RESTORE: 3,
+  MIGRATION_IN: 4,
+  MIGRATION_OUT: 5,
+  SNAPSHOT: 6,
+  SNAPSHOT_REVERT: 7,
+  DUMP: 8,
+  BACKUP: 9,
+  SNAPSHOT_DELETE: 10,
+} as const;
+
+export const DomainJobStatsFlags = { COMPLETED: 1, KEEP_COMPLETED: 2 } as const;
+
+export const DomainAbortJobFlags = { POSTCOPY: 1 } as const;
+
+export const DomainStatsTypes = {
+  STATE: 1 << 0,
+  CPU_TOTAL: 1 << 1,
+  BALLOON: 1 << 2,
+  VCPU: 1 << 3,
+  INTERFACE: 1 << 4,
+  BLOCK: 1 << 5,
+  PERF: 1 << 6,
+  IOTHREAD: 1 << 7,
+  MEMORY: 1 << 8,
+  DIRTYRATE: 1 << 9,
+  VM: 1 << 10,
+} as const;
+
+export const DomainStatsFlags = {
+  ACTIVE: 1 << 0,
+  INACTIVE: 1 << 1,
+  PERSISTENT: 1 << 2,
+  TRANSIENT: 1 << 3,
+  RUNNING: 1 << 4,
+  PAUSED: 1 << 5,
+  SHUTOFF: 1 << 6,
+  OTHER: 1 << 7,
+  NOWAIT: 1 << 29,
+  BACKING: 1 << 30,
+  ENFORCE_STATS: 2 ** 31,
+} as const;
+
+export const KeycodeSet = {
+  LINUX: 0,
+  XT: 1,
+  ATSET1: 2,
+  ATSET2: 3,
+  ATSET3: 4,
+  OSX: 5,
+  XT_KBD: 6,
+  USB: 7,
+  WIN32: 8,
+  QNUM: 9,
+} as const;
+
+export const DomainGuestInfoTypes = {
+  USERS: 1,
+  OS: 2,
+  TIMEZONE: 4,
+  HOSTNAME: 8,
+  FILESYSTEM: 16,
+  DISKS: 32,
+  INTERFACES: 64,
+} as const;
+
+export const DomainSetTimeFlags = { SYNC: 1 } as const;
+
+export const DomainSetUserPasswordFlags = { ENCRYPTED: 1 } as const;
+
 export const DomainDeviceModifyFlags = { CURRENT: 0, LIVE: 1, CONFIG: 2, FORCE: 4 } as const;
 
 export const BlockCommitFlags = { SHALLOW: 1, DELETE: 2, ACTIVE: 4, RELATIVE: 8, BANDWIDTH_BYTES: 16 } as const;

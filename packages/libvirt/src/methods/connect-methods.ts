@@ -1,6 +1,6 @@
 // virConnect… and virNode…: the hypervisor connection and its host.
 
-import { NodeMemoryStatsCell } from "../constants/connect.ts";
+import { NodeCpuStatsCpu, NodeMemoryStatsCell } from "../constants/connect.ts";
 import * as connect from "../protocol/connect.ts";
 import type { Domain, Network, StoragePool } from "../protocol/handles.ts";
 import * as node from "../protocol/node.ts";
@@ -18,6 +18,15 @@ export interface NodeInfo {
   readonly sockets: number;
   readonly cores: number;
   readonly threads: number;
+}
+
+/** What the host tells, in nanoseconds; absent when it does not. */
+export interface NodeCpuStats {
+  readonly kernelNs?: number;
+  readonly userNs?: number;
+  readonly idleNs?: number;
+  readonly iowaitNs?: number;
+  readonly intrNs?: number;
 }
 
 /** What the host tells; absent when it does not. */
@@ -108,6 +117,14 @@ export abstract class ConnectMethods extends Caller {
   /** Bytes of the host's memory that are free. */
   async nodeGetFreeMemory(options?: CallOptions): Promise<number> {
     return (await this.call(node.nodeGetFreeMemory, {}, options)).freeBytes;
+  }
+
+  /** Time of one CPU, or of all, since the host's start. */
+  async nodeGetCpuStats(cpu: number = NodeCpuStatsCpu.ALL, options: FlagOptions = {}): Promise<NodeCpuStats> {
+    const args = { cpu, flags: options.flags ?? 0 };
+    const { count } = await this.call(node.nodeGetCpuStats, { ...args, count: 0 }, options);
+    const { stats } = await this.call(node.nodeGetCpuStats, { ...args, count }, options);
+    return Object.fromEntries(stats.map(({ field, value }) => [`${field}Ns`, value]));
   }
 
   /** Of one NUMA cell, or of the host. */

@@ -5,8 +5,10 @@ import * as calls from "../protocol/domain-block.ts";
 import type { Domain } from "../protocol/handles.ts";
 import type { FlagOptions } from "../session/call-options.ts";
 import { DomainDeviceMethods } from "./domain-device-methods.ts";
-import { paramsOf, valuesOf } from "./typed-params.ts";
-import type { ParamValues, TypedValues } from "./typed-params.ts";
+import { valuesOf } from "../protocol/typed-param.ts";
+import type { TypedValues } from "../protocol/typed-param.ts";
+import { paramsOf } from "./typed-params.ts";
+import type { ParamValues } from "./typed-params.ts";
 
 /** Limits of a disk; 0 is none. */
 export type BlockIoTune = ParamValues<typeof blockIoTuneFields>;

@@ -108,6 +108,15 @@ export abstract class DomainMethods extends ConnectMethods {
     return { ...info, maxMemoryBytes: maxMemoryKib * kib, memoryBytes: memoryKib * kib };
   }
 
+  async domainIsActive(domain: Domain, options?: CallOptions): Promise<boolean> {
+    return (await this.call(calls.domainIsActive, { domain }, options)).isActive;
+  }
+
+  /** True when the running domain's definition differs from what runs. */
+  async domainIsUpdated(domain: Domain, options?: CallOptions): Promise<boolean> {
+    return (await this.call(calls.domainIsUpdated, { domain }, options)).isUpdated;
+  }
+
   async domainIsPersistent(domain: Domain, options?: CallOptions): Promise<boolean> {
     return (await this.call(calls.domainIsPersistent, { domain }, options)).isPersistent;
   }
@@ -145,6 +154,15 @@ export abstract class DomainMethods extends ConnectMethods {
     const isOfAgent = source === DomainInterfaceAddressesSource.AGENT;
     const procedure = isOfAgent ? calls.domainInterfaceAddressesOfAgent : calls.domainInterfaceAddresses;
     return (await this.call(procedure, args, options)).interfaces;
+  }
+
+  /** Gives a stopped domain another name; its handle keeps the old one. */
+  async domainRename(domain: Domain, name: string, options: FlagOptions = {}): Promise<void> {
+    await this.call(calls.domainRename, { domain, name, flags: options.flags ?? 0 }, options);
+  }
+
+  async domainGetAutostart(domain: Domain, options?: CallOptions): Promise<boolean> {
+    return (await this.call(calls.domainGetAutostart, { domain }, options)).autostart;
   }
 
   async domainSetAutostart(domain: Domain, autostart: boolean, options?: CallOptions): Promise<void> {

@@ -1,10 +1,7 @@
-// Typed parameters as programs want them: an object of fields, whose types on the wire are known here, not by the caller.
+// Typed parameters as programs give them: an object of fields, whose types on the wire are known here, not by the caller.
 
 import { invalidArgument } from "../errors/libvirt-error.ts";
 import type { TypedParam, TypedParamType } from "../protocol/typed-param.ts";
-
-/** Values by libvirt's own field names. Numbers are exact up to 2^53, rounded above. */
-export type TypedValues = Readonly<Record<string, number | boolean | string>>;
 
 /** Type of each field that a call takes. `strings`: the field may come more than once. */
 export type ParamFields = Readonly<Record<string, TypedParamType | "strings">>;
@@ -19,12 +16,6 @@ type ValueOf<T> = T extends "strings"
 
 /** What a caller gives for such fields. */
 export type ParamValues<F extends ParamFields> = { readonly [K in keyof F]?: ValueOf<F[K]> };
-
-export function valuesOf(params: readonly TypedParam[]): TypedValues {
-  const values: Record<string, number | boolean | string> = {};
-  for (const { field, value } of params) values[field] = value;
-  return values;
-}
 
 export function paramsOf<F extends ParamFields>(fields: F, values: ParamValues<F>): readonly TypedParam[] {
   const params: TypedParam[] = [];

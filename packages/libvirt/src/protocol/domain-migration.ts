@@ -1,4 +1,5 @@
 // Calls that move a running domain to another host: the five steps of migration protocol 3, and its knobs.
+// Only `perform` moves data. The steps around it must not wait behind other copies: the guest stands still meanwhile.
 
 import { bool, bytes, nothing, optional, string, struct, uhyper, uint } from "../xdr/codec.ts";
 import { domain } from "./handles.ts";
@@ -27,7 +28,7 @@ export const domainMigrateBegin3Params = slowRemote(
   struct<OfDomain & WithParams & { flags: number }>({ domain, params, flags: uint }),
   struct<{ cookieOut: Uint8Array; xml: string }>({ cookieOut: cookie, xml: string }),
 );
-export const domainMigratePrepare3Params = copyRemote(
+export const domainMigratePrepare3Params = slowRemote(
   "domainMigratePrepare3Params",
   303,
   struct<WithParams & WithCookieIn & { flags: number }>({ params, cookieIn: cookie, flags: uint }),
@@ -45,7 +46,7 @@ export const domainMigratePerform3Params = copyRemote(
   }),
   struct<{ cookieOut: Uint8Array }>({ cookieOut: cookie }),
 );
-export const domainMigrateFinish3Params = copyRemote(
+export const domainMigrateFinish3Params = slowRemote(
   "domainMigrateFinish3Params",
   306,
   struct<WithParams & WithCookieIn & { flags: number; isCancelled: boolean }>({

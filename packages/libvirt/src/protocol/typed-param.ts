@@ -74,3 +74,12 @@ const typedParam: Codec<TypedParam> = {
 export function typedParams(max: number): Codec<readonly TypedParam[]> {
   return list(typedParam, max);
 }
+
+/** Values by libvirt's own field names. Numbers are exact up to 2^53, rounded above. */
+export type TypedValues = Readonly<Record<string, number | boolean | string>>;
+
+export function valuesOf(params: readonly TypedParam[]): TypedValues {
+  const values: Record<string, number | boolean | string> = {};
+  for (const { field, value } of params) values[field] = value;
+  return values;
+}

@@ -3,6 +3,7 @@
 import type { Message } from "../framing/message.ts";
 import { authList, connectOpen, connectSupportsFeature } from "../protocol/connect.ts";
 import { domainEventRegister } from "../protocol/domain-event.ts";
+import { networkEventRegister, storagePoolEventRegister } from "../protocol/object-event.ts";
 import type { FakePeer } from "./fake-daemon.ts";
 
 /** Answers what opens a connection; true when it did. */
@@ -17,6 +18,8 @@ export function answerOpening(call: Message, peer: FakePeer): boolean {
     case connectOpen.number:
       peer.reply(call, connectOpen, {});
       return true;
+    case networkEventRegister.number:
+    case storagePoolEventRegister.number:
     case domainEventRegister.number:
       peer.reply(call, domainEventRegister, { callbackId: 0 });
       return true;
