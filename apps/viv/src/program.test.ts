@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { CommanderError, type Command } from "commander";
 import { program } from "./program.ts";
-import { version } from "./version.ts";
+import { version } from "@vivarium/api";
 
 function parse(...args: string[]): Promise<unknown> {
   const viv = program();

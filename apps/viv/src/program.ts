@@ -4,7 +4,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { parseDurationMs } from "./duration.ts";
 import { withNamespace, withServerOptions } from "./global-options.ts";
-import { version } from "./version.ts";
+import { version } from "@vivarium/api";
 
 const groups = {
   machine: "This machine:",

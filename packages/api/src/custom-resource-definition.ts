@@ -3,6 +3,7 @@
 
 import type { KindDefinition, PrinterColumn } from "./kind.ts";
 import type { KubeObject } from "./meta.ts";
+import { version } from "./version.ts";
 
 /** JSON Schema as far as apiextensions.k8s.io/v1 allows it. */
 export interface JsonSchema {
@@ -71,7 +72,12 @@ export function toCustomResourceDefinition(kind: KindDefinition): CustomResource
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
-    metadata: { name: kind.group === "" ? kind.plural : `${kind.plural}.${kind.group}` },
+    metadata: {
+      name: kind.group === "" ? kind.plural : `${kind.plural}.${kind.group}`,
+      // The server brings a definition up to date only where it finds both, and never to an older version.
+      labels: { "app.kubernetes.io/managed-by": "vivarium" },
+      annotations: { "vivarium.dev/version": version },
+    },
     spec: {
       group: kind.group,
       scope: kind.namespaced ? "Namespaced" : "Cluster",

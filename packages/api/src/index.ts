@@ -23,6 +23,7 @@ export * from "./provider.ts";
 export * from "./quantity.ts";
 export * from "./secret.ts";
 export * from "./storage-pool.ts";
+export * from "./version.ts";
 export * from "./virtual-machine.ts";
 export * from "./vm-class.ts";
 export * from "./vm-image.ts";

@@ -7,6 +7,9 @@ import type { Logger } from "pino";
 import { AdmissionChain } from "./admission/admission-chain.ts";
 import type { AdmissionPlugin } from "./admission/admission-plugin.ts";
 import type { CustomResourceDefinition } from "./custom-resource-definition.ts";
+import { definitionKind } from "./definitions/definition-kind.ts";
+import { DefinitionLifecycle } from "./definitions/definition-lifecycle.ts";
+import { definitionResource, installDefinitions } from "./definitions/install-definitions.ts";
 import { findConnect } from "./dispatch-resource.ts";
 import { pathNotFound } from "./errors.ts";
 import { parseResourcePath } from "./input/resource-path.ts";
@@ -21,8 +24,10 @@ import { SubresourceTable, type ByteStream, type Subresource } from "./subresour
 
 export interface ApiServerOptions {
   readonly store: Store;
-  /** All kinds, the core ones too. */
+  /** Kinds that are built in: they cannot change at run time, and no CustomResourceDefinition shows them. */
   readonly resources: readonly CustomResourceDefinition[];
+  /** Kinds to install as CustomResourceDefinitions, or to bring up to date where they were installed before. */
+  readonly definitions?: readonly CustomResourceDefinition[];
   readonly subresources?: readonly Subresource[];
   /** Asked about each write, in this order, after defaulting and validation. */
   readonly admission?: readonly AdmissionPlugin[];
@@ -54,13 +59,15 @@ export interface ApiServer {
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, logger: log } = options;
   const now = options.clock ?? (() => new Date());
-  const registry = new ResourceRegistry(options.resources);
+  const registry = new ResourceRegistry([...options.resources, definitionKind]);
   const namespaces = new NamespaceLifecycle({ store, resource: registry.find("", "v1", "namespaces") });
+  const definitions = new DefinitionLifecycle({ store, log, registry, resource: definitionResource(registry), now });
   const closing = new AbortController();
   const state: ServerState = {
     store,
     registry,
     namespaces,
+    definitions,
     admission: new AdmissionChain(options.admission ?? []),
     log,
     now,
@@ -68,8 +75,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     closing: closing.signal,
   };
   await namespaces.ensureFirst(now());
+  await installDefinitions(state, options.definitions ?? []);
+  await definitions.load();
   const handle = createRouter(state);
-  const running = new Set<Promise<void>>();
+  const running = new Set<Promise<void>>([definitions.run(state)]);
   const runTasks = async (signal: AbortSignal): Promise<void> => {
     const context: TaskContext = { state, handle, signal: AbortSignal.any([signal, closing.signal]) };
     const all = Promise.all(tasks.map((task) => task.run(context))).then(() => undefined);

@@ -2,7 +2,7 @@
 // with the group "".
 
 /**
- * A structural schema. Keywords that are not named here (multipleOf, maxItems, …) are handed to the validator as they are
+ * A structural schema. Keywords that are not named here (multipleOf, exclusiveMinimum, …) are handed to the validator as they are
  * (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/).
  */
 export interface JsonSchema {
@@ -20,6 +20,11 @@ export interface JsonSchema {
   readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
+  readonly uniqueItems?: boolean;
   readonly pattern?: string;
   readonly allOf?: readonly JsonSchema[];
   readonly anyOf?: readonly JsonSchema[];
@@ -31,6 +36,17 @@ export interface JsonSchema {
   readonly "x-kubernetes-list-type"?: "atomic" | "set" | "map";
   readonly "x-kubernetes-list-map-keys"?: readonly string[];
   readonly "x-kubernetes-map-type"?: "atomic" | "granular";
+  readonly "x-kubernetes-validations"?: readonly ValidationRule[];
+}
+
+/** A rule in CEL (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules). */
+export interface ValidationRule {
+  readonly rule: string;
+  readonly message?: string;
+  readonly messageExpression?: string;
+  readonly reason?: string;
+  readonly fieldPath?: string;
+  readonly optionalOldSelf?: boolean;
 }
 
 export interface CustomResourceColumn {
@@ -49,9 +65,24 @@ export interface CustomResourceVersion {
   readonly deprecated?: boolean;
   readonly deprecationWarning?: string;
   readonly schema?: { readonly openAPIV3Schema?: JsonSchema };
-  readonly subresources?: { readonly status?: object; readonly scale?: object };
+  readonly subresources?: { readonly status?: object; readonly scale?: CustomResourceScale };
   readonly additionalPrinterColumns?: readonly CustomResourceColumn[];
   readonly selectableFields?: readonly { readonly jsonPath: string }[];
+}
+
+export interface CustomResourceScale {
+  readonly specReplicasPath: string;
+  readonly statusReplicasPath: string;
+  readonly labelSelectorPath?: string;
+}
+
+export interface CustomResourceNames {
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular?: string;
+  readonly listKind?: string;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
 }
 
 export interface CustomResourceDefinition {
@@ -65,14 +96,9 @@ export interface CustomResourceDefinition {
   readonly spec: {
     readonly group: string;
     readonly scope: "Namespaced" | "Cluster";
-    readonly names: {
-      readonly kind: string;
-      readonly plural: string;
-      readonly singular?: string;
-      readonly listKind?: string;
-      readonly shortNames?: readonly string[];
-      readonly categories?: readonly string[];
-    };
+    readonly names: CustomResourceNames;
     readonly versions: readonly CustomResourceVersion[];
+    readonly conversion?: { readonly strategy: string };
+    readonly preserveUnknownFields?: boolean;
   };
 }

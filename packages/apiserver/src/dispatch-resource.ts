@@ -22,8 +22,20 @@ export async function dispatchResource(
   context: RequestContext,
   path: ResourcePath,
 ): Promise<ApiResponse> {
-  const target = resolve(state, path);
+  const target = await resolve(state, path);
   if (target.resource.deprecationWarning !== undefined) context.warnings.push(target.resource.deprecationWarning);
+  const response = await serve(state, context, { target, path });
+  // What a definition says holds for the next request of whoever wrote it.
+  if (target.resource.kind === "CustomResourceDefinition" && context.request.method !== "GET")
+    await state.definitions.catchUp();
+  return response;
+}
+
+async function serve(
+  state: ServerState,
+  context: RequestContext,
+  { target, path }: { readonly target: Target; readonly path: ResourcePath },
+): Promise<ApiResponse> {
   if (path.name === undefined) return verbOf(collectionVerbs, context)(state, context, target);
   const named: NamedTarget = { ...target, name: path.name };
   if (path.subresource === undefined) return verbOf(objectVerbs, context)(state, context, named);
@@ -68,7 +80,7 @@ export async function findConnect(
   context: RequestContext,
   path: ResourcePath,
 ): Promise<{ subresource: Subresource; context: SubresourceContext }> {
-  const target = resolve(state, path);
+  const target = await resolve(state, path);
   const subresource =
     path.subresource === undefined
       ? undefined
@@ -91,10 +103,16 @@ export async function findConnect(
   return { subresource, context: subresourceContext(state, context, named) };
 }
 
-function resolve(state: ServerState, path: ResourcePath): Target {
-  const resource = state.registry.find(path.group, path.version, path.plural);
+async function resolve(state: ServerState, path: ResourcePath): Promise<Target> {
+  const resource = state.registry.find(path.group, path.version, path.plural) ?? (await findNew(state, path));
   if (resource === undefined || !isPlacePossible(resource, path)) throw pathNotFound();
   return { resource, ...(path.namespace !== undefined && { namespace: path.namespace }) };
+}
+
+/** A kind that has just been defined, perhaps through another server of the same store. */
+async function findNew({ definitions, registry }: ServerState, path: ResourcePath): Promise<Resource | undefined> {
+  const isDefined = path.group !== "" && (await definitions.catchUp(`${path.plural}.${path.group}`));
+  return isDefined ? registry.find(path.group, path.version, path.plural) : undefined;
 }
 
 /** Cluster-scoped kinds are in no namespace; a namespaced object is in one. */

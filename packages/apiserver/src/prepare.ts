@@ -12,7 +12,7 @@ import type { Resource } from "./resource.ts";
 import { applyDefaults } from "./schema/apply-defaults.ts";
 import type { ApiObject } from "./stored-object.ts";
 
-export function prepareCreate(context: RequestContext, target: Target, object: ApiObject): ApiObject {
+export function prepareCreate(context: Pick<RequestContext, "now">, target: Target, object: ApiObject): ApiObject {
   const { resource } = target;
   const { metadata } = object;
   if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== "")
@@ -123,7 +123,7 @@ function complete(resource: Resource, object: ApiObject, old: ApiObject | undefi
   }
   resource.strategy.prepare?.(object, old);
   applyDefaults(object, resource.schema);
-  const errors = [...validateMeta(metadata, resource, old?.metadata), ...resource.validator(object)];
+  const errors = [...validateMeta(metadata, resource, old?.metadata), ...resource.validator(object, old)];
   const all = errors.length > 0 ? errors : (resource.strategy.validate?.(object, old) ?? []);
   if (all.length > 0) throw invalid(resource, metadata.name, all);
   return object;

@@ -34,6 +34,9 @@ export class Resource {
   readonly strategy: Strategy;
   readonly deprecationWarning: string | undefined;
   readonly isStorageVersion: boolean;
+  /** Whether the kind is being deleted: then nothing new is created. */
+  isTerminating = false;
+  readonly #retired = new AbortController();
   #validator: SchemaValidator | undefined;
 
   constructor(definition: CustomResourceDefinition, version: CustomResourceVersion) {
@@ -80,6 +83,18 @@ export class Resource {
   get validator(): SchemaValidator {
     this.#validator ??= compileValidator(this.schema);
     return this.#validator;
+  }
+
+  /**
+   * Aborted when the kind is no longer served as it is described here. The reason is the revision of the write that changed it: watches
+   * give what happened before that, and end.
+   */
+  get retired(): AbortSignal {
+    return this.#retired.signal;
+  }
+
+  retire(revision: number): void {
+    this.#retired.abort(revision);
   }
 
   /** What the Status of an error about one of these says. */

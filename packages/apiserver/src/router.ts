@@ -14,11 +14,20 @@ export type Route = (context: RequestContext) => ApiResponse | Promise<ApiRespon
 
 /** A handler for all requests. It never throws. */
 export function createRouter(state: ServerState): (request: ApiRequest) => Promise<ApiResponse> {
-  const routes = new Map<string, Route>([...healthRoutes(state), ...discoveryRoutes(state)]);
+  const health = healthRoutes(state);
+  let routes: ReadonlyMap<string, Route> = new Map();
+  let builtFor: number | undefined;
+  /** Discovery follows the registry. */
+  function currentRoutes(): ReadonlyMap<string, Route> {
+    const { version } = state.registry;
+    if (version !== builtFor) routes = new Map([...health, ...discoveryRoutes(state)]);
+    builtFor = version;
+    return routes;
+  }
   return async (request) => {
     const context: RequestContext = { request, now: state.now(), warnings: [] };
     try {
-      const response = await route(state, context, routes);
+      const response = await route(state, context, currentRoutes());
       return withWarnings(response, context.warnings);
     } catch (error) {
       return withWarnings(respondError(toStatusError(state, request, error)), context.warnings);

@@ -3,6 +3,7 @@
 import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
 import type { AdmissionChain } from "./admission/admission-chain.ts";
+import type { DefinitionLifecycle } from "./definitions/definition-lifecycle.ts";
 import type { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
 import type { ResourceRegistry } from "./resource-registry.ts";
 import type { SubresourceTable } from "./subresources.ts";
@@ -12,6 +13,7 @@ export interface ServerState {
   readonly registry: ResourceRegistry;
   readonly subresources: SubresourceTable;
   readonly namespaces: NamespaceLifecycle;
+  readonly definitions: DefinitionLifecycle;
   readonly admission: AdmissionChain;
   readonly log: Logger;
   readonly now: () => Date;

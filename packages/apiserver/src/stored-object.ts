@@ -36,9 +36,7 @@ export function presentStored(kv: KeyValue, resource: Resource, resourceVersion 
   const stored = Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.length);
   // apiVersion and kind cannot contain the mark, so the first one is the object's own metadata.
   const at = stored.indexOf(metadataMark) + metadataMark.length;
-  const head =
-    resource.apiVersion === resource.storageApiVersion
-      ? stored.subarray(0, at)
-      : Buffer.from(`{"apiVersion":"${resource.apiVersion}","kind":"${resource.kind}","metadata":{`);
+  // Not the head that is stored: that is of the version which was the stored one when the object was written.
+  const head = Buffer.from(`{"apiVersion":"${resource.apiVersion}","kind":"${resource.kind}","metadata":{`);
   return Buffer.concat([head, Buffer.from(`"resourceVersion":"${resourceVersion}",`), stored.subarray(at)]);
 }

@@ -27,8 +27,15 @@ async function serve(
   options: { readonly subresources?: readonly Subresource[]; readonly store?: Store } = {},
 ): Promise<ApiClient> {
   const { subresources = [], store = openMemoryStore() } = options;
-  const resources = [...kinds, ...coreKinds].map(toCustomResourceDefinition);
-  const server = await createApiServer({ store, resources, subresources, logger: pino({ level: "silent" }) });
+  const resources = coreKinds.map(toCustomResourceDefinition);
+  const definitions = kinds.map(toCustomResourceDefinition);
+  const server = await createApiServer({
+    store,
+    resources,
+    definitions,
+    subresources,
+    logger: pino({ level: "silent" }),
+  });
   const listener = await listenHttps(server, {
     host: "127.0.0.1",
     port: 0,

@@ -40,7 +40,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     let controllers: Controllers | undefined;
     const apiServer = await createApiServer({
       store,
-      resources: [...coreKinds, ...kinds].map((kind) => toCustomResourceDefinition(kind)),
+      resources: coreKinds.map((kind) => toCustomResourceDefinition(kind)),
+      definitions: kinds.map((kind) => toCustomResourceDefinition(kind)),
       subresources: guestSubresources(() => controllers),
       logger,
     });

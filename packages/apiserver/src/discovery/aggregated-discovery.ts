@@ -2,7 +2,6 @@
 
 import type { Resource } from "../resource.ts";
 import type { ServerState } from "../server-state.ts";
-import { definitionsResource } from "./custom-resource-definitions.ts";
 import { verbsOf } from "./resource-verbs.ts";
 
 export const aggregatedMediaType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -12,42 +11,19 @@ export function aggregatedDiscovery(state: ServerState, groups: readonly string[
     kind: "APIGroupDiscoveryList",
     apiVersion: "apidiscovery.k8s.io/v2",
     metadata: {},
-    items: [
-      ...groups.map((group) => ({
-        metadata: group === "" ? { creationTimestamp: null } : { name: group, creationTimestamp: null },
-        versions: state.registry.versionsOf(group).map((version) => ({
-          version,
-          freshness: "Current",
-          resources: state.registry
-            .all()
-            .filter((resource) => resource.group === group && resource.version === version)
-            .map((resource) => discoveryOf(state, resource)),
-        })),
+    items: groups.map((group) => ({
+      metadata: group === "" ? { creationTimestamp: null } : { name: group, creationTimestamp: null },
+      versions: state.registry.versionsOf(group).map((version) => ({
+        version,
+        freshness: "Current",
+        resources: state.registry
+          .all()
+          .filter((resource) => resource.group === group && resource.version === version)
+          .map((resource) => discoveryOf(state, resource)),
       })),
-      ...(groups.includes("") ? [] : [definitionsGroup]),
-    ],
+    })),
   };
 }
-
-const definitionsGroup = {
-  metadata: { name: definitionsResource.group, creationTimestamp: null },
-  versions: [
-    {
-      version: definitionsResource.version,
-      freshness: "Current",
-      resources: [
-        {
-          resource: definitionsResource.plural,
-          responseKind: { group: "", version: "", kind: definitionsResource.kind },
-          scope: "Cluster",
-          singularResource: "customresourcedefinition",
-          shortNames: ["crd", "crds"],
-          verbs: verbsOf.readOnly,
-        },
-      ],
-    },
-  ],
-};
 
 function discoveryOf(state: ServerState, resource: Resource): object {
   const { group, version, plural, singular, kind, shortNames, categories } = resource;

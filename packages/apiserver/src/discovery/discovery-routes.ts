@@ -8,7 +8,6 @@ import type { Route } from "../router.ts";
 import type { ServerState } from "../server-state.ts";
 import { aggregatedDiscovery, aggregatedMediaType } from "./aggregated-discovery.ts";
 import { verbsOf } from "./resource-verbs.ts";
-import { customResourceDefinitionRoutes } from "./custom-resource-definitions.ts";
 import { openapiRoutes } from "./openapi-routes.ts";
 import { versionInfo } from "./version-info.ts";
 
@@ -32,7 +31,6 @@ export function discoveryRoutes(state: ServerState): [string, Route][] {
       ),
     ],
     ...["", ...groups].flatMap((group) => groupRoutes(state, group)),
-    ...customResourceDefinitionRoutes(state),
     ...openapiRoutes(state),
   ];
 }

@@ -5,5 +5,4 @@ export const verbsOf = {
   status: ["get", "patch", "update"],
   /** Subresources that the composition root adds: read or connected to. */
   added: ["get"],
-  readOnly: ["get", "list"],
 } as const;

@@ -24,8 +24,9 @@ export function decodeObject(context: RequestContext, resource: Resource, value:
   applyDefaults(object, { properties: { metadata: metaSchema } });
   const typeErrors = validateMetaTypes(object);
   if (typeErrors.length > 0) throw invalid(resource, nameOf(object), typeErrors);
-  reportUnknown(context, resource, prune(object, resource.schema));
   const decoded = object as ApiObject;
+  const unknown = [...prune(object, resource.schema), ...(resource.strategy.prune?.(decoded) ?? [])];
+  reportUnknown(context, resource, unknown);
   decoded.metadata.name ??= "";
   return decoded;
 }

@@ -36,3 +36,12 @@ export function isQualifiedName(text: string): boolean {
 export function isLabelValue(text: string): boolean {
   return text.length <= 63 && labelValuePattern.test(text);
 }
+
+const dns1035Pattern = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+
+/** What is wrong with the name of a kind or a version, which must begin with a letter. */
+export function dns1035Problem(name: string): string | undefined {
+  if (name.length > 63) return "must be no more than 63 bytes";
+  if (dns1035Pattern.test(name)) return undefined;
+  return "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+}

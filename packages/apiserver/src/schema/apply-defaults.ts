@@ -16,8 +16,12 @@ export function applyDefaults(value: unknown, schema: JsonSchema): void {
     if (!Object.hasOwn(object, name) && child.default !== undefined) object[name] = structuredClone(child.default);
     if (Object.hasOwn(object, name)) applyDefaults(object[name], child);
   }
-  if (typeof schema.additionalProperties !== "object") return;
-  for (const [name, child] of Object.entries(object))
-    if (schema.properties === undefined || !Object.hasOwn(schema.properties, name))
-      applyDefaults(child, schema.additionalProperties);
+  const values = schema.additionalProperties;
+  if (typeof values !== "object") return;
+  for (const [name, child] of Object.entries(object)) {
+    if (schema.properties !== undefined && Object.hasOwn(schema.properties, name)) continue;
+    if (child === null && values.nullable !== true && values["x-kubernetes-preserve-unknown-fields"] !== true)
+      delete object[name];
+    else applyDefaults(child, values);
+  }
 }

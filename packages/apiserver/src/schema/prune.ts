@@ -1,6 +1,7 @@
 // Removes fields that the schema does not know, and tells which: unknown fields never reach the store.
 
 import type { JsonSchema } from "../custom-resource-definition.ts";
+import { metaSchema } from "../meta/meta-schema.ts";
 
 /** Changes `value`; returns the paths of what was removed. */
 export function prune(value: unknown, schema: JsonSchema, path = ""): string[] {
@@ -20,7 +21,8 @@ export function prune(value: unknown, schema: JsonSchema, path = ""): string[] {
     if (known) return prune(object[name], schema.properties[name] ?? {}, childPath);
     if (typeof schema.additionalProperties === "object")
       return prune(object[name], schema.additionalProperties, childPath);
-    if (schema["x-kubernetes-embedded-resource"] === true && embeddedFields.has(name)) return [];
+    if (schema["x-kubernetes-embedded-resource"] === true && embeddedFields.has(name))
+      return name === "metadata" ? prune(object[name], metaSchema, childPath) : [];
     if (keepsUnknown) return [];
     delete object[name];
     return [childPath];

@@ -3,38 +3,61 @@
 import { Ajv, type ErrorObject } from "ajv";
 import addFormats from "ajv-formats";
 import type { JsonSchema } from "../custom-resource-definition.ts";
+import { metaSchema } from "../meta/meta-schema.ts";
 import { invalidValue, notSupported, required, tooLong, tooMany, wrongType, type FieldError } from "./field-error.ts";
-import { checkListKeys } from "./list-keys.ts";
+import { formatPath } from "./field-path.ts";
 import { isGoDuration } from "./go-duration.ts";
+import { toRegExp } from "./go-regexp.ts";
+import { isCidr } from "./ip-address.ts";
+import { compileListKeys } from "./list-keys.ts";
+import { isUnchangedAt } from "./unchanged-parts.ts";
 
-/** Every error of the object; empty when it is valid. */
-export type SchemaValidator = (object: unknown) => FieldError[];
+/**
+ * Every error of the object; empty when it is valid. With `old`, what is stored now, errors in parts that stay as they are do not
+ * count: a schema that has become stricter must not hold up changes of something else.
+ */
+export type SchemaValidator = (object: unknown, old?: unknown) => FieldError[];
 
 const intOrString = "x-kubernetes-int-or-string";
 
-export function compileValidator(schema: JsonSchema): SchemaValidator {
-  // Patterns of CRDs are RE2, where escapes that Unicode mode forbids (`\-`) are usual.
-  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, unicodeRegExp: false, logger: false });
+/** `rootName`: what messages call a value that has no path. */
+export function compileValidator(schema: JsonSchema, { rootName = "" } = {}): SchemaValidator {
+  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, logger: false, code: { regExp: engine } });
   addFormats.default(ajv);
   ajv.addFormat("duration", isGoDuration);
   ajv.addFormat("byte", true);
   ajv.addFormat("password", true);
+  ajv.addFormat("cidr", isCidr);
+  ajv.addFormat("mac", /^(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/);
   ajv.addKeyword({
     keyword: intOrString,
     validate: (wanted: true | "nullable", value: unknown) =>
       typeof value === "string" || Number.isInteger(value) || (value === null && wanted === "nullable"),
   });
   const validate = ajv.compile(toJsonSchema(schema));
-  return (object) => {
-    const errors = validate(object) ? [] : (validate.errors ?? []).flatMap((error) => toFieldErrors(error));
-    return unique([...errors, ...checkListKeys(object, schema)]);
+  const checkLists = compileListKeys(schema);
+  return (object, old) => {
+    const errors = validate(object)
+      ? []
+      : (validate.errors ?? []).flatMap((error) => {
+          const at = toPath(error.instancePath);
+          return toFieldErrors(error, rootName).map((each) => ({ at, error: each }));
+        });
+    const all = [...errors, ...checkLists(object)];
+    if (all.length === 0) return [];
+    const counting = old === undefined ? all : all.filter(({ at }) => !isUnchangedAt(at, { schema, object, old }));
+    return unique(counting.map(({ error }) => error));
   };
 }
 
-/** What differs from plain JSON Schema: `nullable`, and int-or-string in place of a type. */
+// The code property is what Ajv would print in standalone modules, which are not made here.
+const engine = Object.assign((pattern: string) => toRegExp(pattern), { code: "toRegExp" });
+
+/** What differs from plain JSON Schema: `nullable`, exclusive bounds, int-or-string in place of a type, embedded resources. */
 function toJsonSchema(schema: JsonSchema): Record<string, unknown> {
   const { nullable, default: _default, description: _description, ...rest } = schema;
   const out: Record<string, unknown> = { ...rest };
+  delete out["x-kubernetes-validations"];
   if (schema.properties !== undefined) out["properties"] = mapValues(schema.properties, toJsonSchema);
   if (schema.items !== undefined) out["items"] = toJsonSchema(schema.items);
   if (typeof schema.additionalProperties === "object")
@@ -43,16 +66,44 @@ function toJsonSchema(schema: JsonSchema): Record<string, unknown> {
   for (const keyword of ["allOf", "anyOf", "oneOf"] as const)
     if (schema[keyword] !== undefined) out[keyword] = schema[keyword].map(toJsonSchema);
   if (schema.not !== undefined) out["not"] = toJsonSchema(schema.not);
+  takeExclusive(out, "minimum", "exclusiveMinimum");
+  takeExclusive(out, "maximum", "exclusiveMaximum");
   if (schema[intOrString] === true) {
     delete out["type"];
     // Its usual companion `anyOf: [integer, string]` would say the same error three times.
     if (isIntOrStringPair(schema.anyOf)) delete out["anyOf"];
   }
+  if (schema["x-kubernetes-embedded-resource"] === true) embed(out);
   if (nullable !== true) return out;
   if (out["type"] !== undefined) out["type"] = [out["type"], "null"];
   if (schema.enum !== undefined) out["enum"] = [...schema.enum, null];
   if (schema[intOrString] === true) out[intOrString] = "nullable";
   return out;
+}
+
+/** OpenAPI 3.0 has a flag beside the bound. */
+function takeExclusive(
+  out: Record<string, unknown>,
+  bound: "minimum" | "maximum",
+  flag: "exclusiveMinimum" | "exclusiveMaximum",
+): void {
+  if (typeof out[flag] !== "boolean") return;
+  const isExclusive = out[flag];
+  delete out[flag];
+  if (!isExclusive || out[bound] === undefined) return;
+  out[flag] = out[bound];
+  delete out[bound];
+}
+
+function embed(out: Record<string, unknown>): void {
+  const name: JsonSchema = { type: "string", minLength: 1 };
+  out["properties"] = {
+    ...(out["properties"] as object | undefined),
+    apiVersion: name,
+    kind: name,
+    metadata: toJsonSchema(metaSchema),
+  };
+  out["required"] = [...new Set(["apiVersion", "kind", ...((out["required"] as string[] | undefined) ?? [])])];
 }
 
 function isIntOrStringPair(schemas: readonly JsonSchema[] | undefined): boolean {
@@ -61,8 +112,8 @@ function isIntOrStringPair(schemas: readonly JsonSchema[] | undefined): boolean 
   );
 }
 
-function toFieldErrors(error: ErrorObject): FieldError[] {
-  const field = toFieldPath(error.instancePath);
+function toFieldErrors(error: ErrorObject, rootName: string): FieldError[] {
+  const field = formatPath(toPath(error.instancePath)) || rootName;
   const value: unknown = error.data;
   const params = error.params as Record<string, unknown>;
   const says = (why: string): FieldError[] => [invalidValue(field, value, `${field} in body ${why}`)];
@@ -141,13 +192,12 @@ const comparisons: Readonly<Record<string, string>> = {
   "<": "less than",
 };
 
-/** `/spec/disks/0/name` as `spec.disks[0].name`. */
-function toFieldPath(pointer: string): string {
+/** The parts of `/spec/disks/0/name`; indexes stay text. */
+function toPath(pointer: string): string[] {
   return pointer
     .split("/")
     .slice(1)
-    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : join(path, part)), "");
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 function join(path: string, name: string): string {

@@ -1,6 +1,7 @@
 // Which kinds have behaviour of their own, by group and plural.
 
 import { configMapStrategy } from "./config-map.ts";
+import { definitionStrategy } from "./custom-resource-definition.ts";
 import { eventStrategy } from "./event.ts";
 import { namespaceStrategy } from "./namespace.ts";
 import { secretStrategy } from "./secret.ts";
@@ -8,6 +9,7 @@ import { coreStrategy, customResourceStrategy, type Strategy } from "./strategy.
 
 const strategies: Readonly<Record<string, Strategy>> = {
   "/configmaps": configMapStrategy,
+  "apiextensions.k8s.io/customresourcedefinitions": definitionStrategy,
   "/events": eventStrategy,
   "/namespaces": namespaceStrategy,
   "/secrets": secretStrategy,

@@ -25,6 +25,8 @@ export interface Strategy {
   readonly hidesName?: boolean;
   /** Paths that field selectors may use besides metadata.name and metadata.namespace. */
   readonly selectableFields?: readonly string[];
+  /** Removes unknown fields that the schema cannot tell; returns their paths. Types are not checked yet. */
+  prune?(object: ApiObject): string[];
   /** Changes the object before it is defaulted and validated. `old` is absent at create. */
   prepare?(object: ApiObject, old: ApiObject | undefined): void;
   /** Errors that the schema cannot say. */

@@ -47,7 +47,8 @@ export async function openTestServer(
   const store = options.store ?? openMemoryStore();
   const server = await createApiServer({
     store,
-    resources: [...coreKinds.map((kind) => toCustomResourceDefinition(kind)), widgetDefinition],
+    resources: coreKinds.map((kind) => toCustomResourceDefinition(kind)),
+    definitions: [widgetDefinition],
     logger: pino({ level: "silent" }),
     ...(options.subresources !== undefined && { subresources: options.subresources }),
     ...(options.admission !== undefined && { admission: options.admission }),

@@ -1,6 +1,6 @@
 // POST to a collection.
 
-import type { ApiResponse } from "@vivarium/api";
+import { StatusError, type ApiResponse } from "@vivarium/api";
 import { admitWrite } from "../admission/admit-write.ts";
 import type { AdmissionRequest } from "../admission/admission-plugin.ts";
 import { alreadyExists, methodNotAllowed } from "../errors.ts";
@@ -31,6 +31,8 @@ export async function createObject(
   { target, object: decoded }: { readonly target: Target; readonly object: ApiObject },
 ): Promise<ApiResponse> {
   const { resource, namespace } = target;
+  if (resource.isTerminating)
+    throw new StatusError("MethodNotAllowed", "create not allowed while custom resource definition is terminating");
   const isGenerated = decoded.metadata.name === "";
   for (let attempt = 1; ; attempt++) {
     const object = prepareCreate(context, target, structuredClone(decoded));

@@ -16,6 +16,8 @@ import { WatchEncoder, type WatchEventType } from "./watch-encoder.ts";
 
 const defaultTimeoutMs = 45 * 60_000;
 const bookmarkEveryMs = 60_000;
+/** How often a watch of a kind that was changed or removed looks whether it has given everything that came before. */
+const drainPollMs = 100;
 
 interface WatchPlan {
   readonly prefix: string;
@@ -75,6 +77,8 @@ async function* stream(
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
   const timeout = setTimeout(stop, Math.min(plan.timeoutMs, 2 ** 31 - 1)).unref();
+  const { retired } = target.resource;
+  let endWhenRetired: (() => void) | undefined;
   try {
     let after = plan.afterRevision;
     const newest = await state.store.revision();
@@ -90,6 +94,12 @@ async function* stream(
     } else if (after === 0) after = newest;
     const events = state.store.watch(plan.prefix, { fromRevision: after + 1, signal: end.signal });
     const batches = events[Symbol.asyncIterator]();
+    endWhenRetired = () => {
+      if (events.revision >= Number(retired.reason)) stop();
+      else setTimeout(() => endWhenRetired?.(), drainPollMs).unref();
+    };
+    retired.addEventListener("abort", endWhenRetired, { once: true });
+    if (retired.aborted) endWhenRetired();
     let next = batches.next();
     for (;;) {
       const step = await (plan.wantsBookmarks ? withinMs(next, bookmarkEveryMs) : next);
@@ -113,6 +123,8 @@ async function* stream(
     }
   } finally {
     clearTimeout(timeout);
+    if (endWhenRetired !== undefined) retired.removeEventListener("abort", endWhenRetired);
+    endWhenRetired = undefined;
     signal.removeEventListener("abort", stop);
     stop();
   }

@@ -12,8 +12,9 @@ import type { Logger } from "pino";
 export async function startApi(t: TestContext): Promise<{ readonly client: Client; readonly logger: Logger }> {
   const logger = pino({ level: process.env["LOG_LEVEL"] ?? "silent" });
   const store = openMemoryStore();
-  const resources = [...kinds, ...coreKinds].map(toCustomResourceDefinition);
-  const server = await createApiServer({ store, resources, logger });
+  const resources = coreKinds.map(toCustomResourceDefinition);
+  const definitions = kinds.map(toCustomResourceDefinition);
+  const server = await createApiServer({ store, resources, definitions, logger });
   t.after(async () => {
     await server.close();
     await store.close();
