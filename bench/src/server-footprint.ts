@@ -1,13 +1,11 @@
 // What the server costs when nothing happens: time to the first answer, memory, processor time, and syncs to disk while a VM runs.
 
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
 import { eventually, tinyBase, tinyVm, VivServer } from "@vivarium/e2e";
+import { countSyncs } from "./count-syncs.ts";
 import { round, summarize } from "./summary.ts";
 
-const execute = promisify(execFile);
 const coldStarts = 7;
 const idleSeconds = 30;
 const ticksPerSecond = 100;
@@ -67,27 +65,4 @@ async function cpuSeconds(pid: number): Promise<number> {
 async function rssMiB(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
-}
-
-async function countSyncs(pid: number): Promise<number | string> {
-  try {
-    const { stderr } = await execute("timeout", [
-      "-s",
-      "INT",
-      "10",
-      "strace",
-      "-f",
-      "-qq",
-      "-e",
-      "trace=fsync,fdatasync,sync_file_range,msync",
-      "-p",
-      String(pid),
-    ]).catch((error: { stderr?: string; code?: number | string }) => {
-      if (error.code === 124 || error.code === 0) return { stderr: error.stderr ?? "" };
-      throw error;
-    });
-    return stderr.split("\n").filter((line) => /sync/.test(line)).length;
-  } catch (error) {
-    return `not counted: ${error instanceof Error ? error.message : "strace is missing"}`;
-  }
 }
