@@ -1,11 +1,13 @@
 // Makes what the end-to-end tests need from the network, before they enter namespaces that have none.
 
+import { ensureEtcd } from "./support/etcd.ts";
 import { kubectlPath } from "./support/kubectl.ts";
 import { ensureTestPackages } from "./support/test-packages.ts";
 import { tinyGuestImage } from "./support/tiny-guest.ts";
 
 try {
   ensureTestPackages();
+  ensureEtcd();
   await kubectlPath();
   await tinyGuestImage();
 } catch (error) {

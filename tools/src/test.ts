@@ -57,9 +57,14 @@ for (const suite of chosen) {
   const files = filters.length === 0 ? all : all.filter((file) => filters.some((filter) => file.includes(filter)));
   if (files.length > 0 && prepare(suite)) runs.push({ suite, files });
 }
-// Preparing has unpacked it; the API server's own tests use it too.
-const kubectl = join(repositoryRoot, ".cache/e2e/kubectl");
-if (existsSync(kubectl)) process.env["VIVARIUM_KUBECTL"] ??= kubectl;
+// Preparing has unpacked them; tests of single packages use them too.
+for (const [variable, name] of [
+  ["VIVARIUM_KUBECTL", "kubectl"],
+  ["VIVARIUM_ETCD", "etcd"],
+] as const) {
+  const path = join(repositoryRoot, ".cache/e2e", name);
+  if (existsSync(path)) process.env[variable] ??= path;
+}
 for (const { suite, files } of runs) await runFiles(files, suite);
 
 const { passed, failed, skipped } = tally;

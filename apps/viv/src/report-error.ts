@@ -72,6 +72,7 @@ function exitOfStatus(error: StatusError): ExitName {
     case "InternalError":
     case "NotImplemented":
     case "Timeout":
+    case "InsufficientStorage":
       return "failure";
   }
 }

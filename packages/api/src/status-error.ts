@@ -58,6 +58,7 @@ const codeOf = {
   NotImplemented: 501,
   ServiceUnavailable: 503,
   Timeout: 504,
+  InsufficientStorage: 507,
 } as const;
 
 export type StatusReason = keyof typeof codeOf;

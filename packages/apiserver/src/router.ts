@@ -9,6 +9,7 @@ import { parseResourcePath } from "./input/resource-path.ts";
 import { respondError, respondText } from "./output/respond.ts";
 import type { RequestContext } from "./request-context.ts";
 import type { ServerState } from "./server-state.ts";
+import { storeFailure } from "./store-failure.ts";
 
 export type Route = (context: RequestContext) => ApiResponse | Promise<ApiResponse>;
 
@@ -68,10 +69,7 @@ export function toStatusError(state: ServerState, request: ApiRequest, error: un
   if (error instanceof StatusError) return error;
   if (error instanceof StoreError) {
     state.log.error({ err: error, path: request.path }, "the store failed");
-    return new StatusError("ServiceUnavailable", `the store cannot serve the request now: ${error.code}`, {
-      details: { retryAfterSeconds: 1 },
-      cause: error,
-    });
+    return storeFailure(error);
   }
   state.log.error({ err: error, method: request.method, path: request.path }, "a request failed by a bug");
   return new StatusError("InternalError", "Internal error occurred: the server's log has more", { cause: error });

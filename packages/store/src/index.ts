@@ -1,5 +1,6 @@
 // Where objects live: a store with etcd's semantics. One revision counts all changes; a write names the revision it was based on; a
-// watch goes on from any revision that is not compacted. Implementations: memory (tests) and SQLite (the embedded default).
+// watch goes on from any revision that is not compacted. Implementations: memory (tests), SQLite (the embedded default) and etcd (several
+// servers over one cluster), whose client is loaded only where it is used.
 
 export type {
   DeleteResult,
@@ -16,3 +17,5 @@ export { CompactedError, StoreError } from "./store-error.ts";
 export type { RetentionOptions } from "./retention.ts";
 export { openMemoryStore } from "./memory-store.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
+export type { EtcdStoreOptions } from "./etcd/etcd-store.ts";
+export { openEtcdStore } from "./etcd/open-etcd-store.ts";

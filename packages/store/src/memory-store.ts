@@ -30,11 +30,14 @@ class MemoryStore implements Store {
   readonly #hub = new WatchHub({
     revision: 0,
     compacted: 0,
-    readHistory: (prefix, { from, to, limit }) =>
-      this.#history
-        .slice(Math.max(0, from - 1 - this.#hub.compacted), to - this.#hub.compacted)
-        .filter((event) => event.key.startsWith(prefix))
-        .slice(0, limit),
+    readHistory: (prefix, { from, to }) => [
+      {
+        events: this.#history
+          .slice(Math.max(0, from - 1 - this.#hub.compacted), to - this.#hub.compacted)
+          .filter((event) => event.key.startsWith(prefix)),
+        through: to,
+      },
+    ],
   });
 
   constructor(retention: Retention) {

@@ -16,10 +16,20 @@ export class CompactedError extends Error {
 /**
  * - `closed`: the store was closed; nothing was written.
  * - `future-revision`: a revision was asked for that does not exist yet.
- * - `unavailable`: the file could not be read or written (disk full, I/O error); nothing was written.
+ * - `unavailable`: the file or the cluster could not be read or written; nothing was written.
+ * - `uncertain`: the connection broke, or the time was up, after a write was sent: it may have been made, now or soon, or not.
+ * - `full`: there is no space left; nothing was written, and reads and watches go on.
+ * - `too-large`: the value is larger than the store takes; nothing was written.
  * - `corrupt`: the file is not a store of ours.
  */
-export type StoreErrorCode = "closed" | "future-revision" | "unavailable" | "corrupt";
+export type StoreErrorCode =
+  | "closed"
+  | "future-revision"
+  | "unavailable"
+  | "uncertain"
+  | "full"
+  | "too-large"
+  | "corrupt";
 
 export class StoreError extends Error {
   override readonly name = "StoreError";

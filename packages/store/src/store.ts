@@ -1,11 +1,13 @@
 // The contract of every store. The words and promises are etcd's (https://etcd.io/docs/v3.5/learning/api_guarantees/):
 //
-//   - One revision for the whole store; each change takes the next one, with no holes.
+//   - One revision for the whole store; each change has one of its own, greater than all before. A store that is ours alone has no
+//     holes in between. An etcd that others use too counts their changes as well: there a hole says nothing was changed here.
 //   - A promise of `put` or `delete` resolves only when the change is durable.
 //   - Reads see every change whose promise has resolved, and never half a change.
-//   - A watch gives each change once, in order, without gaps, however slow its reader is, or it ends with CompactedError.
+//   - A watch gives each change once, in order, and leaves none out, however slow its reader is, or it ends with CompactedError.
+//   - A write that fails was not made, unless it fails as `uncertain`: then nobody knows yet, and reading tells.
 //
-// Keys are ASCII and sort by their bytes.
+// Keys begin with a slash, are ASCII and sort by their bytes.
 
 /** One version of one key. Never changes; may be shared between readers. */
 export interface KeyValue {
@@ -66,12 +68,12 @@ export interface ListPage {
 
 /** Batches of changes, never empty. Can be iterated once. */
 export interface Watch extends AsyncIterable<readonly StoreEvent[]> {
-  /** Every change of the prefix up to this revision has been handed out. */
+  /** Every change of the prefix up to this revision has been handed out. It may lag behind the store when nothing concerns the prefix. */
   readonly revision: number;
 }
 
 export interface Store {
-  /** The newest durable revision; 0 for a new store. */
+  /** The newest durable revision. */
   revision(): Promise<number>;
   get(key: string): Promise<KeyValue | undefined>;
   list(prefix: string, options?: ListOptions): Promise<ListPage>;
@@ -79,10 +81,10 @@ export interface Store {
   delete(key: string, condition?: WriteCondition): Promise<DeleteResult>;
   /**
    * Changes of the keys under `prefix` from `fromRevision` on (that one included). Ends when the signal aborts or the store closes;
-   * throws CompactedError when a change that it should give has been compacted.
+   * throws CompactedError when a change that it should give has been compacted and is not at hand any more.
    */
   watch(prefix: string, options: { readonly fromRevision: number; readonly signal: AbortSignal }): Watch;
-  /** Forgets what was superseded at or before `revision`; reads and watches from before it fail with CompactedError. */
+  /** Forgets what was superseded at or before `revision`: reads of earlier revisions fail with CompactedError. */
   compact(revision: number): Promise<void>;
   /** Finishes the writes that were accepted, ends all watches, releases the files. */
   close(): Promise<void>;

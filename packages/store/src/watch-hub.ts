@@ -1,15 +1,24 @@
 // Joins writers and watchers. A watcher is only a position in the history, not a queue: it reads from the tail of recent changes that
 // all watchers share, and from the store's history when it has fallen further behind. So a slow reader costs no memory and
-// loses nothing; at worst compaction overtakes it, and it is told so.
+// loses nothing; at worst compaction overtakes it, and it is told so. Revisions may have holes: a shared store counts others' changes too.
 
 import { CompactedError, StoreError } from "./store-error.ts";
 import type { StoreEvent, Watch } from "./store.ts";
 
-/** Reads old changes of a prefix, oldest first, at most `limit`. The caller checks for compaction. */
+/** Old changes of one prefix, and up to which revision these are all; it may lie after the last of them. */
+export interface HistoryBatch {
+  readonly events: readonly StoreEvent[];
+  readonly through: number;
+}
+
+/**
+ * Gives old changes of a prefix from `from` on, oldest first, at least up to `to`; the hub stops reading when it has enough. The
+ * signal ends it. The hub checks for the compaction that it knows of.
+ */
 export type ReadHistory = (
   prefix: string,
-  range: { readonly from: number; readonly to: number; readonly limit: number },
-) => readonly StoreEvent[];
+  range: { readonly from: number; readonly to: number; readonly signal: AbortSignal },
+) => Iterable<HistoryBatch> | AsyncIterable<HistoryBatch>;
 
 const maxTailEvents = 4096;
 const maxTailBytes = 16 * 1024 * 1024;
@@ -28,16 +37,18 @@ interface Waiter {
 
 export class WatchHub {
   readonly #readHistory: ReadHistory;
-  /** The newest changes, oldest first, without holes. */
+  /** The newest changes, oldest first: all from `#tailStart` on. */
   #tail: StoreEvent[] = [];
+  #tailStart: number;
   #tailBytes = 0;
   #revision: number;
   #compacted: number;
-  #closed = false;
+  readonly #closing = new AbortController();
   readonly #waiters = new Set<Waiter>();
 
   constructor(options: { revision: number; compacted: number; readHistory: ReadHistory }) {
     this.#revision = options.revision;
+    this.#tailStart = options.revision + 1;
     this.#compacted = options.compacted;
     this.#readHistory = options.readHistory;
   }
@@ -63,20 +74,35 @@ export class WatchHub {
         this.#waiters.delete(waiter);
         waiter.wake();
       } else {
-        // Nothing here for this one: moving it on keeps compaction from overtaking a watcher of a quiet prefix.
-        waiter.position.next = this.#revision + 1;
+        this.#passOver(waiter);
       }
     }
+  }
+
+  /** There was no change of ours up to this revision. */
+  advance(revision: number): void {
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
+    for (const waiter of this.#waiters) this.#passOver(waiter);
   }
 
   compactedTo(revision: number): void {
     this.#compacted = Math.max(this.#compacted, revision);
   }
 
+  /** Changes up to this revision were lost on the way here: who still wanted one of them is told that it is compacted. */
+  restartAfter(revision: number): void {
+    this.#tail = [];
+    this.#tailBytes = 0;
+    this.#tailStart = revision + 1;
+    this.#revision = revision;
+    this.compactedTo(revision);
+    this.#wakeAll();
+  }
+
   close(): void {
-    this.#closed = true;
-    for (const waiter of this.#waiters) waiter.wake();
-    this.#waiters.clear();
+    this.#closing.abort();
+    this.#wakeAll();
   }
 
   watch(prefix: string, options: { readonly fromRevision: number; readonly signal: AbortSignal }): Watch {
@@ -92,31 +118,72 @@ export class WatchHub {
   }
 
   async *#batches(prefix: string, position: Position, signal: AbortSignal): AsyncGenerator<readonly StoreEvent[]> {
-    while (!signal.aborted && !this.#closed) {
-      const batch = this.#read(prefix, position.next);
-      position.next = batch.through + 1;
+    while (!signal.aborted && !this.#closing.signal.aborted) {
+      this.#assertKept(position.next);
+      if (position.next < this.#tailStart) {
+        yield* this.#older(prefix, position, signal);
+        continue;
+      }
+      const batch = this.#readTail(prefix, position.next);
+      position.next = Math.max(position.next, batch.through + 1);
       if (batch.events.length > 0) yield batch.events;
       else if (position.next > this.#revision) await this.#changed(prefix, position, signal);
     }
   }
 
-  #read(prefix: string, from: number): { events: readonly StoreEvent[]; through: number } {
-    if (from <= this.#compacted) throw new CompactedError(from, this.#compacted);
-    if (from > this.#revision) return { events: [], through: from - 1 };
-    const tailStart = this.#tail[0]?.revision ?? this.#revision + 1;
-    if (from < tailStart) {
-      const to = tailStart - 1;
-      const events = this.#readHistory(prefix, { from, to, limit: maxBatch });
-      const isCut = events.length === maxBatch;
-      return { events, through: isCut ? (events.at(-1)?.revision ?? to) : to };
+  /** From the history, until the tail has the rest. */
+  async *#older(prefix: string, position: Position, signal: AbortSignal): AsyncGenerator<readonly StoreEvent[]> {
+    const range = {
+      from: position.next,
+      to: this.#tailStart - 1,
+      signal: AbortSignal.any([signal, this.#closing.signal]),
+    };
+    for await (const batch of this.#readHistory(prefix, range)) {
+      position.next = Math.max(position.next, batch.through + 1);
+      if (batch.events.length > 0) yield batch.events;
+      if (range.signal.aborted || position.next >= this.#tailStart) return;
+      this.#assertKept(position.next);
     }
+  }
+
+  #readTail(prefix: string, from: number): HistoryBatch {
     const events: StoreEvent[] = [];
-    let index = from - tailStart;
-    for (; index < this.#tail.length && events.length < maxBatch; index++) {
+    let through = from - 1;
+    for (let index = this.#indexOf(from); index < this.#tail.length; index++) {
       const event = this.#tail[index];
-      if (event?.key.startsWith(prefix) === true) events.push(event);
+      if (event === undefined) break;
+      // Changes of one revision belong together.
+      if (events.length >= maxBatch && event.revision > through) return { events, through };
+      through = event.revision;
+      if (event.key.startsWith(prefix)) events.push(event);
     }
-    return { events, through: tailStart + index - 1 };
+    return { events, through: this.#revision };
+  }
+
+  /** Where in the tail the first change at or after this revision is. */
+  #indexOf(revision: number): number {
+    let low = 0;
+    let high = this.#tail.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#tail[middle]?.revision ?? Infinity) < revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #assertKept(from: number): void {
+    if (from <= this.#compacted) throw new CompactedError(from, this.#compacted);
+  }
+
+  /** Nothing new for this one: moving it on keeps compaction from overtaking a watcher of a quiet prefix. */
+  #passOver(waiter: Waiter): void {
+    waiter.position.next = Math.max(waiter.position.next, this.#revision + 1);
+  }
+
+  #wakeAll(): void {
+    for (const waiter of this.#waiters) waiter.wake();
+    this.#waiters.clear();
   }
 
   #changed(prefix: string, position: Position, signal: AbortSignal): Promise<void> {
@@ -145,6 +212,8 @@ export class WatchHub {
       this.#tailBytes -= sizeOf(event);
       drop++;
     }
+    const last = this.#tail[drop - 1];
+    if (last !== undefined) this.#tailStart = last.revision + 1;
     this.#tail = this.#tail.slice(drop);
   }
 }

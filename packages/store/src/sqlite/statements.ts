@@ -3,6 +3,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { endOfPrefix } from "../prefix.ts";
 import type { KeyValue, ListOptions, StoreEvent } from "../store.ts";
+import type { HistoryBatch } from "../watch-hub.ts";
 
 interface HistoryRow {
   readonly revision: number;
@@ -12,6 +13,8 @@ interface HistoryRow {
   readonly previous_revision: number;
   readonly value: Uint8Array | null;
 }
+
+const historyPage = 256;
 
 /** After every key that can be: keys are ASCII. */
 const endOfKeys = "\u{10FFFF}";
@@ -83,10 +86,16 @@ export function prepareStatements(database: DatabaseSync) {
           : listAt.all(prefix, end, startAfter, revision, limit);
       return rows.map((row) => toKeyValue(row as unknown as HistoryRow));
     },
-    readHistory(prefix: string, range: { from: number; to: number; limit: number }): StoreEvent[] {
+    /** Page by page, each read when it is asked for. */
+    *readHistory(prefix: string, range: { from: number; to: number }): Generator<HistoryBatch> {
       const end = endOfPrefix(prefix) ?? endOfKeys;
-      const rows = readHistory.all(range.from, range.to, prefix, end, range.limit) as unknown as HistoryRow[];
-      return rows.map((row) => toEvent(row, previousOf(row)));
+      for (let from = range.from; from <= range.to;) {
+        const rows = readHistory.all(from, range.to, prefix, end, historyPage) as unknown as HistoryRow[];
+        const events = rows.map((row) => toEvent(row, previousOf(row)));
+        const through = events.length < historyPage ? range.to : (events.at(-1)?.revision ?? range.to);
+        yield { events, through };
+        from = through + 1;
+      }
     },
     /** Removes what was superseded by changes after `from` up to `to`; what was superseded before must be gone. */
     dropHistory(from: number, to: number): void {
