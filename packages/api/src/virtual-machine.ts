@@ -301,7 +301,6 @@ const status = struct("What was seen of the machine.", {
         name: string("Name of the disk, as in the spec."),
         target: string("Name that the guest is likely to give it, such as vdb."),
         volume: optional(string("Name of the Volume, where it is one.")),
-        sizeBytes: optional(int64("Size as the guest sees it, bytes.")),
         state: choice("Whether the guest has it. `Detaching`: the guest was asked to let go of it and has not.", [
           "Attached",
           "Detaching",

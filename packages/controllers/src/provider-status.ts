@@ -82,6 +82,7 @@ function reasonOf(code: ProviderErrorCode | undefined): string {
     case "NotFound":
     case "AlreadyExists":
     case "Conflict":
+    case "NoSpace":
     case "Internal":
       return "ProviderError";
     case "Unavailable":

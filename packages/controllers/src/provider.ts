@@ -214,6 +214,7 @@ export function createProviderController({ manager, providers, clock }: Provider
                 enqueue(key);
                 break;
               case "vm":
+              case "pool":
                 break;
             }
           },

@@ -37,6 +37,7 @@ function present(power: PowerState, powerReason = "booted"): Extract<Seen, { kin
     cpus: 2,
     memoryBytes: 1024 ** 3,
     nics,
+    disks: [{ name: "root", isOurs: true, target: "vda", limits: {} }],
     agentConnected: false,
     volumes: [],
   };

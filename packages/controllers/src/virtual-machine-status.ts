@@ -175,6 +175,7 @@ const reasonOfCode: Readonly<Record<ProviderErrorCode, string>> = {
   InvalidSpec: "InvalidSpec",
   Unsupported: "Unsupported",
   Conflict: "ConflictOnProvider",
+  NoSpace: "NoSpaceOnProvider",
   Unavailable: "ProviderUnavailable",
   Unauthorized: "ProviderUnauthorized",
   Timeout: "ProviderTimeout",

@@ -539,6 +539,8 @@ export function createVirtualMachineController(options: VirtualMachineController
               case "disconnected":
                 for (const request of machinesOn(provider)) enqueue(request);
                 break;
+              case "pool":
+                break;
               case "vm": {
                 const request = requestsByUid.get(event.uid);
                 if (request === undefined) break;

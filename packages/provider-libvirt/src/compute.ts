@@ -9,17 +9,26 @@ import {
 } from "@vivarium/libvirt";
 import type { Domain, Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
-import type { CallOptions, ComputeRole, VmDefinition, VmIdentity, VmObservation } from "@vivarium/provider";
+import type {
+  CallOptions,
+  ComputeRole,
+  DiskObservation,
+  VmDefinition,
+  VmIdentity,
+  VmObservation,
+} from "@vivarium/provider";
 import { checkDefinition } from "./check.ts";
 import { buildDomainXml } from "./domain/build.ts";
+import { isSeed, nameOfDisk } from "./domain/disks.ts";
 import { findDomain, findOwnDomain, requireOwnDomain } from "./domain/lookup.ts";
+import type { DomainView } from "./domain/view.ts";
 import type { FactSource } from "./host-facts.ts";
-import type { LibvirtHost } from "./libvirt-host.ts";
 import { diskVolumeName, isVolumeOf, seedVolumeName, serialLogName } from "./names.ts";
 import type { VolumePool } from "./pool.ts";
+import { diskVolumesOf } from "./storage/disk-volumes.ts";
+import type { DiskVolumeParts } from "./storage/disk-volumes.ts";
 
-export interface ComputeParts {
-  readonly host: LibvirtHost;
+export interface ComputeParts extends DiskVolumeParts {
   readonly pool: VolumePool;
   readonly facts: FactSource;
 }
@@ -27,7 +36,7 @@ export interface ComputeParts {
 /** An agent that refuses does so at once; one that obeys or hangs must not hold the request back. */
 const agentTimeoutMs = 500;
 
-export function createCompute({ host, pool, facts }: ComputeParts): ComputeRole {
+export function createCompute({ host, pool, facts, usage }: ComputeParts): ComputeRole {
   return {
     observe: (vm, options) => observe({ host, pool }, { vm, options }),
 
@@ -38,20 +47,28 @@ export function createCompute({ host, pool, facts }: ComputeParts): ComputeRole 
         (libvirt) => checkDefinition(definition, { libvirt, facts: known, isLocal: host.isLocal, options }),
         options,
       );
+      await diskVolumesOf(definition.identity, definition.disks, { host, usage, options });
     },
 
     async define(definition, options) {
       const { acceleration } = await facts.get(options);
       const vm = definition.identity;
       await requireVolumes(pool, { definition, options });
+      const volumePaths = await diskVolumesOf(vm, definition.disks, { host, usage, options });
       // Made ahead of virtlogd, so that libvirt knows it as a volume and it can be read from afar.
       const log = serialLogName(vm);
       await pool.create({ name: log, format: "raw", capacityBytes: 0, allocationBytes: 0 }, options);
       await pool.use(
         `define VM "${vm.name}"`,
         async ({ libvirt, path }) => {
-          await findOwnDomain(libvirt, { vm, options, action: "define" });
-          const xml = buildDomainXml(definition, { acceleration: acceleration.kind, poolPath: path });
+          const own = await findOwnDomain(libvirt, { vm, options, action: "define" });
+          const known = own === undefined ? [] : own.view.disks;
+          const xml = buildDomainXml(definition, {
+            acceleration: acceleration.kind,
+            poolPath: path,
+            volumePaths,
+            known,
+          });
           await libvirt.domainDefineXmlFlags(xml, options);
         },
         options,
@@ -154,10 +171,21 @@ async function observe(
         cpus: found.view.cpus,
         memoryBytes: found.view.memoryBytes,
         nics: found.view.nics.map(({ mac, device }) => ({ mac, ...(device === undefined ? {} : { device }) })),
+        disks: disksOf(vm, found.view),
         agentConnected: found.view.agentConnected,
         volumes,
       };
   }
+}
+
+function disksOf(vm: VmIdentity, view: DomainView): readonly DiskObservation[] {
+  return view.disks
+    .filter((disk) => !isSeed(vm, disk))
+    .map((disk) => {
+      const name = nameOfDisk(vm, disk);
+      const { target, limits } = disk;
+      return { name: name ?? target, isOurs: name !== undefined, target, limits };
+    });
 }
 
 async function requireVolumes(
@@ -166,7 +194,8 @@ async function requireVolumes(
 ): Promise<void> {
   const vm = definition.identity;
   const present = new Set(await pool.names(options));
-  const wanted = [...definition.disks.map((disk) => diskVolumeName(vm, disk.name)), seedVolumeName(vm)];
+  const own = definition.disks.filter((disk) => disk.volume === undefined);
+  const wanted = [...own.map((disk) => diskVolumeName(vm, disk.name)), seedVolumeName(vm)];
   const missing = wanted.filter((name) => !present.has(name));
   if (missing.length > 0) {
     throw new ProviderError("NotFound", `Cannot define VM "${vm.name}": no volume ${missing.join(", ")} in the pool`);

@@ -2,6 +2,7 @@
 //
 //   libvirt-provider   puts the roles together
 //   compute, disks, images, addresses/, console/   the roles
+//   storage/           pools, volumes with a life of their own, disks of running VMs
 //   domain/            domain XML: build, read back, find, judge whether ours
 //   acceleration/      proves whether guests run under KVM
 //   names, pool, xml/  what they stand on; map-error: libvirt's errors in the contract's words

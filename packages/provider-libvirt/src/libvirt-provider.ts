@@ -15,6 +15,10 @@ import { createImages } from "./images.ts";
 import { LibvirtHost } from "./libvirt-host.ts";
 import type { Memo } from "./libvirt-host.ts";
 import { VolumePool } from "./pool.ts";
+import { createHotplug } from "./storage/hotplug.ts";
+import { createPools } from "./storage/pools.ts";
+import { VolumeUsage } from "./storage/usage.ts";
+import { createVolumes } from "./storage/volumes.ts";
 
 export interface LibvirtProviderOptions {
   readonly logger: Logger;
@@ -35,10 +39,11 @@ export function createLibvirtProviderFactory({
       const host = new LibvirtHost({ config, log, clock, memo });
       const pool = new VolumePool(host);
       const facts = new FactSource({ host, pool });
+      const usage = new VolumeUsage(clock);
       const closing = new AbortController();
       return {
         type: "libvirt",
-        compute: createCompute({ host, pool, facts }),
+        compute: createCompute({ host, pool, facts, usage }),
         disks: createDisks({ host, pool }),
         images: createImages(pool),
         addresses: {
@@ -46,6 +51,9 @@ export function createLibvirtProviderFactory({
           release: (macs, options) => releaseLeases(host, { macs, options }),
         },
         console: createConsole({ host, pool }),
+        pools: createPools(host),
+        volumes: createVolumes({ host, usage }),
+        hotplug: createHotplug({ host, pool, usage }),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>
           subscribeToHost(host, { listener, signal: AbortSignal.any([signal, closing.signal]) }),

@@ -31,6 +31,8 @@ const rows: Readonly<Record<ProviderErrorCode, readonly LibvirtErrorCode[]>> = {
     "NO_NETWORK_PORT",
     "NO_HOSTNAME",
   ],
+  // libvirt has no code for it: told by what the pool has left.
+  NoSpace: [],
   AlreadyExists: ["DOM_EXIST", "NETWORK_EXIST", "STORAGE_POOL_BUILT", "STORAGE_VOL_EXIST", "NETWORK_PORT_EXIST"],
   InvalidSpec: [
     "INVALID_DOMAIN",

@@ -24,11 +24,14 @@ const refreshWaitMs = 250;
 export class VolumePool {
   readonly #host: LibvirtHost;
   readonly #name: string;
+  readonly #isMadeWhenMissing: boolean;
   #open: Promise<OpenPool> | undefined;
 
-  constructor(host: LibvirtHost) {
+  /** Without a name, the pool of all that is made for VMs, which is made when missing; another one must be there. */
+  constructor(host: LibvirtHost, name?: string) {
     this.#host = host;
-    this.#name = host.config.pool;
+    this.#name = name ?? host.config.pool;
+    this.#isMadeWhenMissing = name === undefined || name === host.config.pool;
   }
 
   /** Runs calls on the pool. What runs must be safe to run twice: a pool that was stopped or removed is put up again in between. */
@@ -159,7 +162,8 @@ export class VolumePool {
 
   #ready(libvirt: Libvirt): Promise<OpenPool> {
     // Shared by all who wait, so it follows no single caller's signal.
-    this.#open ??= openPool(libvirt, this.#name).catch((error: unknown) => {
+    const open = this.#isMadeWhenMissing ? openPool : findPool;
+    this.#open ??= open(libvirt, this.#name).catch((error: unknown) => {
       this.#open = undefined;
       throw error;
     });
@@ -182,6 +186,12 @@ async function lookUp(
     if (isLibvirtError(error, "NO_STORAGE_VOL")) return undefined;
     throw error;
   }
+}
+
+/** As it is: one that somebody stopped is not started here. */
+async function findPool(libvirt: Libvirt, name: string): Promise<OpenPool> {
+  const pool = await libvirt.storagePoolLookupByName(name);
+  return { libvirt, pool, path: parsePoolXml(await libvirt.storagePoolGetXmlDesc(pool)).path };
 }
 
 async function openPool(libvirt: Libvirt, name: string): Promise<OpenPool> {

@@ -42,6 +42,7 @@ test("a volume as libvirt describes it is read", () => {
     path: "/pool/a.qcow2",
     format: "qcow2",
     capacityBytes: 1048576,
+    allocationBytes: 200704,
     physicalBytes: 196736,
     backingPath: "/pool/base.qcow2",
   });

@@ -39,6 +39,8 @@ export interface VolumeView {
   readonly format: string;
   /** Size as a guest sees it. */
   readonly capacityBytes: number;
+  /** Taken on the host. */
+  readonly allocationBytes: number;
   /** Length of the file; undefined where libvirt does not say. */
   readonly physicalBytes: number | undefined;
   readonly backingPath: string | undefined;
@@ -52,6 +54,7 @@ export function parseVolumeXml(xml: string): VolumeView {
     path: textAt(root, "target", "path") ?? "",
     format: format?.attributes["type"] ?? "",
     capacityBytes: bytesAt(root, { path: ["capacity"], defaultUnit: "bytes" }),
+    allocationBytes: bytesAt(root, { path: ["allocation"], defaultUnit: "bytes" }),
     physicalBytes:
       textAt(root, "physical") === undefined ? undefined : bytesAt(root, { path: ["physical"], defaultUnit: "bytes" }),
     backingPath: textAt(root, "backingStore", "path"),

@@ -1,6 +1,7 @@
 // The provider contract: what the controllers ask of a hypervisor, free of any hypervisor; and a simulated one for tests.
 
 export * from "./provider.ts";
+export * from "./storage.ts";
 export * from "./provider-error.ts";
 export * from "./clock.ts";
 export * from "./domain-name.ts";
@@ -8,4 +9,4 @@ export { createSimulatedHypervisor } from "./sim/simulated-hypervisor.ts";
 export type { SimulatedHypervisor, SimulatedOptions } from "./sim/simulated-hypervisor.ts";
 export type { SimulatedMethod } from "./sim/faults.ts";
 export { providerConformance } from "./provider-conformance.ts";
-export type { ConformanceSubject } from "./provider-conformance.ts";
+export type { ConformanceSubject } from "./conformance-parts.ts";

@@ -1,21 +1,10 @@
 // What every provider promises, as tests. Each implementation mounts this suite; a promise that is not here is not one.
 
 import assert from "node:assert/strict";
-import { isProviderError } from "./provider-error.ts";
-import type { ProviderErrorCode } from "./provider-error.ts";
-import type { ImageFile, Provider, ProviderEvent, VmDefinition, VmIdentity, VmObservation } from "./provider.ts";
-
-export interface ConformanceSubject {
-  readonly provider: Provider;
-  /** Small, and on disk where the provider reads files. */
-  readonly image: ImageFile;
-  /** A VM that no other test uses. */
-  readonly newVm: () => VmIdentity;
-  /** Makes a domain with this VM's name that is not the VM's. */
-  readonly makeForeign: (vm: VmIdentity) => Promise<void>;
-  /** Ends the provider and removes everything that is left. */
-  readonly close: () => Promise<void>;
-}
+import { build, definitionOf, dismantle, macOf, rejects, seed } from "./conformance-parts.ts";
+import type { ConformanceSubject } from "./conformance-parts.ts";
+import type { Provider, ProviderEvent, VmIdentity, VmObservation } from "./provider.ts";
+import { storageRules } from "./storage-conformance.ts";
 
 const mib = 2 ** 20;
 
@@ -196,6 +185,8 @@ export async function providerConformance(name: string, setup: () => Promise<Con
       await assert.rejects(provider.compute.observe(newVm(), { signal: AbortSignal.abort(reason) }), reason);
     });
 
+    storageRules(rule);
+
     rule("the console of a VM that is off is a Conflict", async (subject) => {
       const { provider, newVm } = subject;
       if (provider.console === undefined) return;
@@ -208,39 +199,6 @@ export async function providerConformance(name: string, setup: () => Promise<Con
 }
 
 const unknownDigest = `sha256:${"0".repeat(64)}`;
-const seed = new Uint8Array(4096).fill(7);
-
-function macOf(vm: VmIdentity): string {
-  return `52:54:00:${vm.uid.slice(0, 2)}:${vm.uid.slice(2, 4)}:${vm.uid.slice(4, 6)}`;
-}
-
-function definitionOf(vm: VmIdentity): VmDefinition {
-  return {
-    identity: vm,
-    cpus: 1,
-    memoryBytes: 64 * mib,
-    firmware: "BIOS",
-    secureBoot: false,
-    tpm: false,
-    nestedVirtualization: false,
-    disks: [{ name: "root" }],
-    networks: [{ name: "lan", source: { network: "default" }, model: "virtio", mac: macOf(vm) }],
-  };
-}
-
-async function build({ provider, image }: ConformanceSubject, vm: VmIdentity): Promise<void> {
-  await provider.compute.check(definitionOf(vm));
-  const { id } = await provider.images.import(image);
-  await provider.disks.ensureRoot(vm, { name: "root", imageId: id });
-  await provider.disks.writeSeed(vm, seed);
-  await provider.compute.define(definitionOf(vm));
-}
-
-async function dismantle(provider: Provider, vm: VmIdentity): Promise<void> {
-  await provider.compute.forceOff(vm);
-  await provider.compute.undefine(vm);
-  await provider.disks.remove(vm);
-}
 
 async function volumesOf(provider: Provider, vm: VmIdentity): Promise<readonly string[]> {
   const seen = await provider.compute.observe(vm);
@@ -249,17 +207,6 @@ async function volumesOf(provider: Provider, vm: VmIdentity): Promise<readonly s
 
 function powerIn(seen: VmObservation): string {
   return seen.kind === "present" ? seen.power : seen.kind;
-}
-
-async function rejects(call: Promise<unknown>, code: ProviderErrorCode): Promise<Error> {
-  try {
-    await call;
-  } catch (error) {
-    assert.ok(isProviderError(error), `expected ProviderError ${code}, got ${String(error)}`);
-    assert.equal(error.code, code, error.message);
-    return error;
-  }
-  assert.fail(`expected ProviderError ${code}, but the call succeeded`);
 }
 
 function listen(

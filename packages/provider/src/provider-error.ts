@@ -6,6 +6,8 @@ const isRetryable = {
   InvalidSpec: false,
   Unsupported: false,
   Conflict: false,
+  /** A pool is full: tried again, for somebody may make room. */
+  NoSpace: true,
   Unavailable: true,
   Unauthorized: false,
   Timeout: true,

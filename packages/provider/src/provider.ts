@@ -2,6 +2,7 @@
 // a role that it cannot play is absent. All methods throw ProviderError; "could not look" (Unavailable) is never "absent".
 
 import type { ProviderError } from "./provider-error.ts";
+import type { HotplugRole, PoolRole, VolumeRef, VolumeRole } from "./storage.ts";
 
 /** Names one VM everywhere. The hypervisor's id is derived from it, so that a repeated create meets its own earlier try. */
 export interface VmIdentity {
@@ -23,6 +24,9 @@ export interface Provider {
   readonly images: ImageRole;
   readonly addresses: AddressRole;
   readonly console?: ConsoleRole;
+  readonly pools?: PoolRole;
+  readonly volumes?: VolumeRole;
+  readonly hotplug?: HotplugRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;
@@ -39,7 +43,9 @@ export type ProviderEvent =
   | { readonly kind: "connected" }
   | { readonly kind: "disconnected"; readonly error: ProviderError }
   /** Something about the VM changed: power, agent, devices. The receiver observes to learn what. */
-  | { readonly kind: "vm"; readonly uid: string; readonly change: string };
+  | { readonly kind: "vm"; readonly uid: string; readonly change: string }
+  /** Something about a pool changed: started, stopped, refreshed, gone. */
+  | { readonly kind: "pool"; readonly pool: string; readonly change: string };
 
 export interface HypervisorInfo {
   readonly hostname: string;
@@ -86,8 +92,54 @@ export interface VmDefinition {
   readonly tpm: boolean;
   readonly nestedVirtualization: boolean;
   /** In the guest's order; the first is the root disk. */
-  readonly disks: readonly { readonly name: string }[];
+  readonly disks: readonly DiskDefinition[];
   readonly networks: readonly NicDefinition[];
+}
+
+/** Where a disk's bytes are, and how the guest sees it. All of it is for good: another value needs a power cycle. */
+export interface DiskSource {
+  /** A volume with a life of its own; the VM's own volume of the disk's name when absent. */
+  readonly volume?: VolumeRef;
+  /** Of the volume; `qcow2` when absent, which all of a VM's own are. */
+  readonly format?: "qcow2" | "raw";
+  /** `virtio` when absent. */
+  readonly bus?: "virtio" | "scsi";
+  /** `writeback` when absent. */
+  readonly cache?: "none" | "writeback" | "writethrough" | "directsync" | "unsafe";
+  /** `unmap` when absent. */
+  readonly discard?: "unmap" | "ignore";
+  /** Up to 20 characters; none when absent. */
+  readonly serial?: string;
+  readonly isReadOnly?: boolean;
+}
+
+/** What of a disk can be changed while the VM runs. */
+export interface DiskTuning {
+  readonly limits?: DiskLimits;
+}
+
+/** Per second; no limit where absent. */
+export interface DiskLimits {
+  readonly totalIops?: number;
+  readonly readIops?: number;
+  readonly writeIops?: number;
+  readonly totalBytes?: number;
+  readonly readBytes?: number;
+  readonly writeBytes?: number;
+}
+
+export interface DiskDefinition extends DiskSource, DiskTuning {
+  readonly name: string;
+}
+
+/** A disk that a domain has now. */
+export interface DiskObservation {
+  /** As in the definition; of a disk that somebody else put there, its target. */
+  readonly name: string;
+  readonly isOurs: boolean;
+  /** `vda`, `sdb`, …: what the guest is likely to call it. */
+  readonly target: string;
+  readonly limits: DiskLimits;
 }
 
 export interface NicDefinition {
@@ -118,6 +170,8 @@ export type VmObservation =
       readonly cpus: number;
       readonly memoryBytes: number;
       readonly nics: readonly { readonly mac: string; readonly device?: string }[];
+      /** Without the seed; while running, those that the guest has. */
+      readonly disks: readonly DiskObservation[];
       readonly agentConnected: boolean;
       /** Volumes of this VM in the pool: disks, seed, serial log. */
       readonly volumes: readonly string[];

@@ -112,6 +112,7 @@ async function withStatusErrors<T>(action: () => Promise<T>): Promise<T> {
       InvalidSpec: "BadRequest",
       Unsupported: "NotImplemented",
       Conflict: "Conflict",
+      NoSpace: "ServiceUnavailable",
       Unavailable: "ServiceUnavailable",
       Unauthorized: "Forbidden",
       Timeout: "Timeout",

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { VmDefinition } from "@vivarium/provider";
 import { find, findAll, parseXml } from "../xml/element.ts";
-import { buildDomainXml, diskDevice } from "./build.ts";
+import { buildDomainXml } from "./build.ts";
+import { diskDevice } from "./disks.ts";
 import type { DomainPlace } from "./build.ts";
 import { parseDomainXml } from "./view.ts";
 
@@ -90,18 +91,13 @@ test("at least 8 PCIe ports stay free for devices plugged in later", () => {
   const disks = Array.from({ length: 20 }, (_, index) => ({ name: `d${index}` }));
   const root = parseXml(buildDomainXml({ ...minimal, disks }, tcg));
   const ports = findAll(root, "devices", "controller").filter((c) => c.attributes["model"] === "pcie-root-port");
-  // 20 disks, seed, NIC, virtio-serial, rng, balloon.
-  assert.equal(ports.length, 25 + 8);
+  // 20 disks, seed, SCSI controller, NIC, virtio-serial, rng, balloon.
+  assert.equal(ports.length, 26 + 8);
 });
 
 test("disks are named as the kernel names them", () => {
-  assert.deepEqual([0, 1, 25, 26, 27, 701, 702].map(diskDevice), [
-    "vda",
-    "vdb",
-    "vdz",
-    "vdaa",
-    "vdab",
-    "vdzz",
-    "vdaaa",
-  ]);
+  assert.deepEqual(
+    [0, 1, 25, 26, 27, 701, 702].map((index) => diskDevice(index)),
+    ["vda", "vdb", "vdz", "vdaa", "vdab", "vdzz", "vdaaa"],
+  );
 });

@@ -2,15 +2,17 @@
 
 import { domainNameOf } from "@vivarium/provider";
 import type { NicDefinition, VmDefinition } from "@vivarium/provider";
-import { diskVolumeName, seedVolumeName, serialLogName } from "../names.ts";
+import { seedVolumeName, serialLogName } from "../names.ts";
 import { element, renderXml } from "../xml/element.ts";
 import type { XmlElement } from "../xml/element.ts";
+import { diskElement, placeDisks, scsiController, seedDisk } from "./disks.ts";
+import type { DiskPlaces } from "./disks.ts";
 import { markElement } from "./identity.ts";
 
-export interface DomainPlace {
+export interface DomainPlace extends DiskPlaces {
   /** How guests run on this host. */
   readonly acceleration: "kvm" | "tcg";
-  /** Directory of the pool that holds the volumes. */
+  /** Directory of the pool that holds the VM's own volumes. */
   readonly poolPath: string;
 }
 
@@ -79,7 +81,8 @@ const fixedPciDevices = 3;
 
 function devices(definition: VmDefinition, place: DomainPlace): XmlElement[] {
   const { identity, disks, networks } = definition;
-  const used = fixedPciDevices + disks.length + 1 + networks.length;
+  // Every virtio disk has a slot of its own; those on the SCSI controller share its one.
+  const used = fixedPciDevices + disks.length + 2 + networks.length;
   const ports = Math.max(16, used + sparePorts);
   const at = (volume: string): string => `${place.poolPath}/${volume}`;
   return [
@@ -89,8 +92,9 @@ function devices(definition: VmDefinition, place: DomainPlace): XmlElement[] {
     ),
     // No USB: nothing here needs it, and firmware spends time looking for devices on it.
     element("controller", { type: "usb", model: "none" }),
-    ...disks.map((disk, index) => dataDisk(at(diskVolumeName(identity, disk.name)), index)),
-    seedDisk(at(seedVolumeName(identity)), disks.length),
+    ...(disks.some(({ bus }) => bus === "scsi") ? [scsiController()] : []),
+    ...placeDisks(definition, place).map((disk) => diskElement(disk)),
+    seedDisk(at(seedVolumeName(identity)), place.known),
     ...networks.map(nic),
     element("serial", { type: "pty" }, [
       element("log", { file: at(serialLogName(identity)), append: "on" }),
@@ -106,35 +110,6 @@ function devices(definition: VmDefinition, place: DomainPlace): XmlElement[] {
     element("rng", { model: "virtio" }, [element("backend", { model: "random" }, "/dev/urandom")]),
     element("memballoon", { model: "virtio" }, [element("stats", { period: 10 })]),
   ];
-}
-
-function dataDisk(path: string, index: number): XmlElement {
-  return element("disk", { type: "file", device: "disk" }, [
-    element("driver", { name: "qemu", type: "qcow2", cache: "writeback", discard: "unmap" }),
-    element("source", { file: path }),
-    element("target", { dev: diskDevice(index), bus: "virtio" }),
-    // Only the root disk boots; without this firmware tries the other disks and the network.
-    index === 0 && element("boot", { order: 1 }),
-  ]);
-}
-
-/** A virtio disk, not a CD-ROM: Debian's cloud kernel has no AHCI driver and would never see one. cloud-init finds it by its label. */
-function seedDisk(path: string, index: number): XmlElement {
-  return element("disk", { type: "file", device: "disk" }, [
-    element("driver", { name: "qemu", type: "raw" }),
-    element("source", { file: path }),
-    element("target", { dev: diskDevice(index), bus: "virtio" }),
-    element("readonly"),
-  ]);
-}
-
-/** vda, …, vdz, vdaa, … */
-export function diskDevice(index: number): string {
-  let letters = "";
-  for (let rest = index; rest >= 0; rest = Math.floor(rest / 26) - 1) {
-    letters = String.fromCodePoint(97 + (rest % 26)) + letters;
-  }
-  return `vd${letters}`;
 }
 
 // No <bandwidth> ever: libvirt shapes with an sfq queue, and on kernels without it the domain does not start.

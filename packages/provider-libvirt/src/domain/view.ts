@@ -2,6 +2,8 @@
 
 import type { VmIdentity } from "@vivarium/provider";
 import { bytesAt, find, findAll, parseXml, textAt } from "../xml/element.ts";
+import { parseDisk } from "./disks.ts";
+import type { DiskView } from "./disks.ts";
 import { readMark } from "./identity.ts";
 
 export interface NicView {
@@ -20,6 +22,7 @@ export interface DomainView {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly nics: readonly NicView[];
+  readonly disks: readonly DiskView[];
   /** Whether the guest agent has its channel open. */
   readonly agentConnected: boolean;
   /** The NVRAM file; undefined for BIOS. */
@@ -42,6 +45,7 @@ export function parseDomainXml(xml: string): DomainView {
       network: find(nic, "source")?.attributes["network"],
       bridge: find(nic, "source")?.attributes["bridge"],
     })),
+    disks: findAll(root, "devices", "disk").map(parseDisk),
     agentConnected: findAll(root, "devices", "channel").some((channel) => {
       const target = find(channel, "target")?.attributes;
       return target?.["name"] === "org.qemu.guest_agent.0" && target["state"] === "connected";

@@ -70,6 +70,11 @@ export async function openLiveHost(part: string): Promise<LiveHost> {
     host,
     image: makeImage(work),
     newVm: () => ({ uid: randomUUID(), namespace: "default", name: `${run}-${(vms += 1)}` }),
+    // Where QEMU may read it, whoever made the folder above.
+    newPool() {
+      const name = `${run}-pool-${(vms += 1)}`;
+      return { uid: randomUUID(), name, type: "dir", path: `/var/lib/libvirt/images/${name}` };
+    },
     makeForeign: (vm) => defineForeign(libvirt, vm),
     reopen() {
       const again = factory.open(config);
@@ -78,6 +83,9 @@ export async function openLiveHost(part: string): Promise<LiveHost> {
     },
     async close() {
       await removeDomains(libvirt, `${run}-`);
+      for (const { name } of await libvirt.connectListAllStoragePools()) {
+        if (name.startsWith(`${run}-pool-`)) await removePool(libvirt, name);
+      }
       await removePool(libvirt, run);
       await Promise.all(opened.map((each) => each.close()));
       host.close();

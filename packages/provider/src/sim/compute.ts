@@ -3,7 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { domainNameOf } from "../domain-name.ts";
 import { ProviderError } from "../provider-error.ts";
-import type { ComputeRole, VmDefinition, VmIdentity, VmObservation } from "../provider.ts";
+import type { ComputeRole, DiskDefinition, VmDefinition, VmIdentity, VmObservation } from "../provider.ts";
 import type { CallGate } from "./calls.ts";
 import type { SimulatedDomain, SimulatedHost, SimulatedWorld } from "./world.ts";
 
@@ -14,6 +14,8 @@ export interface GuestBehaviour {
   shutdownMs: number;
   /** From start until it holds a lease. */
   leaseMs: number;
+  /** What the guest does when asked to let go of a disk. */
+  detach: "obeys" | "ignores";
 }
 
 export interface SimulatedParts {
@@ -122,6 +124,12 @@ function observe(world: SimulatedWorld, vm: VmIdentity): VmObservation {
       mac: nic.mac,
       ...(isOn(domain) ? { device: `vnet${index}` } : {}),
     })),
+    disks: domain.disks.map((disk, index) => ({
+      name: disk.name,
+      isOurs: true,
+      target: `${disk.bus === "scsi" ? "sd" : "vd"}${String.fromCodePoint(97 + index)}`,
+      limits: disk.limits ?? {},
+    })),
     agentConnected: domain.agentConnected,
     volumes,
   };
@@ -159,20 +167,22 @@ function define(world: SimulatedWorld, definition: VmDefinition): void {
   const vm = definition.identity;
   const existing = ownDomain(world, vm, "define");
   const present = new Set(world.volumesOf(vm.uid).map((volume) => volume.name));
-  const missing = [...definition.disks.map((disk) => disk.name), "seed"]
-    .map((name) => volumeName(vm, name))
-    .filter((name) => !present.has(name));
+  const own = definition.disks.filter((disk) => disk.volume === undefined).map((disk) => disk.name);
+  const missing = [...own, "seed"].map((name) => volumeName(vm, name)).filter((name) => !present.has(name));
   if (missing.length > 0) {
     throw new ProviderError("NotFound", `Cannot define VM "${vm.name}": volume "${missing[0] ?? ""}" does not exist`);
   }
+  for (const disk of definition.disks) requireUsable(world, vm, disk);
   if (existing !== undefined) {
     existing.definition = definition;
+    existing.disks = definition.disks;
   } else {
     world.domains.set(vm.uid, {
       name: domainNameOf(vm),
       uid: vm.uid,
       ours: true,
       definition,
+      disks: definition.disks,
       power: "off",
       powerReason: "unknown",
       agentConnected: false,
@@ -181,6 +191,28 @@ function define(world: SimulatedWorld, definition: VmDefinition): void {
     });
   }
   world.emit({ kind: "vm", uid: vm.uid, change: "defined" });
+}
+
+/** A volume with a life of its own is there, and no other VM has it. */
+export function requireUsable(world: SimulatedWorld, vm: VmIdentity, { name, volume }: DiskDefinition): void {
+  if (volume === undefined) return;
+  const key = `${volume.pool}/${volume.name}`;
+  if (!world.poolVolumes.has(key)) {
+    throw new ProviderError("NotFound", `Cannot give VM "${vm.name}" disk "${name}": there is no volume "${key}"`);
+  }
+  const other = [...world.domains.values()].find(
+    (domain) => domain.uid !== vm.uid && domain.disks.some((disk) => isVolume(disk, key)),
+  );
+  if (other !== undefined) {
+    throw new ProviderError(
+      "Conflict",
+      `Cannot give VM "${vm.name}" disk "${name}": volume "${key}" is in use by domain "${other.name}"`,
+    );
+  }
+}
+
+export function isVolume({ volume }: DiskDefinition, key: string): boolean {
+  return volume !== undefined && `${volume.pool}/${volume.name}` === key;
 }
 
 /** Volumes carry the VM's name and uid, as on a real host. */
@@ -210,7 +242,7 @@ function ownDomain(world: SimulatedWorld, vm: VmIdentity, action: string): Simul
   return found?.domain;
 }
 
-function requireOwn(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain {
+export function requireOwn(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain {
   const domain = ownDomain(world, vm, action);
   if (domain === undefined) throw new ProviderError("NotFound", `Cannot ${action} VM "${vm.name}": it has no domain`);
   return domain;

@@ -9,6 +9,9 @@ export type SimulatedMethod =
   | `compute.${"observe" | "check" | "define" | "start" | "requestShutdown" | "forceOff" | "undefine"}`
   | `disks.${"ensureRoot" | "ensureData" | "writeSeed" | "remove"}`
   | `images.${"find" | "import" | "remove"}`
+  | `pools.${"observe" | "check" | "create" | "start" | "refresh" | "remove"}`
+  | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`
+  | `hotplug.${"attachDisk" | "requestDetach" | "tuneDisk" | "growDisk"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`;
 

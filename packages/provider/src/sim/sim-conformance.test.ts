@@ -17,6 +17,10 @@ await providerConformance("the simulated hypervisor", () => {
       virtualSizeBytes: 2 ** 20,
     },
     newVm: () => ({ uid: randomUUID(), namespace: "default", name: `vm-${(vms += 1)}` }),
+    newPool() {
+      const name = `pool-${(vms += 1)}`;
+      return { uid: randomUUID(), name, type: "dir", path: `/sim/${name}` };
+    },
     makeForeign(vm) {
       hypervisor.addForeignDomain({ name: domainNameOf(vm), uid: randomUUID() });
       return Promise.resolve();

@@ -13,7 +13,10 @@ import type { GuestBehaviour, SimulatedParts } from "./compute.ts";
 import { simulatedConsole } from "./console.ts";
 import { FaultRules } from "./faults.ts";
 import type { SimulatedMethod } from "./faults.ts";
+import { simulatedHotplug } from "./hotplug.ts";
+import { simulatedPools } from "./pools.ts";
 import { simulatedDisks, simulatedImages } from "./storage.ts";
+import { simulatedVolumes } from "./volumes.ts";
 import { SimulatedWorld } from "./world.ts";
 import type { SimulatedDomain, SimulatedHost } from "./world.ts";
 
@@ -69,7 +72,7 @@ export function createSimulatedHypervisor(options: SimulatedOptions = {}): Simul
   const faults = new FaultRules();
   const clock = options.clock ?? systemClock;
   const gate = new CallGate({ world, faults, clock, latencyMs: options.latencyMs ?? 0 });
-  const guest: GuestBehaviour = { shutdown: "obeys", shutdownMs: 0, leaseMs: 0, ...options.guest };
+  const guest: GuestBehaviour = { shutdown: "obeys", shutdownMs: 0, leaseMs: 0, detach: "obeys", ...options.guest };
   const host: SimulatedHost = {
     cpus: 16,
     memoryBytes: 32 * 1024 ** 3,
@@ -120,6 +123,7 @@ export function createSimulatedHypervisor(options: SimulatedOptions = {}): Simul
         name,
         uid,
         ours: false,
+        disks: [],
         power: "running",
         powerReason: "booted",
         agentConnected: false,
@@ -160,6 +164,9 @@ function openProvider(parts: SimulatedParts): Provider {
         }),
     },
     console: simulatedConsole(parts),
+    pools: simulatedPools(parts),
+    volumes: simulatedVolumes(parts),
+    hotplug: simulatedHotplug(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),
     subscribe(listener, { signal }) {
       if (signal.aborted || closed.signal.aborted) return;

@@ -100,7 +100,7 @@ export function simulatedImages({ world, gate }: Pick<SimulatedParts, "world" | 
   };
 }
 
-function imageIdOf(digest: string): string {
+export function imageIdOf(digest: string): string {
   return `image-${digest.slice("sha256:".length, "sha256:".length + 24)}`;
 }
 

@@ -1,6 +1,15 @@
 // What a simulated hypervisor holds: domains, volumes, images, networks. Outlives the connections to it, as a real one does.
 
-import type { GuestAddress, ImageFile, PowerState, ProviderEvent, VmDefinition, VmIdentity } from "../provider.ts";
+import type {
+  DiskDefinition,
+  GuestAddress,
+  ImageFile,
+  PowerState,
+  ProviderEvent,
+  VmDefinition,
+  VmIdentity,
+} from "../provider.ts";
+import type { VolumeRef } from "../storage.ts";
 
 export interface SimulatedDomain {
   /** Name on the hypervisor, see `domainNameOf`. */
@@ -9,6 +18,8 @@ export interface SimulatedDomain {
   /** False: made by somebody else. */
   readonly ours: boolean;
   definition?: VmDefinition;
+  /** As defined, and as plugged since. */
+  disks: readonly DiskDefinition[];
   power: PowerState;
   powerReason: string;
   agentConnected: boolean;
@@ -24,6 +35,24 @@ export interface SimulatedVolume {
   readonly imageId?: string;
 }
 
+export interface SimulatedPool {
+  readonly name: string;
+  readonly uid: string;
+  readonly type: string;
+  readonly path: string;
+  readonly capacityBytes: number;
+  isActive: boolean;
+}
+
+/** A volume of a pool that is no VM's own. */
+export interface SimulatedPoolVolume extends VolumeRef {
+  readonly format: "qcow2" | "raw";
+  sizeBytes: number;
+  allocationBytes: number;
+  /** Name of the volume, in the same pool, or of the image, that it backs onto. */
+  readonly backing?: string;
+}
+
 export interface SimulatedHost {
   readonly cpus: number;
   readonly memoryBytes: number;
@@ -37,6 +66,9 @@ export class SimulatedWorld {
   readonly domains = new Map<string, SimulatedDomain>();
   readonly volumes = new Map<string, SimulatedVolume>();
   readonly images = new Map<string, ImageFile>();
+  readonly pools = new Map<string, SimulatedPool>();
+  /** By `pool/name`. */
+  readonly poolVolumes = new Map<string, SimulatedPoolVolume>();
   /** Value: whether it is active. */
   readonly networks = new Map<string, boolean>([["default", true]]);
   readonly bridges = new Set<string>();
@@ -58,6 +90,10 @@ export class SimulatedWorld {
 
   domainByName(name: string): SimulatedDomain | undefined {
     return [...this.domains.values()].find((domain) => domain.name === name);
+  }
+
+  volumesIn(pool: string): readonly SimulatedPoolVolume[] {
+    return [...this.poolVolumes.values()].filter((volume) => volume.pool === pool);
   }
 
   volumesOf(uid: string): readonly SimulatedVolume[] {
