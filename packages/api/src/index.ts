@@ -18,6 +18,7 @@ export * from "./image-sources.ts";
 export * from "./invalid-value-error.ts";
 export * from "./kind.ts";
 export * from "./kinds.ts";
+export * from "./lease.ts";
 export * from "./namespace.ts";
 export * from "./provider.ts";
 export * from "./quantity.ts";

@@ -3,6 +3,7 @@
 import { ConfigMap } from "./config-map.ts";
 import { Event } from "./event.ts";
 import type { KindDefinition } from "./kind.ts";
+import { Lease } from "./lease.ts";
 import { Namespace } from "./namespace.ts";
 import { Provider } from "./provider.ts";
 import { Secret } from "./secret.ts";
@@ -25,4 +26,4 @@ export const kinds: readonly KindDefinition[] = [
 ];
 
 /** The kinds of Kubernetes' own that Vivarium needs; a real cluster has them already. */
-export const coreKinds: readonly KindDefinition[] = [Namespace, Secret, ConfigMap, Event];
+export const coreKinds: readonly KindDefinition[] = [Namespace, Secret, ConfigMap, Event, Lease];

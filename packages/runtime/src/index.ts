@@ -9,6 +9,7 @@
 export * from "./clock.ts";
 export * from "./controller.ts";
 export * from "./finalizers.ts";
+export * from "./leader-election.ts";
 export { createManager } from "./manager.ts";
 export type { ManagerOptions } from "./manager.ts";
 export * from "./write-status.ts";

@@ -10,6 +10,7 @@ import { coreStrategy, customResourceStrategy, type Strategy } from "./strategy.
 const strategies: Readonly<Record<string, Strategy>> = {
   "/configmaps": configMapStrategy,
   "apiextensions.k8s.io/customresourcedefinitions": definitionStrategy,
+  "coordination.k8s.io/leases": coreStrategy,
   "/events": eventStrategy,
   "/namespaces": namespaceStrategy,
   "/secrets": secretStrategy,
