@@ -12,7 +12,8 @@ export interface StatusCause {
     | "FieldValueForbidden"
     | "FieldValueTooLong"
     | "FieldValueTooMany"
-    | "FieldValueTypeInvalid";
+    | "FieldValueTypeInvalid"
+    | "FieldManagerConflict";
   /** Path of the field, for example `spec.cpu` or `spec.disks[0].name`. */
   field: string;
   message: string;

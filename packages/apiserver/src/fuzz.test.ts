@@ -12,6 +12,7 @@ const bodyTypes = [
   "application/merge-patch+json",
   "application/json-patch+json",
   "application/strategic-merge-patch+json",
+  "application/apply-patch+yaml",
   "application/vnd.kubernetes.protobuf",
   "",
 ];
@@ -176,7 +177,11 @@ test("no patch of an object makes the server fail", { timeout: 120_000 }, async 
   );
   await fc.assert(
     fc.asyncProperty(target, fc.constantFrom(...bodyTypes), body, async (path, type, body) => {
-      const answer = await call("PATCH", `${path}?dryRun=All`, { body, headers: { "content-type": type } });
+      const answer = await call(
+        "PATCH",
+        `${path}?dryRun=All&fieldManager=x${type === "application/apply-patch+yaml" ? "&force=true" : ""}`,
+        { body, headers: { "content-type": type } },
+      );
       assert.ok(answer.status < 500, `${path} ${type} ${JSON.stringify(body)}: ${JSON.stringify(answer.body)}`);
     }),
     { numRuns: 3000 },

@@ -5,16 +5,23 @@ import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { StatusError } from "@vivarium/api";
 import { badRequest, conflict, invalid } from "./errors.ts";
+import { setOwners, type Ownership } from "./field-management/ownership.ts";
 import type { Target } from "./input/target.ts";
+import { timestamp } from "./meta/timestamp.ts";
 import { validateMeta } from "./meta/validate-meta.ts";
 import type { RequestContext } from "./request-context.ts";
 import type { Resource } from "./resource.ts";
 import { applyDefaults } from "./schema/apply-defaults.ts";
 import type { ApiObject } from "./stored-object.ts";
 
-export function prepareCreate(context: Pick<RequestContext, "now">, target: Target, object: ApiObject): ApiObject {
+export function prepareCreate(
+  context: Pick<RequestContext, "now">,
+  target: Target,
+  { object, ownership }: { readonly object: ApiObject; readonly ownership: Ownership },
+): ApiObject {
   const { resource } = target;
   const { metadata } = object;
+  const given = metadata.managedFields;
   if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== "")
     throw badRequest("resourceVersion should not be set on objects to be created");
   takeNamespace(object, target);
@@ -30,13 +37,18 @@ export function prepareCreate(context: Pick<RequestContext, "now">, target: Targ
   metadata.creationTimestamp = timestamp(context.now);
   if (resource.strategy.hasGeneration) metadata.generation = 1;
   if (resource.hasStatus) delete object["status"];
-  return complete(resource, object, undefined);
+  complete(resource, object, undefined);
+  return setOwners(object, ownership({ object, old: undefined, given }));
 }
 
 /** `object` is what the caller wants, `old` what is stored. The answer is what is to be stored; equal to `old` when nothing changes. */
-export function prepareUpdate(target: Target, object: ApiObject, old: ApiObject): ApiObject {
+export function prepareUpdate(
+  target: Target,
+  { object, old, ownership }: { readonly object: ApiObject; readonly old: ApiObject; readonly ownership: Ownership },
+): ApiObject {
   const { resource, subresource } = target;
   const { metadata } = object;
+  const given = metadata.managedFields;
   takeNamespace(object, target);
   if (metadata.name !== old.metadata.name)
     throw badRequest(
@@ -46,19 +58,16 @@ export function prepareUpdate(target: Target, object: ApiObject, old: ApiObject)
   const next = subresource === "status" ? withStatusOf(object, old) : withMetaOf(resource, object, old);
   const { resourceVersion } = old.metadata;
   if (resourceVersion !== undefined) next.metadata.resourceVersion = resourceVersion;
+  delete next.metadata.managedFields;
   const completed = complete(resource, next, old);
   if (resource.strategy.hasGeneration && subresource === undefined && hasSpecChange(resource, completed, old))
     completed.metadata.generation = (old.metadata.generation ?? 0) + 1;
-  return completed;
+  return setOwners(completed, ownership({ object: completed, old, given }));
 }
 
 /** Whether both are the same but for the order of their fields. */
 export function isUnchanged(object: ApiObject, old: ApiObject): boolean {
   return isDeepStrictEqual(JSON.parse(JSON.stringify(object)), JSON.parse(JSON.stringify(old)));
-}
-
-export function timestamp(date: Date): string {
-  return date.toISOString().replace(/\.\d+Z$/, "Z");
 }
 
 function takeNamespace(object: ApiObject, target: Target): void {
@@ -101,7 +110,6 @@ const serverOwned = [
 
 function withMetaOf(resource: Resource, object: ApiObject, old: ApiObject): ApiObject {
   const { metadata } = object;
-  delete metadata.managedFields;
   delete metadata["selfLink" as keyof typeof metadata];
   for (const field of serverOwned) {
     if (old.metadata[field] === undefined) delete metadata[field];

@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import { CompactedError, type KeyValue, type Store } from "@vivarium/store";
 import type { Logger } from "pino";
 import type { CustomResourceDefinition } from "../custom-resource-definition.ts";
-import { timestamp } from "../prepare.ts";
+import { timestamp } from "../meta/timestamp.ts";
 import type { Resource } from "../resource.ts";
 import type { ResourceRegistry } from "../resource-registry.ts";
 import type { ServerState } from "../server-state.ts";

@@ -4,6 +4,7 @@
 import { isStatus, StatusError } from "@vivarium/api";
 import { isDeepStrictEqual } from "node:util";
 import type { CustomResourceDefinition } from "../custom-resource-definition.ts";
+import { serverOwnership } from "../field-management/ownership.ts";
 import { prepareCreate, prepareUpdate } from "../prepare.ts";
 import type { Resource } from "../resource.ts";
 import type { ResourceRegistry } from "../resource-registry.ts";
@@ -50,15 +51,17 @@ async function install(state: ServerState, definition: CustomResourceDefinition)
       kind: resource.kind,
     });
     const target = { resource, name: wanted.metadata.name };
+    const now = state.now();
+    const ownership = serverOwnership(now, target);
     const found = await state.store.get(key);
     if (found === undefined) {
-      const created = prepareCreate({ now: state.now() }, target, wanted);
+      const created = prepareCreate({ now }, target, { object: wanted, ownership });
       if ((await state.store.put(key, encodeStored(created, resource), { expected: 0 })).written) return;
       continue;
     }
     const old = decodeStored(found, resource);
     if (!isOurs(state, old, wanted)) return;
-    const next = prepareUpdate(target, merged(old, wanted), old);
+    const next = prepareUpdate(target, { object: merged(old, wanted), old, ownership });
     if (isDeepStrictEqual(JSON.parse(JSON.stringify(next)), JSON.parse(JSON.stringify(old)))) return;
     const options = { expected: found.modRevision };
     if ((await state.store.put(key, encodeStored(next, resource), options)).written) {

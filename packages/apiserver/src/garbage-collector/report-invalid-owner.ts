@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { isStatus, type OwnerReference } from "@vivarium/api";
-import { timestamp } from "../prepare.ts";
+import { timestamp } from "../meta/timestamp.ts";
 import type { Collector } from "./collect-dependent.ts";
 import type { ObjectFacts } from "./owned-object.ts";
 

@@ -31,13 +31,17 @@ export const metaSchema: JsonSchema = {
     finalizers: {
       type: "array",
       items: string,
+      "x-kubernetes-list-type": "set",
       description: "Who must act before the object can go. Each removes its own entry.",
     },
     ownerReferences: {
       type: "array",
       description: "The objects this one depends on.",
+      "x-kubernetes-list-type": "map",
+      "x-kubernetes-list-map-keys": ["uid"],
       items: {
         type: "object",
+        "x-kubernetes-map-type": "atomic",
         required: ["apiVersion", "kind", "name", "uid"],
         properties: {
           apiVersion: string,
@@ -51,6 +55,7 @@ export const metaSchema: JsonSchema = {
     },
     managedFields: {
       type: "array",
+      "x-kubernetes-list-type": "atomic",
       items: {
         type: "object",
         properties: {

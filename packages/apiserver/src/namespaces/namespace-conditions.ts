@@ -1,7 +1,7 @@
 // What a namespace that is being deleted says of itself, in the words of Kubernetes' namespace controller
 // (pkg/controller/namespace/deletion/status_condition_utils.go).
 
-import { timestamp } from "../prepare.ts";
+import { timestamp } from "../meta/timestamp.ts";
 import type { ApiObject } from "../stored-object.ts";
 
 export interface Remaining {

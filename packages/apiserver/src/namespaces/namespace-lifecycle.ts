@@ -3,7 +3,7 @@
 
 import type { Store } from "@vivarium/store";
 import { forbidden, notFound } from "../errors.ts";
-import { timestamp } from "../prepare.ts";
+import { timestamp } from "../meta/timestamp.ts";
 import type { Resource } from "../resource.ts";
 import { decodeStored, encodeStored, type ApiObject } from "../stored-object.ts";
 import { firstNamespaces } from "../strategies/namespace.ts";

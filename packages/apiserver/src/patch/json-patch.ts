@@ -1,5 +1,6 @@
 // RFC 6902, by the library, with Kubernetes' answers: a patch that is not one is 400, one that does not fit the object is 422.
 
+import { isDeepStrictEqual } from "node:util";
 import { StatusError } from "@vivarium/api";
 import { applyPatch, Pointer, type Operation } from "rfc6902";
 import { badRequest } from "../errors.ts";
@@ -29,6 +30,12 @@ function apply(holder: object, operation: Operation): void {
   } as Operation;
   if (!isInside(holder, moved.path) || ("from" in moved && !isInside(holder, moved.from)))
     throw rejected(operation, "the path does not exist");
+  if (moved.op === "test") {
+    // The library would put both values into its message, and not every value can be turned into text.
+    if (!isDeepStrictEqual(Pointer.fromJSON(moved.path).get(holder), moved.value))
+      throw rejected(operation, "the value found is another one");
+    return;
+  }
   const [error] = applyPatch(holder, [moved]);
   if (error !== null && error !== undefined) throw rejected(operation, error.message, error);
 }

@@ -12,9 +12,10 @@ interface Repeated {
 
 type Check = (value: unknown, path: readonly string[]) => Repeated[];
 
-/** Looks only where the schema has such lists. */
+/** Looks only where the schema has such lists. Repeated finalizers and owner references are taken, as Kubernetes does. */
 export function compileListKeys(schema: JsonSchema): (object: unknown) => Repeated[] {
-  const check = compile(schema);
+  const { metadata: _, ...properties } = schema.properties ?? {};
+  const check = compile({ ...schema, properties });
   return (object) => check?.(object, []) ?? [];
 }
 

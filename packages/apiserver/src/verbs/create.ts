@@ -4,6 +4,7 @@ import { StatusError, type ApiResponse } from "@vivarium/api";
 import { admitWrite } from "../admission/admit-write.ts";
 import type { AdmissionRequest } from "../admission/admission-plugin.ts";
 import { alreadyExists, methodNotAllowed } from "../errors.ts";
+import { requestOwnership, type Ownership } from "../field-management/ownership.ts";
 import { decodeObject } from "../input/decode-object.ts";
 import { parseBody } from "../input/parse-body.ts";
 import { isDryRun, type Target } from "../input/target.ts";
@@ -28,14 +29,18 @@ export async function create(state: ServerState, context: RequestContext, target
 export async function createObject(
   state: ServerState,
   context: RequestContext,
-  { target, object: decoded }: { readonly target: Target; readonly object: ApiObject },
+  {
+    target,
+    object: decoded,
+    ownership = requestOwnership(context, target),
+  }: { readonly target: Target; readonly object: ApiObject; readonly ownership?: Ownership },
 ): Promise<ApiResponse> {
   const { resource, namespace } = target;
   if (resource.isTerminating)
     throw new StatusError("MethodNotAllowed", "create not allowed while custom resource definition is terminating");
   const isGenerated = decoded.metadata.name === "";
   for (let attempt = 1; ; attempt++) {
-    const object = prepareCreate(context, target, structuredClone(decoded));
+    const object = prepareCreate(context, target, { object: structuredClone(decoded), ownership });
     const { name } = object.metadata;
     if (namespace !== undefined) await state.namespaces.assertAccepts(resource, { namespace, name });
     const key = resource.keyOf(namespace, name);

@@ -8,7 +8,7 @@ import { finalizersFor } from "../garbage-collector/propagation.ts";
 import { parseDeleteOptions, type DeleteOptions } from "../input/delete-options.ts";
 import { keyOf, type NamedTarget } from "../input/target.ts";
 import { respondJson, respondObject } from "../output/respond.ts";
-import { timestamp } from "../prepare.ts";
+import { timestamp } from "../meta/timestamp.ts";
 import type { RequestContext } from "../request-context.ts";
 import type { Resource } from "../resource.ts";
 import type { ServerState } from "../server-state.ts";

@@ -1,6 +1,7 @@
 // PATCH of one object: the patch makes a new object of the stored one, which then goes the way of every update.
 
 import { StatusError, type ApiResponse } from "@vivarium/api";
+import { invalidOptions } from "../field-management/manager-name.ts";
 import { decodeObject } from "../input/decode-object.ts";
 import { assertBodySize, mediaTypeOf, parseJson } from "../input/parse-body.ts";
 import type { NamedTarget } from "../input/target.ts";
@@ -9,7 +10,9 @@ import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMergePatch } from "../patch/strategic-merge-patch.ts";
 import type { RequestContext } from "../request-context.ts";
 import type { Resource } from "../resource.ts";
+import { forbiddenField } from "../schema/field-error.ts";
 import type { ServerState } from "../server-state.ts";
+import { apply, applyMediaType } from "./apply.ts";
 import { updateObject } from "./update.ts";
 
 /** Applies a parsed patch to an object and returns the result; throws StatusError. */
@@ -18,11 +21,15 @@ type PatchFunction = (object: unknown, patch: unknown) => unknown;
 export async function patch(state: ServerState, context: RequestContext, target: NamedTarget): Promise<ApiResponse> {
   const { resource } = target;
   assertBodySize(context.request);
-  const apply = patchFunctionOf(mediaTypeOf(context.request), resource);
+  const type = mediaTypeOf(context.request);
+  if (type === applyMediaType) return apply(state, context, target);
+  if (context.request.query.has("force"))
+    throw invalidOptions("PatchOptions", [forbiddenField("force", "may not be specified for non-apply patch")]);
+  const patched = patchFunctionOf(type, resource);
   const parsed = parseJson(context.request.body);
   return updateObject(state, context, {
     target,
-    change: (old) => decodeObject(context, resource, apply(old, parsed)),
+    change: (old) => decodeObject(context, resource, patched(old, parsed)),
   });
 }
 
@@ -38,7 +45,7 @@ function patchFunctionOf(type: string, resource: Resource): PatchFunction {
     default:
       break;
   }
-  const accepted = ["application/json-patch+json", "application/merge-patch+json"];
+  const accepted = ["application/json-patch+json", "application/merge-patch+json", applyMediaType];
   if (resource.strategy.takesStrategicMerge) accepted.push("application/strategic-merge-patch+json");
   throw new StatusError(
     "UnsupportedMediaType",

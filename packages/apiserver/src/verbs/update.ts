@@ -4,6 +4,7 @@ import type { ApiResponse } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
 import { admitWrite } from "../admission/admit-write.ts";
 import { invalid, modified, notFound } from "../errors.ts";
+import { requestOwnership, type Ownership } from "../field-management/ownership.ts";
 import { decodeObject } from "../input/decode-object.ts";
 import { parseBody } from "../input/parse-body.ts";
 import { isDryRun, keyOf, type NamedTarget } from "../input/target.ts";
@@ -33,7 +34,15 @@ const maxAttempts = 20;
 export async function updateObject(
   state: ServerState,
   context: RequestContext,
-  { target, change }: { readonly target: NamedTarget; readonly change: (old: ApiObject) => ApiObject },
+  {
+    target,
+    change,
+    ownership = requestOwnership(context, target),
+  }: {
+    readonly target: NamedTarget;
+    readonly change: (old: ApiObject) => ApiObject;
+    readonly ownership?: Ownership;
+  },
 ): Promise<ApiResponse> {
   const { resource, name } = target;
   const key = keyOf(target);
@@ -45,7 +54,7 @@ export async function updateObject(
     const wanted = change(structuredClone(old));
     const version = wanted.metadata.resourceVersion ?? "";
     if (version !== "" && version !== old.metadata.resourceVersion) throw modified(resource, name);
-    const next = prepareUpdate(target, wanted, old);
+    const next = prepareUpdate(target, { object: wanted, old, ownership });
     const response = await admitWrite(
       state,
       {

@@ -1,0 +1,39 @@
+// Takes fields out of a value.
+
+import type { JsonSchema } from "../custom-resource-definition.ts";
+import { isMember, type FieldSet } from "./field-set.ts";
+import { fieldSchema, itemElement, itemSchema, shapeOf, type Fields } from "./merge-shape.ts";
+
+/** What is left of an object. */
+export function removeFields(value: Fields, gone: FieldSet, schema: JsonSchema): Fields {
+  const left = removeBelow(value, gone, schema);
+  return (left ?? {}) as Fields;
+}
+
+/** Undefined when a map or list has nothing left. */
+function removeBelow(value: unknown, gone: FieldSet, schema: JsonSchema): unknown {
+  const shaped = shapeOf(value, schema);
+  switch (shaped.shape) {
+    case "leaf":
+      return value;
+    case "map": {
+      const out: Record<string, unknown> = {};
+      for (const [name, child] of Object.entries(shaped.fields)) {
+        const left = removeElement(child, gone[`f:${name}`], fieldSchema(schema, name).schema);
+        if (left !== undefined) out[name] = left;
+      }
+      return Object.keys(out).length === 0 ? undefined : out;
+    }
+    case "list": {
+      const out = shaped.items
+        .map((item, index) => removeElement(item, gone[itemElement(item, schema) ?? `i:${index}`], itemSchema(schema)))
+        .filter((item) => item !== undefined);
+      return out.length === 0 ? undefined : out;
+    }
+  }
+}
+
+function removeElement(value: unknown, gone: FieldSet | undefined, schema: JsonSchema): unknown {
+  if (gone === undefined) return value;
+  return isMember(gone) ? undefined : removeBelow(value, gone, schema);
+}
