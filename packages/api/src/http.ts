@@ -5,6 +5,9 @@
 export interface UserInfo {
   readonly name: string;
   readonly groups: readonly string[];
+  readonly uid?: string;
+  /** What else the credentials say, for example `authentication.kubernetes.io/credential-id`. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface ApiRequest {

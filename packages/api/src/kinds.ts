@@ -1,13 +1,18 @@
 // Every kind there is. Lists, not registries: a kind counts because it is named here.
 
+import { ClusterRole } from "./cluster-role.ts";
+import { ClusterRoleBinding } from "./cluster-role-binding.ts";
 import { ConfigMap } from "./config-map.ts";
 import { Event } from "./event.ts";
 import type { KindDefinition } from "./kind.ts";
 import { Lease } from "./lease.ts";
 import { Namespace } from "./namespace.ts";
 import { Provider } from "./provider.ts";
+import { Role } from "./role.ts";
+import { RoleBinding } from "./role-binding.ts";
 import { Secret } from "./secret.ts";
 import { StoragePool } from "./storage-pool.ts";
+import { ServiceAccount } from "./service-account.ts";
 import { VirtualMachine } from "./virtual-machine.ts";
 import { VMClass } from "./vm-class.ts";
 import { VMImage } from "./vm-image.ts";
@@ -26,4 +31,15 @@ export const kinds: readonly KindDefinition[] = [
 ];
 
 /** The kinds of Kubernetes' own that Vivarium needs; a real cluster has them already. */
-export const coreKinds: readonly KindDefinition[] = [Namespace, Secret, ConfigMap, Event, Lease];
+export const coreKinds: readonly KindDefinition[] = [
+  Namespace,
+  Secret,
+  ConfigMap,
+  Event,
+  Lease,
+  ServiceAccount,
+  Role,
+  RoleBinding,
+  ClusterRole,
+  ClusterRoleBinding,
+];

@@ -6,6 +6,7 @@ import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
 import { AdmissionChain } from "./admission/admission-chain.ts";
 import type { AdmissionPlugin } from "./admission/admission-plugin.ts";
+import { Rbac } from "./authorization/rbac.ts";
 import type { CustomResourceDefinition } from "./custom-resource-definition.ts";
 import { definitionKind } from "./definitions/definition-kind.ts";
 import { DefinitionLifecycle } from "./definitions/definition-lifecycle.ts";
@@ -16,8 +17,9 @@ import { parseResourcePath } from "./input/resource-path.ts";
 import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
 import { emptyNamespaces } from "./namespaces/empty-namespaces.ts";
 import { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
+import { InternalClient } from "./internal-client.ts";
 import { ResourceRegistry } from "./resource-registry.ts";
-import { createRouter, toStatusError } from "./router.ts";
+import { authorized, createRouter, toStatusError } from "./router.ts";
 import type { ServerState } from "./server-state.ts";
 import type { ServerTask, TaskContext } from "./tasks/server-task.ts";
 import { SubresourceTable, type ByteStream, type Subresource } from "./subresources.ts";
@@ -63,12 +65,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const namespaces = new NamespaceLifecycle({ store, resource: registry.find("", "v1", "namespaces") });
   const definitions = new DefinitionLifecycle({ store, log, registry, resource: definitionResource(registry), now });
   const closing = new AbortController();
+  const rbac = new Rbac({ store, log });
   const state: ServerState = {
     store,
     registry,
     namespaces,
     definitions,
     admission: new AdmissionChain(options.admission ?? []),
+    access: rbac.access,
     log,
     now,
     subresources: new SubresourceTable(options.subresources ?? []),
@@ -78,7 +82,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await installDefinitions(state, options.definitions ?? []);
   await definitions.load();
   const handle = createRouter(state);
-  const running = new Set<Promise<void>>([definitions.run(state)]);
+  await rbac.start(new InternalClient(handle, closing.signal), {
+    definitions: [...options.resources, ...(options.definitions ?? [])],
+    subresources: options.subresources ?? [],
+  });
+  const running = new Set<Promise<void>>([definitions.run(state), rbac.follow(closing.signal)]);
   const runTasks = async (signal: AbortSignal): Promise<void> => {
     const context: TaskContext = { state, handle, signal: AbortSignal.any([signal, closing.signal]) };
     const all = Promise.all(tasks.map((task) => task.run(context))).then(() => undefined);
@@ -92,8 +100,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     async connect(request) {
       try {
         const path = parseResourcePath(request.path);
+        const context = { request: authorized(state, request, path), now: now(), warnings: [] };
         if (path === undefined) throw pathNotFound();
-        const found = await findConnect(state, { request, now: now(), warnings: [] }, path);
+        const found = await findConnect(state, context, path);
         return async (socket) => found.subresource.connect?.(found.context, socket);
       } catch (error) {
         throw toStatusError(state, request, error);

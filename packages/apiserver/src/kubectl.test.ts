@@ -45,7 +45,7 @@ describe("kubectl", { skip, concurrency: false }, () => {
       key: testKey,
       cert: testCertificate,
       authenticate: ({ headers }) =>
-        headers["authorization"] === "Bearer secret" ? { name: "tester", groups: [] } : undefined,
+        headers["authorization"] === "Bearer secret" ? { name: "tester", groups: ["system:masters"] } : undefined,
     });
     const kubeconfig = join(directory, "kubeconfig");
     await writeFile(kubeconfig, JSON.stringify(kubeconfigFor(listener.port)));

@@ -2,10 +2,13 @@
 
 import { StatusError, type ApiRequest, type ApiResponse } from "@vivarium/api";
 import { StoreError } from "@vivarium/store";
+import { assertAllowed } from "./authorization/access-control.ts";
+import { attributesOf } from "./authorization/attributes.ts";
+import { impersonated } from "./authorization/impersonation.ts";
 import { discoveryRoutes } from "./discovery/discovery-routes.ts";
 import { dispatchResource } from "./dispatch-resource.ts";
 import { methodNotAllowed, pathNotFound } from "./errors.ts";
-import { parseResourcePath } from "./input/resource-path.ts";
+import { parseResourcePath, type ResourcePath } from "./input/resource-path.ts";
 import { respondError, respondText } from "./output/respond.ts";
 import type { RequestContext } from "./request-context.ts";
 import type { ServerState } from "./server-state.ts";
@@ -26,30 +29,39 @@ export function createRouter(state: ServerState): (request: ApiRequest) => Promi
     return routes;
   }
   return async (request) => {
-    const context: RequestContext = { request, now: state.now(), warnings: [] };
+    const warnings: string[] = [];
     try {
-      const response = await route(state, context, currentRoutes());
-      return withWarnings(response, context.warnings);
+      const path = parseResourcePath(request.path);
+      const context: RequestContext = { request: authorized(state, request, path), now: state.now(), warnings };
+      const response = await route(state, context, { routes: currentRoutes(), path });
+      return withWarnings(response, warnings);
     } catch (error) {
-      return withWarnings(respondError(toStatusError(state, request, error)), context.warnings);
+      return withWarnings(respondError(toStatusError(state, request, error)), warnings);
     }
   };
+}
+
+/** The request, by whom it is to be taken for; throws Forbidden. */
+export function authorized(state: ServerState, request: ApiRequest, path: ResourcePath | undefined): ApiRequest {
+  const user = impersonated(state.access, request);
+  const taken = user === undefined ? request : { ...request, user };
+  assertAllowed(state.access, taken.user, attributesOf(taken, path));
+  return taken;
 }
 
 async function route(
   state: ServerState,
   context: RequestContext,
-  routes: ReadonlyMap<string, Route>,
+  { routes, path }: { readonly routes: ReadonlyMap<string, Route>; readonly path: ResourcePath | undefined },
 ): Promise<ApiResponse> {
-  const { path, method } = context.request;
-  const fixed = routes.get(path) ?? routes.get(path.replace(/\/$/, ""));
+  const { path: address, method } = context.request;
+  const fixed = routes.get(address) ?? routes.get(address.replace(/\/$/, ""));
   if (fixed !== undefined) {
     if (method !== "GET") throw methodNotAllowed();
     return fixed(context);
   }
-  const resourcePath = parseResourcePath(path);
-  if (resourcePath === undefined) throw pathNotFound();
-  return dispatchResource(state, context, resourcePath);
+  if (path === undefined) throw pathNotFound();
+  return dispatchResource(state, context, path);
 }
 
 function healthRoutes(state: ServerState): [string, Route][] {

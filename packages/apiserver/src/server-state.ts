@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { AdmissionChain } from "./admission/admission-chain.ts";
 import type { DefinitionLifecycle } from "./definitions/definition-lifecycle.ts";
 import type { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
+import type { AccessControl } from "./authorization/access-control.ts";
 import type { ResourceRegistry } from "./resource-registry.ts";
 import type { SubresourceTable } from "./subresources.ts";
 
@@ -15,6 +16,8 @@ export interface ServerState {
   readonly namespaces: NamespaceLifecycle;
   readonly definitions: DefinitionLifecycle;
   readonly admission: AdmissionChain;
+  /** Who may do what. */
+  readonly access: AccessControl;
   readonly log: Logger;
   readonly now: () => Date;
   /** Aborted when the server closes; ends watches. */

@@ -41,7 +41,7 @@ describe("over HTTPS", () => {
       key: testKey,
       cert: testCertificate,
       authenticate: ({ headers }) =>
-        headers["authorization"] === token.authorization ? { name: "tester", groups: [] } : undefined,
+        headers["authorization"] === token.authorization ? { name: "tester", groups: ["system:masters"] } : undefined,
     });
     await server.call("POST", widgetsPath, { body: widget("a") });
   });

@@ -17,12 +17,22 @@ const subdomainRule =
 const labelRule =
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 
+/** `path-segment`: anything that can stand in a URL; the names of roles have colons. */
+export type NameRule = "subdomain" | "label" | "path-segment";
+
 /** What is wrong with a name; undefined when nothing is. */
-export function nameProblem(name: string, rule: "subdomain" | "label"): string | undefined {
+export function nameProblem(name: string, rule: NameRule): string | undefined {
+  if (rule === "path-segment") return pathSegmentProblem(name);
   const maxLength = rule === "label" ? 63 : 253;
   if (name.length > maxLength) return `must be no more than ${maxLength} bytes`;
   if (rule === "label") return labelPattern.test(name) ? undefined : labelRule;
   return subdomainPattern.test(name) ? undefined : subdomainRule;
+}
+
+function pathSegmentProblem(name: string): string | undefined {
+  if (name === "." || name === "..") return `may not be '${name}'`;
+  const wrong = ["/", "%"].find((part) => name.includes(part));
+  return wrong === undefined ? undefined : `may not contain '${wrong}'`;
 }
 
 /** `name` or `prefix/name`, as label keys are. */

@@ -1,10 +1,13 @@
 // Which kinds have behaviour of their own, by group and plural.
 
+import { clusterRoleBindingStrategy, roleBindingStrategy } from "./access-binding.ts";
+import { clusterRoleStrategy, roleStrategy } from "./access-role.ts";
 import { configMapStrategy } from "./config-map.ts";
 import { definitionStrategy } from "./custom-resource-definition.ts";
 import { eventStrategy } from "./event.ts";
 import { namespaceStrategy } from "./namespace.ts";
 import { secretStrategy } from "./secret.ts";
+import { serviceAccountStrategy } from "./service-account.ts";
 import { coreStrategy, customResourceStrategy, type Strategy } from "./strategy.ts";
 
 const strategies: Readonly<Record<string, Strategy>> = {
@@ -14,6 +17,11 @@ const strategies: Readonly<Record<string, Strategy>> = {
   "/events": eventStrategy,
   "/namespaces": namespaceStrategy,
   "/secrets": secretStrategy,
+  "/serviceaccounts": serviceAccountStrategy,
+  "rbac.authorization.k8s.io/clusterrolebindings": clusterRoleBindingStrategy,
+  "rbac.authorization.k8s.io/clusterroles": clusterRoleStrategy,
+  "rbac.authorization.k8s.io/rolebindings": roleBindingStrategy,
+  "rbac.authorization.k8s.io/roles": roleStrategy,
 };
 
 export function strategyOf(group: string, plural: string): Strategy {

@@ -1,5 +1,6 @@
 // What a kind needs beyond its schema. Most kinds need nothing; the few core ones that do have one small file each.
 
+import type { NameRule } from "../meta/names.ts";
 import type { FieldError } from "../schema/field-error.ts";
 import type { ApiObject } from "../stored-object.ts";
 
@@ -19,7 +20,7 @@ export interface Strategy {
   readonly allowsUnconditionalUpdate: boolean;
   /** Whether strategic merge patches are taken; only kinds with built-in types have the metadata for them. */
   readonly takesStrategicMerge: boolean;
-  readonly nameRule: "subdomain" | "label";
+  readonly nameRule: NameRule;
   readonly columns?: readonly ComputedColumn[];
   /** Tables do not begin with the name. */
   readonly hidesName?: boolean;

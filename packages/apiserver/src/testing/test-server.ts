@@ -1,6 +1,6 @@
 // A server over the memory store, and requests to it in few words.
 
-import { coreKinds, toCustomResourceDefinition, type ApiResponse, type ApiRequest } from "@vivarium/api";
+import { coreKinds, toCustomResourceDefinition, type ApiResponse, type ApiRequest, type UserInfo } from "@vivarium/api";
 import { openMemoryStore, type Store } from "@vivarium/store";
 import { pino } from "pino";
 import type { AdmissionPlugin } from "../admission/admission-plugin.ts";
@@ -25,7 +25,11 @@ export interface CallOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Absent: one who may do everything. */
+  readonly user?: UserInfo;
 }
+
+const administrator: UserInfo = { name: "tester", groups: ["system:masters"] };
 
 export interface TestServer {
   readonly server: ApiServer;
@@ -55,7 +59,7 @@ export async function openTestServer(
     ...(options.runsTasks !== undefined && { runsTasks: options.runsTasks }),
     ...(options.clock !== undefined && { clock: options.clock }),
   });
-  const send: TestServer["send"] = (method, path, { body, headers = {}, signal } = {}) => {
+  const send: TestServer["send"] = (method, path, { body, headers = {}, signal, user = administrator } = {}) => {
     const [pathname = "", query = ""] = path.split("?");
     return server.handle({
       method,
@@ -63,7 +67,7 @@ export async function openTestServer(
       query: new URLSearchParams(query),
       headers,
       body: body === undefined ? new Uint8Array() : toBytes(body),
-      user: { name: "tester", groups: [] },
+      user,
       signal: signal ?? new AbortController().signal,
     });
   };
