@@ -3,10 +3,11 @@
 
 import { VirtualMachine } from "@vivarium/api";
 import { type Client, createClientFromKubeconfig } from "@vivarium/client";
-import { tinyBase, VivServer } from "@vivarium/e2e";
+import { tinyBase, type VivServer } from "@vivarium/e2e";
 import { buildSeed } from "@vivarium/images";
 import { DomainUndefineFlags, DomainXmlFlags, Libvirt, parseUri, type StorageVolume } from "@vivarium/libvirt";
 import { summarize } from "./summary.ts";
+import { withServer } from "./with-server.ts";
 
 const rounds = 15;
 const prefix = "bench-cp";
@@ -14,23 +15,26 @@ const prefix = "bench-cp";
 export async function controlPlane(): Promise<unknown> {
   const libvirt = new Libvirt(parseUri("qemu:///system"));
   await libvirt.ready({ timeoutMs: 10_000 });
-  await using server = await VivServer.create();
   try {
-    await server.start();
-    await server.apply(await tinyBase());
-    const { client } = await createClientFromKubeconfig({ path: server.kubeconfig });
-    const template = await makeTemplate(libvirt, client);
-    const ours: number[] = [];
-    const raw: number[] = [];
-    for (let round = 0; round < rounds; round++) {
-      raw.push(await rawStart(libvirt, `${prefix}-raw-${round}`, template));
-      ours.push(await declaredStart(libvirt, client, `${prefix}-${round}`));
-    }
-    const added = ours.map((value, index) => value - (raw[index] ?? Number.NaN));
-    return { unit: "ms", declared: summarize(ours), rawLibvirt: summarize(raw), added: summarize(added) };
+    return await withServer((server) => compare(libvirt, server));
   } finally {
     libvirt.close();
   }
+}
+
+async function compare(libvirt: Libvirt, server: VivServer): Promise<unknown> {
+  await server.start();
+  await server.apply(await tinyBase());
+  const { client } = await createClientFromKubeconfig({ path: server.kubeconfig });
+  const template = await makeTemplate(libvirt, client);
+  const ours: number[] = [];
+  const raw: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    raw.push(await rawStart(libvirt, `${prefix}-raw-${round}`, template));
+    ours.push(await declaredStart(libvirt, client, `${prefix}-${round}`));
+  }
+  const added = ours.map((value, index) => value - (raw[index] ?? Number.NaN));
+  return { unit: "ms", declared: summarize(ours), rawLibvirt: summarize(raw), added: summarize(added) };
 }
 
 interface Template {

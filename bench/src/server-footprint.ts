@@ -2,16 +2,20 @@
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { eventually, tinyBase, tinyVm, VivServer } from "@vivarium/e2e";
+import { eventually, tinyBase, tinyVm, type VivServer } from "@vivarium/e2e";
 import { countSyncs } from "./count-syncs.ts";
 import { round, summarize } from "./summary.ts";
+import { withServer } from "./with-server.ts";
 
 const coldStarts = 7;
 const idleSeconds = 30;
 const ticksPerSecond = 100;
 
-export async function serverFootprint(): Promise<unknown> {
-  await using server = await VivServer.create();
+export function serverFootprint(): Promise<unknown> {
+  return withServer(measure);
+}
+
+async function measure(server: VivServer): Promise<unknown> {
   const first = await startupMs(server);
   const again: number[] = [];
   for (let start = 0; start < coldStarts; start++) {
@@ -35,10 +39,6 @@ export async function serverFootprint(): Promise<unknown> {
     rssMiB: await rssMiB(pid),
     syncsIn10s: await countSyncs(pid),
   };
-  const deleted = await server.kubectl(["delete", "vm", "bench-idle", "--wait", "--timeout=60s"], {
-    timeoutMs: 70_000,
-  });
-  if (deleted.code !== 0) throw new Error(`the VM did not go: ${deleted.stderr}`);
   return { coldStartMs: { firstWithCertificates: round(first), again: summarize(again) }, idle };
 }
 

@@ -12,9 +12,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { VirtualMachine, VMImage } from "@vivarium/api";
 import { type Client, createClientFromKubeconfig } from "@vivarium/client";
-import { eventually, repository, VivServer } from "@vivarium/e2e";
+import { eventually, repository, type VivServer } from "@vivarium/e2e";
 import { buildSeed, makeBootableDisk } from "@vivarium/images";
 import { summarize } from "./summary.ts";
+import { withServer } from "./with-server.ts";
 
 const execute = promisify(execFile);
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 3);
@@ -38,41 +39,47 @@ export async function timeToSsh(): Promise<unknown> {
   const key = join(scratch, "id");
   await execute("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
   const publicKey = (await readFile(`${key}.pub`, "utf8")).trim();
-  await using server = await VivServer.create();
   try {
-    await server.start();
-    const { client } = await createClientFromKubeconfig({ path: server.kubeconfig });
-    await server.apply(base(publicKey));
-    // The first VM has the image built; it is not counted.
-    await declared(client, { name: `${prefix}-warm`, key });
-    const digest = (await client.get(VMImage, { namespace: "default", name: "bench" })).status?.digest ?? "";
-    const tuned = join(server.stateDirectory, "images", "blobs", "sha256", `${digest.replace("sha256:", "")}.qcow2`);
-    const untuned = await untunedImage();
-    const times: Record<string, number[]> = { declared: [], rawQemu: [], virtInstall: [], virtInstallUntuned: [] };
-    for (let round = 0; round < rounds; round++) {
-      const guest = (label: string, image: string): Guest => ({
-        name: `${prefix}-${label}-${round}`,
-        image,
-        key,
-        publicKey,
-        scratch,
-      });
-      times["rawQemu"]?.push(await rawQemu(guest("raw", tuned)));
-      times["declared"]?.push(await declared(client, { name: `${prefix}-${round}`, key }));
-      times["virtInstall"]?.push(await virtInstall(guest("vi", tuned)));
-      times["virtInstallUntuned"]?.push(await virtInstall(guest("viu", untuned)));
-    }
-    const summaries = Object.fromEntries(Object.entries(times).map(([label, values]) => [label, summarize(values)]));
-    const p50 = (label: string) => summaries[label]?.p50 ?? Number.NaN;
-    return {
-      unit: "s",
-      ...summaries,
-      declaredToRawQemu: p50("declared") / p50("rawQemu"),
-      declaredToVirtInstallUntuned: p50("declared") / p50("virtInstallUntuned"),
-    };
+    return await withServer((server) => compare(server, { scratch, key, publicKey }));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+async function compare(
+  server: VivServer,
+  { scratch, key, publicKey }: Pick<Guest, "scratch" | "key" | "publicKey">,
+): Promise<unknown> {
+  await server.start();
+  const { client } = await createClientFromKubeconfig({ path: server.kubeconfig });
+  await server.apply(base(publicKey));
+  // The first VM has the image built; it is not counted.
+  await declared(client, { name: `${prefix}-warm`, key });
+  const digest = (await client.get(VMImage, { namespace: "default", name: "bench" })).status?.digest ?? "";
+  const tuned = join(server.stateDirectory, "images", "blobs", "sha256", `${digest.replace("sha256:", "")}.qcow2`);
+  const untuned = await untunedImage();
+  const times: Record<string, number[]> = { declared: [], rawQemu: [], virtInstall: [], virtInstallUntuned: [] };
+  for (let round = 0; round < rounds; round++) {
+    const guest = (label: string, image: string): Guest => ({
+      name: `${prefix}-${label}-${round}`,
+      image,
+      key,
+      publicKey,
+      scratch,
+    });
+    times["rawQemu"]?.push(await rawQemu(guest("raw", tuned)));
+    times["declared"]?.push(await declared(client, { name: `${prefix}-${round}`, key }));
+    times["virtInstall"]?.push(await virtInstall(guest("vi", tuned)));
+    times["virtInstallUntuned"]?.push(await virtInstall(guest("viu", untuned)));
+  }
+  const summaries = Object.fromEntries(Object.entries(times).map(([label, values]) => [label, summarize(values)]));
+  const p50 = (label: string) => summaries[label]?.p50 ?? Number.NaN;
+  return {
+    unit: "s",
+    ...summaries,
+    declaredToRawQemu: p50("declared") / p50("rawQemu"),
+    declaredToVirtInstallUntuned: p50("declared") / p50("virtInstallUntuned"),
+  };
 }
 
 function base(publicKey: string): string {
