@@ -65,7 +65,9 @@ class MemoryStore implements Store {
       .filter((kv) => kv.key >= prefix && (end === undefined || kv.key < end))
       .filter((kv) => startAfter === undefined || kv.key > startAfter)
       .sort((a, b) => (a.key < b.key ? -1 : 1));
-    return { items: found.slice(0, limit), revision, more: found.length > limit };
+    const items = found.slice(0, limit);
+    const remaining = found.length - items.length;
+    return { items, revision, more: remaining > 0, remaining };
   }
 
   async put(key: string, value: Uint8Array, condition: WriteCondition = {}): Promise<PutResult> {

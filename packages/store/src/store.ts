@@ -64,6 +64,8 @@ export interface ListPage {
   readonly revision: number;
   /** True when the limit cut the list. */
   readonly more: boolean;
+  /** How many the limit left out; absent where counting them would cost as much as reading them. */
+  readonly remaining?: number;
 }
 
 /** Batches of changes, never empty. Can be iterated once. */

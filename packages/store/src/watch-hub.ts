@@ -23,6 +23,8 @@ export type ReadHistory = (
 const maxTailEvents = 4096;
 const maxTailBytes = 16 * 1024 * 1024;
 const maxBatch = 256;
+/** A batch ends with the event that takes it over this: a slow reader holds no more. */
+export const maxBatchBytes = 1024 * 1024;
 
 /** The revision that a watcher wants to see next. */
 interface Position {
@@ -69,8 +71,13 @@ export class WatchHub {
       this.#revision = event.revision;
     }
     this.#trimTail();
+    // Most watchers share a few prefixes: each is looked for once.
+    const concerned = new Map<string, boolean>();
     for (const waiter of this.#waiters) {
-      if (events.some((event) => event.key.startsWith(waiter.prefix))) {
+      const { prefix } = waiter;
+      const isConcerned = concerned.get(prefix) ?? events.some((event) => event.key.startsWith(prefix));
+      concerned.set(prefix, isConcerned);
+      if (isConcerned) {
         this.#waiters.delete(waiter);
         waiter.wake();
       } else {
@@ -148,14 +155,18 @@ export class WatchHub {
 
   #readTail(prefix: string, from: number): HistoryBatch {
     const events: StoreEvent[] = [];
+    let bytes = 0;
     let through = from - 1;
     for (let index = this.#indexOf(from); index < this.#tail.length; index++) {
       const event = this.#tail[index];
       if (event === undefined) break;
       // Changes of one revision belong together.
-      if (events.length >= maxBatch && event.revision > through) return { events, through };
+      const isFull = events.length >= maxBatch || bytes >= maxBatchBytes;
+      if (isFull && event.revision > through) return { events, through };
       through = event.revision;
-      if (event.key.startsWith(prefix)) events.push(event);
+      if (!event.key.startsWith(prefix)) continue;
+      events.push(event);
+      bytes += sizeOf(event);
     }
     return { events, through: this.#revision };
   }
@@ -218,7 +229,8 @@ export class WatchHub {
   }
 }
 
-function sizeOf(event: StoreEvent): number {
+/** Bytes of the values that an event holds. */
+export function sizeOf(event: StoreEvent): number {
   return (event.type === "put" ? event.current.value.length : 0) + (event.previous?.value.length ?? 0);
 }
 

@@ -117,7 +117,12 @@ class EtcdStore implements Store {
       ...(revision !== undefined && { revision }),
     });
     const items = answer.items.map((item) => this.#keys.fromEtcd(item));
-    return { items, revision: revision ?? answer.revision, more: answer.more };
+    return {
+      items,
+      revision: revision ?? answer.revision,
+      more: answer.more,
+      remaining: answer.count - items.length,
+    };
   }
 
   async put(key: string, value: Uint8Array, condition: WriteCondition = {}): Promise<PutResult> {

@@ -17,6 +17,8 @@ export interface RangeResponse {
   readonly revision: number;
   readonly items: readonly KeyValue[];
   readonly more: boolean;
+  /** Keys of the range, those beyond the limit too. */
+  readonly count: number;
 }
 
 export interface Put {
@@ -78,15 +80,17 @@ export function encodeRange(request: RangeRequest): Buffer {
 export function decodeRange(bytes: Uint8Array): RangeResponse {
   let revision = 0;
   let more = false;
+  let count = 0;
   const items: KeyValue[] = [];
   read(new BinaryReader(bytes), (field, reader) => {
     if (field === 1) revision = readHeader(reader);
     else if (field === 2) items.push(readKeyValue(reader));
     else if (field === 3) more = reader.bool();
+    else if (field === 4) count = Number(reader.int64());
     else return false;
     return true;
   });
-  return { revision, items, more };
+  return { revision, items, more, count };
 }
 
 const modTarget = 2;

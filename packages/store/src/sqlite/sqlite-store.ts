@@ -19,6 +19,7 @@ import type {
   WriteCondition,
 } from "../store.ts";
 import { WatchHub, closedError } from "../watch-hub.ts";
+import { CurrentKeys } from "./current-keys.ts";
 import { openDatabase } from "./schema.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
@@ -43,6 +44,8 @@ interface Transaction {
   revision: number;
   compacted: number;
   readonly events: StoreEvent[];
+  /** What its writes left under the keys that they touched. */
+  readonly written: Map<string, KeyValue | undefined>;
 }
 
 const maxGroup = 1024;
@@ -54,6 +57,7 @@ class SqliteStore implements Store {
   readonly #sql: Statements;
   readonly #retention: Retention;
   readonly #hub: WatchHub;
+  readonly #current: CurrentKeys;
   #queue: Write[] = [];
   #isScheduled = false;
   #isClosed = false;
@@ -62,6 +66,7 @@ class SqliteStore implements Store {
     this.#database = database;
     this.#retention = retention;
     this.#sql = prepareStatements(database);
+    this.#current = new CurrentKeys(this.#sql.readCurrent());
     this.#hub = new WatchHub({
       revision: this.#sql.getState("revision"),
       compacted: this.#sql.getState("compacted"),
@@ -76,7 +81,7 @@ class SqliteStore implements Store {
 
   async get(key: string): Promise<KeyValue | undefined> {
     this.#assertOpen();
-    return this.#sql.get(key);
+    return this.#current.get(key);
   }
 
   async list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
@@ -85,11 +90,12 @@ class SqliteStore implements Store {
     const revision = options.revision ?? newest;
     if (revision < this.#hub.compacted) throw new CompactedError(revision, this.#hub.compacted);
     if (revision > newest) throw futureRevision(revision, newest);
+    if (revision === newest) return { ...this.#current.list(prefix, options), revision };
     const { startAfter, limit } = options;
-    const items = this.#sql.list(prefix, {
+    const items = this.#sql.listAt(prefix, {
+      revision,
       ...(startAfter !== undefined && { startAfter }),
       ...(limit !== undefined && { limit: limit + 1 }),
-      ...(revision !== newest && { revision }),
     });
     const more = limit !== undefined && items.length > limit;
     if (more) items.pop();
@@ -98,7 +104,7 @@ class SqliteStore implements Store {
 
   put(key: string, value: Uint8Array, condition: WriteCondition = {}): Promise<PutResult> {
     return this.#enqueue((transaction) => {
-      const previous = this.#sql.get(key);
+      const previous = this.#found(transaction, key);
       if (!isMet(condition, previous)) return { written: false, ...(previous && { current: previous }) };
       const revision = ++transaction.revision;
       const current: KeyValue = {
@@ -109,6 +115,7 @@ class SqliteStore implements Store {
         version: (previous?.version ?? 0) + 1,
       };
       this.#sql.insertPut(current, previous?.modRevision ?? 0);
+      transaction.written.set(key, current);
       transaction.events.push({ type: "put", revision, key, current, ...(previous && { previous }) });
       return { written: true, current, ...(previous && { previous }) };
     });
@@ -116,11 +123,12 @@ class SqliteStore implements Store {
 
   delete(key: string, condition: WriteCondition = {}): Promise<DeleteResult> {
     return this.#enqueue((transaction) => {
-      const previous = this.#sql.get(key);
+      const previous = this.#found(transaction, key);
       if (previous === undefined) return { deleted: false };
       if (!isMet(condition, previous)) return { deleted: false, current: previous };
       const revision = ++transaction.revision;
       this.#sql.insertDelete(revision, previous);
+      transaction.written.set(key, undefined);
       transaction.events.push({ type: "delete", revision, key, previous });
       return { deleted: true, revision, previous };
     });
@@ -180,7 +188,12 @@ class SqliteStore implements Store {
   #commitGroup(): void {
     const group = this.#queue.splice(0, maxGroup);
     if (group.length === 0) return;
-    const transaction: Transaction = { revision: this.#hub.revision, compacted: this.#hub.compacted, events: [] };
+    const transaction: Transaction = {
+      revision: this.#hub.revision,
+      compacted: this.#hub.compacted,
+      events: [],
+      written: new Map(),
+    };
     try {
       this.#sql.begin();
       for (const write of group) write.apply(transaction);
@@ -195,9 +208,15 @@ class SqliteStore implements Store {
       for (const write of group) write.fail(error);
       return;
     }
+    for (const event of transaction.events) this.#current.apply(event);
     this.#hub.compactedTo(transaction.compacted);
     if (transaction.events.length > 0) this.#hub.publish(transaction.events);
     for (const write of group) write.settle();
+  }
+
+  /** What is under a key for the next write of a transaction. */
+  #found(transaction: Transaction, key: string): KeyValue | undefined {
+    return transaction.written.has(key) ? transaction.written.get(key) : this.#current.get(key);
   }
 
   #compactPiece(transaction: Transaction): void {

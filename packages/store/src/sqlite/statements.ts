@@ -3,7 +3,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { endOfPrefix } from "../prefix.ts";
 import type { KeyValue, ListOptions, StoreEvent } from "../store.ts";
-import type { HistoryBatch } from "../watch-hub.ts";
+import { maxBatchBytes, sizeOf, type HistoryBatch } from "../watch-hub.ts";
 
 interface HistoryRow {
   readonly revision: number;
@@ -28,17 +28,13 @@ export function prepareStatements(database: DatabaseSync) {
   const rollback = database.prepare("ROLLBACK");
   const getState = database.prepare("SELECT value FROM state WHERE name = ?");
   const setState = database.prepare("UPDATE state SET value = ? WHERE name = ?");
-  const get = database.prepare(`${select} current c JOIN history h ON h.revision = c.revision WHERE c.key = ?`);
+  const readCurrent = database.prepare(`${select} current c JOIN history h ON h.revision = c.revision ORDER BY c.key`);
   const getRevision = database.prepare(`${select} history h WHERE h.revision = ?`);
   const insertHistory = database.prepare("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)");
   const setCurrent = database.prepare(
     "INSERT INTO current VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision",
   );
   const deleteCurrent = database.prepare("DELETE FROM current WHERE key = ?");
-  const listNewest = database.prepare(
-    `${select} current c JOIN history h ON h.revision = c.revision
-     WHERE c.key >= ? AND c.key < ? AND c.key > ? ORDER BY c.key LIMIT ?`,
-  );
   const listAt = database.prepare(
     `${select} (SELECT key, max(revision) AS revision FROM history
        WHERE key >= ? AND key < ? AND key > ? AND revision <= ? GROUP BY key) n
@@ -59,15 +55,27 @@ export function prepareStatements(database: DatabaseSync) {
     return previous === undefined ? undefined : toKeyValue(previous as unknown as HistoryRow);
   }
 
+  function readPage(from: number, to: number, prefix: string, end: string): StoreEvent[] {
+    const events: StoreEvent[] = [];
+    let bytes = 0;
+    for (const row of readHistory.iterate(from, to, prefix, end, historyPage)) {
+      const found = row as unknown as HistoryRow;
+      const event = toEvent(found, previousOf(found));
+      events.push(event);
+      bytes += sizeOf(event);
+      if (bytes >= maxBatchBytes) break;
+    }
+    return events;
+  }
+
   return {
     begin: () => void begin.run(),
     commit: () => void commit.run(),
     rollback: () => void rollback.run(),
     getState: (name: "revision" | "compacted") => Number(getState.get(name)?.["value"]),
     setState: (name: "revision" | "compacted", value: number) => void setState.run(value, name),
-    get(key: string): KeyValue | undefined {
-      const row = get.get(key);
-      return row === undefined ? undefined : toKeyValue(row as unknown as HistoryRow);
+    *readCurrent(): Generator<KeyValue> {
+      for (const row of readCurrent.iterate()) yield toKeyValue(row as unknown as HistoryRow);
     },
     insertPut(kv: KeyValue, previousRevision: number): void {
       insertHistory.run(kv.modRevision, kv.key, kv.createRevision, kv.version, previousRevision, kv.value);
@@ -77,22 +85,17 @@ export function prepareStatements(database: DatabaseSync) {
       insertHistory.run(revision, previous.key, previous.createRevision, 0, previous.modRevision, null);
       deleteCurrent.run(previous.key);
     },
-    list(prefix: string, options: ListOptions): KeyValue[] {
+    listAt(prefix: string, options: ListOptions & { readonly revision: number }): KeyValue[] {
       const { startAfter = "", limit = -1, revision } = options;
-      const end = endOfPrefix(prefix) ?? endOfKeys;
-      const rows =
-        revision === undefined
-          ? listNewest.all(prefix, end, startAfter, limit)
-          : listAt.all(prefix, end, startAfter, revision, limit);
+      const rows = listAt.all(prefix, endOfPrefix(prefix) ?? endOfKeys, startAfter, revision, limit);
       return rows.map((row) => toKeyValue(row as unknown as HistoryRow));
     },
     /** Page by page, each read when it is asked for. */
     *readHistory(prefix: string, range: { from: number; to: number }): Generator<HistoryBatch> {
       const end = endOfPrefix(prefix) ?? endOfKeys;
       for (let from = range.from; from <= range.to;) {
-        const rows = readHistory.all(from, range.to, prefix, end, historyPage) as unknown as HistoryRow[];
-        const events = rows.map((row) => toEvent(row, previousOf(row)));
-        const through = events.length < historyPage ? range.to : (events.at(-1)?.revision ?? range.to);
+        const events = readPage(from, range.to, prefix, end);
+        const through = events.at(-1)?.revision ?? range.to;
         yield { events, through };
         from = through + 1;
       }
