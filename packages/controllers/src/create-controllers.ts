@@ -7,10 +7,12 @@ import type { Clock, Controller, Manager } from "@vivarium/runtime";
 import { OpenProviders } from "./open-providers.ts";
 import { createProviderController } from "./provider.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
+import { createStoragePoolController } from "./storage-pool.ts";
 import { createVirtualMachineController } from "./virtual-machine.ts";
 import { createVmClassController } from "./vm-class.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
+import { createVolumeController } from "./volume.ts";
 
 export interface ControllersOptions {
   readonly manager: Manager;
@@ -38,6 +40,8 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmClassController({ manager, clock }),
       createVmNetworkAttachmentController({ manager, clock }),
       createVirtualMachineController({ manager, providers, clock }),
+      createStoragePoolController({ manager, providers, clock }),
+      createVolumeController({ manager, providers, imageCache, clock }),
       createVmImageController({ manager, registry: providers, imageCache, clock }),
     ],
   };

@@ -1,20 +1,25 @@
-// Which Provider a VirtualMachine runs on. One rule, shared by all controllers.
+// Which Provider a VirtualMachine runs on, or a StoragePool lies on. One rule, shared by all controllers.
 
-import type { Provider, VirtualMachine } from "@vivarium/api";
+import type { KubeObject, Provider } from "@vivarium/api";
 import type { ProviderKey } from "./provider-registry.ts";
 
 export type EffectiveProvider =
-  /** Named by the machine, or the only one there is. The object need not exist. */
+  /** Named by the object, or the only one there is. The object need not exist. */
   | { readonly kind: "found"; readonly key: ProviderKey }
-  /** The machine names none, and its namespace has none. */
+  /** It names none, and its namespace has none. */
   | { readonly kind: "none" }
-  /** The machine names none, and its namespace has several. */
+  /** It names none, and its namespace has several. */
   | { readonly kind: "ambiguous"; readonly names: readonly string[] };
 
-/** `providers` may hold more than the machine's namespace. */
-export function effectiveProvider(vm: VirtualMachine, providers: readonly Provider[]): EffectiveProvider {
-  const namespace = vm.metadata.namespace ?? "";
-  const ref = vm.spec.providerRef;
+/** An object that may name the Provider it belongs to. */
+export interface ProviderUser extends KubeObject {
+  readonly spec: { readonly providerRef?: { readonly name: string; readonly namespace?: string } };
+}
+
+/** `providers` may hold more than the object's namespace. */
+export function effectiveProvider(user: ProviderUser, providers: readonly Provider[]): EffectiveProvider {
+  const namespace = user.metadata.namespace ?? "";
+  const ref = user.spec.providerRef;
   if (ref !== undefined) return { kind: "found", key: { namespace: ref.namespace ?? namespace, name: ref.name } };
   const names = providers.filter((each) => each.metadata.namespace === namespace).map((each) => each.metadata.name);
   const [name] = names;

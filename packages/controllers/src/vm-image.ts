@@ -4,7 +4,7 @@
 //   Providers ───────┼─► observe ─► decide ───┼─► import to a provider   (background)
 //   progress, ends ──┘                        └─► rest: report
 
-import { Provider, VirtualMachine, VMImage } from "@vivarium/api";
+import { Provider, StoragePool, VirtualMachine, VMImage, Volume } from "@vivarium/api";
 import type { DeclaredImageSource, VMImageStatus } from "@vivarium/api";
 import type { CachedImage, ImageCache, ImageProgress } from "@vivarium/images";
 import { isProviderError } from "@vivarium/provider";
@@ -22,6 +22,7 @@ import { BackgroundTasks } from "./background-tasks.ts";
 import { effectiveProvider } from "./effective-provider.ts";
 import { providerStatusKey } from "./image-on-provider.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
+import { providerOfPool } from "./storage-pool-target.ts";
 import { Turns } from "./turns.ts";
 import { decideImage, PrepareTimeout } from "./vm-image-plan.ts";
 import type { FetchState, ImageObservation, ImageStep, ImageUser } from "./vm-image-plan.ts";
@@ -29,6 +30,7 @@ import { removeImage, removeOutdated, vmImageFinalizer } from "./vm-image-remova
 import { candidateDigests, describeSource, imageWorkOf } from "./vm-image-source.ts";
 import type { ImageWork } from "./vm-image-source.ts";
 import { imageStatus } from "./vm-image-status.ts";
+import { referredBy } from "./volume-resolve.ts";
 
 export interface VmImageControllerOptions {
   readonly manager: Manager;
@@ -45,6 +47,8 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
   const images = manager.cache(VMImage);
   const providers = manager.cache(Provider);
   const machines = manager.cache(VirtualMachine);
+  const volumes = manager.cache(Volume);
+  const pools = manager.cache(StoragePool);
   const seen = new Map<string, { readonly imported: ImportedImage; readonly atMs: number }>();
   /** Two VMImages may mean the same bytes: they are sent to a provider one after the other, the second finding them there. */
   const turns = new Turns();
@@ -115,7 +119,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     return { nowMs: clock.now(), work, users, fetches: states };
   }
 
-  /** Providers on which some VM uses the image. */
+  /** Providers on which some VM uses the image, or some Volume begins with it. */
   function usersOf(image: VMImage): readonly ProviderKey[] {
     const { namespace, name } = image.metadata;
     const found = new Map<string, ProviderKey>();
@@ -126,6 +130,15 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       const effective = effectiveProvider(vm, providers.list());
       if (effective.kind === "found" && providers.get(effective.key) !== undefined) {
         found.set(`${effective.key.namespace}/${effective.key.name}`, effective.key);
+      }
+    }
+    for (const volume of volumes.list()) {
+      const wanted = imageOfVolume(volume);
+      if (wanted?.name !== name || wanted.namespace !== namespace || volume.status?.phase === "Ready") continue;
+      const pool = pools.get(referredBy(volume, volume.spec.poolRef));
+      const provider = pool && providerOfPool(pool, providers.list());
+      if (provider !== undefined && providers.get(provider) !== undefined) {
+        found.set(`${provider.namespace}/${provider.name}`, provider);
       }
     }
     return [...found.values()];
@@ -249,6 +262,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     for: VMImage,
     related: [
       related(VirtualMachine, (vm) => [imageOf(vm)].filter((request) => request !== undefined)),
+      related(Volume, (volume) => [imageOfVolume(volume)].filter((request) => request !== undefined)),
       // A provider that came, went, or got another health concerns every image: there are few of both.
       related(Provider, () => images.list().map(requestOf)),
     ],
@@ -279,6 +293,11 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
 function imageOf(vm: VirtualMachine): ReconcileRequest | undefined {
   const ref = vm.spec.imageRef;
   return ref === undefined ? undefined : { namespace: ref.namespace ?? vm.metadata.namespace ?? "", name: ref.name };
+}
+
+function imageOfVolume(volume: Volume): ReconcileRequest | undefined {
+  const ref = volume.spec.source?.imageRef;
+  return ref === undefined ? undefined : referredBy(volume, ref);
 }
 
 function timeoutOf(work: ImageWork | { readonly kind: "problem" }, action: string) {
