@@ -1,19 +1,10 @@
 // The stock kubectl against this server over TLS. Needs the binary: VIVARIUM_KUBECTL names it.
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { openSqliteStore } from "@vivarium/store";
-import { listenHttps, type HttpsListener } from "./https/listen-https.ts";
-import { testCertificate, testKey } from "./testing/test-certificate.ts";
-import { openTestServer, widgetsPath, type TestServer } from "./testing/test-server.ts";
-
-const kubectl = process.env["VIVARIUM_KUBECTL"] ?? "";
-const skip = kubectl === "" ? "NOT RUN: VIVARIUM_KUBECTL does not name a kubectl binary" : false;
+import { openKubectlSession, skipWithoutKubectl, type KubectlSession } from "./testing/kubectl-session.ts";
+import { widgetsPath } from "./testing/test-server.ts";
 
 const manifest = (name: string, spec = "size: 3"): string => `apiVersion: example.dev/v1
 kind: Widget
@@ -24,58 +15,17 @@ spec:
   ${spec.replaceAll("\n", "\n  ")}
 `;
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-describe("kubectl", { skip, concurrency: false }, () => {
-  let directory: string;
-  let server: TestServer;
-  let listener: HttpsListener;
-  let environment: NodeJS.ProcessEnv;
+describe("kubectl", { skip: skipWithoutKubectl, concurrency: false }, () => {
+  let kubectl: KubectlSession;
+  let ok: KubectlSession["ok"];
+  let run: KubectlSession["run"];
 
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), "vivarium-kubectl-"));
-    server = await openTestServer({ store: openSqliteStore({ path: join(directory, "store.db") }) });
-    listener = await listenHttps(server.server, {
-      host: "127.0.0.1",
-      port: 0,
-      key: testKey,
-      cert: testCertificate,
-      authenticate: ({ headers }) =>
-        headers["authorization"] === "Bearer secret" ? { name: "tester", groups: ["system:masters"] } : undefined,
-    });
-    const kubeconfig = join(directory, "kubeconfig");
-    await writeFile(kubeconfig, JSON.stringify(kubeconfigFor(listener.port)));
-    environment = { ...process.env, KUBECONFIG: kubeconfig, HOME: directory };
+    kubectl = await openKubectlSession();
+    ({ ok, run } = kubectl);
   });
 
-  after(async () => {
-    await server.server.close();
-    await listener.close();
-    await server.store.close();
-    await rm(directory, { recursive: true, force: true });
-  });
-
-  function run(args: string, options: { input?: string; env?: Record<string, string> } = {}): Promise<Outcome> {
-    return new Promise((resolve) => {
-      const child = execFile(
-        kubectl,
-        args.split(" ").map((argument) => argument.replaceAll("␣", " ")),
-        { env: { ...environment, ...options.env }, timeout: 30_000 },
-        (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }),
-      );
-      child.stdin?.end(options.input ?? "");
-    });
-  }
-
-  async function ok(args: string, options: { input?: string; env?: Record<string, string> } = {}): Promise<string> {
-    const { code, stdout, stderr } = await run(args, options);
-    assert.equal(code, 0, `kubectl ${args}: ${stderr}${stdout}`);
-    return stdout;
-  }
+  after(() => kubectl.close());
 
   test("api-resources and version know the kinds", async () => {
     const out = await ok("api-resources");
@@ -152,7 +102,7 @@ describe("kubectl", { skip, concurrency: false }, () => {
   });
 
   test("get -w follows changes; wait returns when the condition holds", async () => {
-    const watching = spawn(kubectl, ["get", "wd", "one", "-w"], { env: environment });
+    const watching = kubectl.spawn("get wd one -w");
     let seen = "";
     watching.stdout.on("data", (chunk: Buffer) => {
       seen += chunk.toString();
@@ -208,7 +158,7 @@ describe("kubectl", { skip, concurrency: false }, () => {
     await ok('patch wd one --type merge -p {"metadata":{"finalizers":["example.dev/x"]}}');
     const deleting = ok("delete wd one --wait --timeout=20s");
     for (;;) {
-      const { body } = await server.call("GET", `${widgetsPath}/one`);
+      const { body } = await kubectl.server.call("GET", `${widgetsPath}/one`);
       if (body["metadata"]?.["deletionTimestamp"] !== undefined) break;
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -218,22 +168,3 @@ describe("kubectl", { skip, concurrency: false }, () => {
     assert.deepEqual([code, stderr], [1, 'Error from server (NotFound): widgets.example.dev "one" not found\n']);
   });
 });
-
-function kubeconfigFor(port: number): object {
-  return {
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [
-      {
-        name: "test",
-        cluster: {
-          server: `https://127.0.0.1:${port}`,
-          "certificate-authority-data": Buffer.from(testCertificate).toString("base64"),
-        },
-      },
-    ],
-    users: [{ name: "tester", user: { token: "secret" } }],
-    contexts: [{ name: "test", context: { cluster: "test", user: "tester" } }],
-    "current-context": "test",
-  };
-}

@@ -6,6 +6,7 @@ import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { print } from "../output/print.ts";
 import { textTable } from "../output/text-table.ts";
+import { toYaml } from "../output/to-yaml.ts";
 import { lastAppliedAnnotation } from "../resources/apply-object.ts";
 import { parseReferences } from "../resources/find-kind.ts";
 import { connect, type Session } from "../session/connect.ts";
@@ -43,7 +44,6 @@ export async function describeObject(
   object: KubeObject,
   { events, now }: { readonly events: readonly Event[]; readonly now: Date },
 ): Promise<string> {
-  const { stringify } = await import("yaml");
   const { metadata } = object;
   const rest = object as unknown as Record<string, unknown>;
   const status = rest["status"] as { conditions?: readonly Condition[] } | undefined;
@@ -63,7 +63,7 @@ export async function describeObject(
     if (["apiVersion", "kind", "metadata"].includes(name) || isEmpty(value)) continue;
     const isSecret = kind.kind === "Secret" && name === "data";
     const shown = isSecret ? secretSizes(value) : value;
-    lines.push(`${capitalised(name)}:`, indented(stringify(shown, { lineWidth: 0, aliasDuplicateObjects: false })));
+    lines.push(`${capitalised(name)}:`, indented(await toYaml(shown)));
   }
   if (conditions !== undefined && conditions.length > 0) {
     const rows = conditions.map((each) => [

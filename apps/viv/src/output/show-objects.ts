@@ -2,6 +2,7 @@
 
 import type { KubeObject } from "@vivarium/api";
 import type { KindDefinition } from "@vivarium/api";
+import { toYaml } from "./to-yaml.ts";
 import { print } from "./print.ts";
 
 export async function showObjects(
@@ -24,8 +25,7 @@ export async function showValue(value: unknown, format: "json" | "yaml"): Promis
     print(JSON.stringify(value, undefined, 2));
     return;
   }
-  const { stringify } = await import("yaml");
-  print(stringify(value, { lineWidth: 0, aliasDuplicateObjects: false }));
+  print(await toYaml(value));
 }
 
 /** `virtualmachine.infra.virtrigaud.io`, as kubectl names kinds in its messages. */

@@ -1,12 +1,12 @@
 // Builds answers. All bodies pass through here, so that content types and warnings are set in one place.
 
 import type { ApiResponse, StatusError } from "@vivarium/api";
-import { stringify } from "yaml";
 import type { RequestContext } from "../request-context.ts";
 import type { Resource } from "../resource.ts";
 import { decodeStored, presentStored, type ApiObject } from "../stored-object.ts";
 import type { KeyValue } from "@vivarium/store";
 import { negotiate, type OutputForm } from "./negotiate.ts";
+import { toYaml } from "./to-yaml.ts";
 import { toPartial, toTable, type IncludeObject } from "./table.ts";
 
 const encoder = new TextEncoder();
@@ -50,7 +50,7 @@ export function respondObject(
     case "discovery":
       return respondJson(status, object);
     case "yaml":
-      return respondBytes(status, encoder.encode(stringify(object)), "application/yaml");
+      return respondBytes(status, encoder.encode(toYaml(object)), "application/yaml");
     case "partial":
       return respondJson(status, toPartial(object));
     case "table":

@@ -2,11 +2,11 @@
 
 import type { ApiResponse } from "@vivarium/api";
 import { CompactedError, type KeyValue, type ListPage } from "@vivarium/store";
-import { stringify } from "yaml";
 import { badRequest, expired } from "../errors.ts";
 import type { Target } from "../input/target.ts";
 import { negotiate } from "../output/negotiate.ts";
 import { includeObjectOf, respondBytes, respondJson } from "../output/respond.ts";
+import { toYaml } from "../output/to-yaml.ts";
 import { toPartial, toTable } from "../output/table.ts";
 import type { RequestContext } from "../request-context.ts";
 import { parseFilter, type ObjectFilter } from "../selectors/object-filter.ts";
@@ -42,7 +42,7 @@ export async function list(state: ServerState, context: RequestContext, target: 
         ),
       );
     case "yaml": {
-      const body = stringify(listOf(resource.listKind, resource.apiVersion, objects()));
+      const body = toYaml(listOf(resource.listKind, resource.apiVersion, objects()));
       return respondBytes(200, new TextEncoder().encode(body), "application/yaml");
     }
     case "partial":
