@@ -69,8 +69,7 @@ function addMachineCommands(viv: Command): void {
 }
 
 function addServerCommand(viv: Command): void {
-  const server = viv
-    .command("server")
+  const server = withStoreOptions(viv.command("server"))
     .helpGroup(groups.machine)
     .description("run the API server and the controllers")
     .option("--state-dir <dir>", "where everything is kept (or VIV_STATE_DIR)")
@@ -180,6 +179,24 @@ function addGuestCommands(viv: Command): void {
     .option("-f, --follow", "go on printing")
     .option("--tail <lines>", "only so many last lines", parseCount)
     .action(lazy(async () => (await import("./commands/logs.ts")).logs));
+}
+
+/** Where the objects are kept. */
+function withStoreOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--store <kind>", "where objects are kept (default: sqlite)").choices(["sqlite", "etcd"]))
+    .option("--etcd-endpoints <urls>", "the cluster's members, with commas: https://HOST:2379,https://HOST:2379")
+    .option("--etcd-prefix <prefix>", "before all keys in the cluster (default: /vivarium)")
+    .option("--etcd-ca <file>", "certificates that the cluster's are checked with")
+    .option("--etcd-cert <file>", "client certificate")
+    .option("--etcd-key <file>", "key of the client certificate")
+    .option("--etcd-user <name>", "user of the cluster")
+    .option("--etcd-password-file <file>", "file with the password of that user")
+    .option(
+      "--etcd-compaction-interval <duration>",
+      "how often old history is dropped, and how much is kept; 0 leaves it to others (default: 5m)",
+      parseTimeout,
+    );
 }
 
 type Action<A extends readonly unknown[]> = (...args: A) => Promise<void>;

@@ -19,3 +19,5 @@ export { openMemoryStore } from "./memory-store.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
 export type { EtcdStoreOptions } from "./etcd/etcd-store.ts";
 export { openEtcdStore } from "./etcd/open-etcd-store.ts";
+// For tests: a real etcd of their own.
+export { EtcdServer, whyNoEtcd } from "./etcd/etcd-server.ts";

@@ -14,7 +14,7 @@ import { openSqliteStore } from "./sqlite/sqlite-store.ts";
 import { bytes, text, until } from "./store-conformance.ts";
 import { CompactedError } from "./store-error.ts";
 import type { Store, StoreEvent } from "./store.ts";
-import { EtcdServer, whyNoEtcd } from "./testing/etcd-server.ts";
+import { EtcdServer, whyNoEtcd } from "./etcd/etcd-server.ts";
 
 const keys = ["/a/1", "/a/2", "/b/1", "/b/2"] as const;
 
@@ -48,7 +48,8 @@ interface Openable {
 }
 
 const directory = await mkdtemp(join(tmpdir(), "vivarium-history-"));
-const etcd = whyNoEtcd === false ? await EtcdServer.start() : undefined;
+const skipEtcd = whyNoEtcd();
+const etcd = skipEtcd === false ? await EtcdServer.start() : undefined;
 after(async () => {
   await etcd?.[Symbol.asyncDispose]();
   await rm(directory, { recursive: true, force: true });
@@ -70,7 +71,7 @@ const stores: readonly Openable[] = [
   {
     name: "etcd",
     runs: 25,
-    skip: whyNoEtcd,
+    skip: skipEtcd,
     isShared: true,
     open: async () => {
       const options = { endpoints: [etcd?.endpoint ?? ""], prefix: `/${++opened}`, compactionIntervalMs: 0 };

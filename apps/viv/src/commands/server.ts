@@ -2,9 +2,10 @@
 
 import { CliUserError } from "../cli-error.ts";
 import { print } from "../output/print.ts";
+import { storeArguments, storeChoice, type StoreFlags } from "../server/store-choice.ts";
 import { currentStateDir } from "../state-dir.ts";
 
-interface ServerOptions {
+interface ServerOptions extends StoreFlags {
   readonly stateDir?: string;
   readonly port?: number;
   readonly detach?: boolean;
@@ -13,9 +14,14 @@ interface ServerOptions {
 export async function server(options: ServerOptions): Promise<void> {
   const stateDir = currentStateDir(options.stateDir);
   const port = options.port === undefined ? {} : { port: options.port };
+  const store = storeChoice(options);
   if (options.detach === true) {
     const { startDetached } = await import("../server/detached-server.ts");
-    const { info, isNew } = await startDetached(stateDir, { ...port, signal: new AbortController().signal });
+    const { info, isNew } = await startDetached(stateDir, {
+      ...port,
+      storeArguments: storeArguments(options),
+      signal: new AbortController().signal,
+    });
     print(`server ${isNew ? "started" : "runs already"}: ${info.url}, pid ${info.pid}`);
     print(`  export KUBECONFIG=${stateDir.kubeconfig}`);
     return;
@@ -30,7 +36,7 @@ export async function server(options: ServerOptions): Promise<void> {
     process.exit(1);
   });
   try {
-    await serve({ stateDir, ...port, logger, signal: end.signal });
+    await serve({ stateDir, ...port, store, logger, signal: end.signal });
   } catch (error) {
     if (!(error instanceof CliUserError)) logger.fatal({ err: error }, "the server failed");
     throw error;

@@ -4,7 +4,6 @@
 import { isIP } from "node:net";
 import { coreKinds, kinds, toCustomResourceDefinition } from "@vivarium/api";
 import { createApiServer, listenHttps, type ApiServer, type HttpsListener } from "@vivarium/apiserver";
-import { openSqliteStore } from "@vivarium/store";
 import type { Logger } from "pino";
 import { CliUserError } from "../cli-error.ts";
 import { makeStateDir, type StateDir } from "../state-dir.ts";
@@ -12,9 +11,11 @@ import { writePrivateFile } from "../write-private-file.ts";
 import { tokenAuthentication } from "./authenticate.ts";
 import { kubeconfigFor } from "./kubeconfig.ts";
 import { guestSubresources } from "./guest-subresources.ts";
+import { openStore } from "./open-store.ts";
 import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
 import { readServerInfo, removeServerInfo, takeServerLock, writeServerInfo } from "./server-lock.ts";
-import type { Controllers } from "./start-controllers.ts";
+import type { Controllers, ControllersOptions } from "./start-controllers.ts";
+import type { StoreChoice } from "./store-choice.ts";
 
 export const defaultPort = 7443;
 const host = "127.0.0.1";
@@ -23,6 +24,7 @@ export interface ServeOptions {
   readonly stateDir: StateDir;
   /** 0: any free one. Absent: the default, or a free one where that is taken. */
   readonly port?: number;
+  readonly store: StoreChoice;
   readonly logger: Logger;
   /** Aborted to end the server. */
   readonly signal: AbortSignal;
@@ -36,7 +38,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   if (lock === undefined) throw alreadyRunning(stateDir);
   try {
     const identity = await loadServerIdentity(stateDir);
-    const store = openSqliteStore({ path: stateDir.database });
+    const store = await openStore(options.store, { stateDir, logger });
     let controllers: Controllers | undefined;
     const apiServer = await createApiServer({
       store,
@@ -55,10 +57,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     writePrivateFile(stateDir.kubeconfig, kubeconfigFor({ url, caPem: identity.caPem, token: identity.token }));
     logger.info({ url, stateDir: stateDir.path, pid: process.pid }, "serving");
 
-    const { startControllers } = await import("./start-controllers.ts");
-    const running = startControllers({ handler: apiServer.handle, stateDir, logger });
+    const running = await startActing(options.store, { handler: apiServer.handle, stateDir, logger });
     controllers = running;
-    logger.info("controllers started");
 
     await aborted(signal);
     logger.info({ reason: String(signal.reason) }, "stopping");
@@ -71,6 +71,22 @@ export async function serve(options: ServeOptions): Promise<void> {
     lock.release();
   }
   logger.info("stopped");
+}
+
+/** One server on a store of its own leads without asking; several that share one choose who does. */
+async function startActing(store: StoreChoice, options: ControllersOptions): Promise<Controllers> {
+  switch (store.kind) {
+    case "sqlite": {
+      const { startControllers } = await import("./start-controllers.ts");
+      const controllers = startControllers(options);
+      options.logger.info("controllers started");
+      return controllers;
+    }
+    case "etcd": {
+      const { leadControllers } = await import("./lead-controllers.ts");
+      return leadControllers(options);
+    }
+  }
 }
 
 async function listen(

@@ -11,17 +11,22 @@ import {
 import { createClient, inProcessTransport } from "@vivarium/client";
 import { createControllers, effectiveProvider } from "@vivarium/controllers";
 import { createImageCache } from "@vivarium/images";
-import { createSimulatedHypervisor, type Provider, type ProviderFactory, type VmIdentity } from "@vivarium/provider";
-import { createLibvirtProviderFactory } from "@vivarium/provider-libvirt";
+import type { Provider, VmIdentity } from "@vivarium/provider";
 import { createManager } from "@vivarium/runtime";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import type { StateDir } from "../state-dir.ts";
-import { fileMemo } from "./file-memo.ts";
+import { providerFactories } from "./provider-factories.ts";
+
+/** The provider that has a VM, and how the VM is named there. */
+export interface Guest {
+  readonly provider: Provider;
+  readonly vm: VmIdentity;
+}
 
 export interface Controllers {
-  /** The provider that has this VM, and how the VM is named there. Throws StatusError. */
-  findGuest(key: ObjectKey): Promise<{ readonly provider: Provider; readonly vm: VmIdentity }>;
+  /** Throws StatusError. */
+  findGuest(key: ObjectKey): Promise<Guest>;
   /** In the Prometheus text format. */
   metrics(): Promise<string>;
   /** Ends reconciles under way; VMs go on running. */
@@ -29,18 +34,20 @@ export interface Controllers {
 }
 
 /** Who the controllers are to the API server. */
-const user = {
+export const controllersUser = {
   name: "system:serviceaccount:vivarium-system:controllers",
   groups: ["system:masters", "system:authenticated"],
 };
 
-export function startControllers(options: {
+export interface ControllersOptions {
   readonly handler: ApiHandler;
   readonly stateDir: StateDir;
   readonly logger: Logger;
-}): Controllers {
+}
+
+export function startControllers(options: ControllersOptions): Controllers {
   const { stateDir, logger } = options;
-  const client = createClient(inProcessTransport(options.handler, user));
+  const client = createClient(inProcessTransport(options.handler, controllersUser));
   const metrics = new Registry();
   const manager = createManager({ client, logger, metrics });
   const imageCache = createImageCache({ directory: stateDir.images, logger });
@@ -57,7 +64,7 @@ export function startControllers(options: {
     process.exit(1);
   });
 
-  async function findGuest(key: ObjectKey): Promise<{ readonly provider: Provider; readonly vm: VmIdentity }> {
+  async function findGuest(key: ObjectKey): Promise<Guest> {
     const vm = await client.get(VirtualMachine, key);
     const { items } = await client.list(ProviderKind, key.namespace === undefined ? {} : { namespace: key.namespace });
     const effective = effectiveProvider(vm, items);
@@ -79,12 +86,4 @@ export function startControllers(options: {
       await running;
     },
   };
-}
-
-function providerFactories(stateDir: StateDir, logger: Logger): ReadonlyMap<string, ProviderFactory> {
-  const factories = [
-    createLibvirtProviderFactory({ logger, memo: fileMemo(stateDir.memo) }),
-    createSimulatedHypervisor().factory,
-  ];
-  return new Map(factories.map((factory) => [factory.type, factory]));
 }

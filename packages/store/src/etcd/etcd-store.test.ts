@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { bytes, put, readEvents, remove, storeConformance, text } from "../store-conformance.ts";
 import { CompactedError, StoreError } from "../store-error.ts";
-import { EtcdServer, whyNoEtcd } from "../testing/etcd-server.ts";
+import { EtcdServer, whyNoEtcd } from "./etcd-server.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import { openEtcdStore, type EtcdStoreOptions } from "./etcd-store.ts";
 
 let stores = 0;
 
-describe("etcd", { skip: whyNoEtcd, concurrency: false }, () => {
+describe("etcd", { skip: whyNoEtcd(), concurrency: false }, () => {
   let server: EtcdServer;
   const end = new AbortController();
   let neighbour: Promise<void>;

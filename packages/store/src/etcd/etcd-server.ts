@@ -10,8 +10,9 @@ import { join } from "node:path";
 const program = process.env["VIVARIUM_ETCD"] ?? "etcd";
 
 /** Why tests against etcd cannot run here; false when they can. */
-export const whyNoEtcd: string | false =
-  spawnSync(program, ["--version"]).status === 0 ? false : "etcd is not installed (Debian: etcd-server)";
+export function whyNoEtcd(): string | false {
+  return spawnSync(program, ["--version"]).status === 0 ? false : "etcd is not installed (Debian: etcd-server)";
+}
 
 export class EtcdServer implements AsyncDisposable {
   readonly endpoint: string;
