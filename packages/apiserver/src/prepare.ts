@@ -12,6 +12,7 @@ import { validateMeta } from "./meta/validate-meta.ts";
 import type { RequestContext } from "./request-context.ts";
 import type { Resource } from "./resource.ts";
 import { applyDefaults } from "./schema/apply-defaults.ts";
+import type { FieldError } from "./schema/field-error.ts";
 import type { ApiObject } from "./stored-object.ts";
 
 export function prepareCreate(
@@ -132,10 +133,20 @@ function complete(resource: Resource, object: ApiObject, old: ApiObject | undefi
   resource.strategy.prepare?.(object, old);
   applyDefaults(object, resource.schema);
   const errors = [...validateMeta(metadata, resource, old?.metadata), ...resource.validator(object, old)];
-  const all = errors.length > 0 ? errors : (resource.strategy.validate?.(object, old) ?? []);
-  if (all.length > 0) throw invalid(resource, metadata.name, all);
+  if (errors.length > 0)
+    throw invalid(resource, metadata.name, resource.rules === undefined ? errors : [...errors, rulesUnchecked]);
+  const problems = [...(resource.rules?.(object, old) ?? []), ...(resource.strategy.validate?.(object, old) ?? [])];
+  if (problems.length > 0) throw invalid(resource, metadata.name, problems);
   return object;
 }
+
+/** Rules are written for objects that the schema allows. The words and the field's odd name are kube-apiserver's. */
+const rulesUnchecked: FieldError = {
+  reason: "FieldValueInvalid",
+  field: "<nil>",
+  message:
+    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+};
 
 /** With a status subresource everything but metadata and status is spec. */
 function hasSpecChange(resource: Resource, object: ApiObject, old: ApiObject): boolean {

@@ -7,6 +7,7 @@ import type {
   CustomResourceVersion,
   JsonSchema,
 } from "./custom-resource-definition.ts";
+import { compileRules, type RuleValidator } from "./cel/schema-rules.ts";
 import { metaSchema } from "./meta/meta-schema.ts";
 import { compileValidator, type SchemaValidator } from "./schema/schema-validator.ts";
 import { strategyOf } from "./strategies/strategy-table.ts";
@@ -38,6 +39,8 @@ export class Resource {
   isTerminating = false;
   readonly #retired = new AbortController();
   #validator: SchemaValidator | undefined;
+  readonly #ownSchema: JsonSchema;
+  #rules: { readonly validate: RuleValidator | undefined } | undefined;
 
   constructor(definition: CustomResourceDefinition, version: CustomResourceVersion) {
     const { group, names, scope, versions } = definition.spec;
@@ -55,7 +58,8 @@ export class Resource {
     this.categories = names.categories ?? [];
     this.namespaced = scope === "Namespaced";
     this.hasStatus = version.subresources?.status !== undefined;
-    this.schema = withMeta(version.schema?.openAPIV3Schema ?? { "x-kubernetes-preserve-unknown-fields": true });
+    this.#ownSchema = version.schema?.openAPIV3Schema ?? { "x-kubernetes-preserve-unknown-fields": true };
+    this.schema = withMeta(this.#ownSchema);
     this.columns = version.additionalPrinterColumns ?? [
       { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
     ];
@@ -83,6 +87,12 @@ export class Resource {
   get validator(): SchemaValidator {
     this.#validator ??= compileValidator(this.schema);
     return this.#validator;
+  }
+
+  /** The schema's rules; undefined when it has none. */
+  get rules(): RuleValidator | undefined {
+    this.#rules ??= { validate: compileRules(this.#ownSchema)?.validate };
+    return this.#rules.validate;
   }
 
   /**

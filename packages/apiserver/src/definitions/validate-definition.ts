@@ -10,6 +10,7 @@ import type {
 import { dns1035Problem, nameProblem } from "../meta/names.ts";
 import { JsonPath } from "../output/json-path.ts";
 import { invalidValue, notSupported, required, tooMany, type FieldError } from "../schema/field-error.ts";
+import { problemOf } from "../schema/problem-of.ts";
 import { checkKeywords } from "./schema-keywords.ts";
 import { validateSchema } from "./validate-schema.ts";
 import { validateSelectableField } from "./validate-selectable-field.ts";
@@ -181,13 +182,8 @@ function validateColumn({ name, type, format = "", jsonPath }: CustomResourceCol
 }
 
 function validateJsonPath(text: string, field: string): FieldError[] {
-  try {
-    // The constructor is what checks.
-    return new JsonPath(text) instanceof JsonPath ? [] : [];
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return [invalidValue(field, text, `is an invalid path: ${why}`)];
-  }
+  const problem = problemOf(() => new JsonPath(text));
+  return problem === undefined ? [] : [invalidValue(field, text, `is an invalid path: ${problem}`)];
 }
 
 function validateStoredVersions(

@@ -1,6 +1,7 @@
 // Whether a schema is structural: every field has one type that can be told without looking at values, so that objects can be pruned and
 // defaulted. Worded as https://github.com/kubernetes/apiextensions-apiserver/blob/master/pkg/apiserver/schema/validation.go does.
 
+import { compileRules } from "../cel/schema-rules.ts";
 import type { JsonSchema } from "../custom-resource-definition.ts";
 import {
   duplicate,
@@ -11,6 +12,7 @@ import {
   type FieldError,
 } from "../schema/field-error.ts";
 import { toRegExp } from "../schema/go-regexp.ts";
+import { problemOf } from "../schema/problem-of.ts";
 import { prune } from "../schema/prune.ts";
 import { compileValidator } from "../schema/schema-validator.ts";
 
@@ -25,7 +27,9 @@ const emptyType: Readonly<Record<Exclude<Level, "root">, string>> = {
 const types: readonly string[] = ["array", "boolean", "integer", "number", "object", "string"];
 
 export function validateSchema(schema: JsonSchema, path: string): FieldError[] {
-  return checkNode(schema, path, "root");
+  const errors = checkNode(schema, path, "root");
+  // Rules are read with the types of the schema: only a structural one has them.
+  return errors.length > 0 ? errors : [...(compileRules(schema, path)?.errors ?? [])];
 }
 
 function checkNode(schema: JsonSchema, path: string, level: Level): FieldError[] {
@@ -211,14 +215,9 @@ function isAtomic(items: JsonSchema): boolean {
 }
 
 function checkPattern({ pattern }: JsonSchema, path: string): FieldError[] {
-  if (pattern === undefined) return [];
-  try {
-    toRegExp(pattern);
-    return [];
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return [invalidValue(`${path}.pattern`, pattern, `must be a valid regular expression, but isn't: ${why}`)];
-  }
+  const problem = pattern === undefined ? undefined : problemOf(() => toRegExp(pattern));
+  if (problem === undefined) return [];
+  return [invalidValue(`${path}.pattern`, pattern, `must be a valid regular expression, but isn't: ${problem}`)];
 }
 
 function checkDefault(schema: JsonSchema, path: string, level: Level): FieldError[] {
