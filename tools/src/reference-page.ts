@@ -5,7 +5,8 @@ import type { JsonSchema, KindDefinition } from "@vivarium/api";
 
 /** `virtual-machine.md`, the same word as the kind's source file. */
 export function kindFileName(kind: KindDefinition): string {
-  return `${kebabCase(kind.kind)}.md`;
+  // Two groups have an Event: the one outside the core group says which it is.
+  return kind.group === "events.k8s.io" ? "events-event.md" : `${kebabCase(kind.kind)}.md`;
 }
 
 /** `VMNetworkAttachment` → `vm-network-attachment`. */

@@ -82,7 +82,8 @@ test("names follow from the kind", () => {
   assert.deepEqual(definition.spec.versions[0]?.subresources, { status: {} });
 });
 
-test("no two kinds share a name", () => {
-  const names = all.flatMap((kind) => [...new Set([kind.plural, kind.singular, ...kind.shortNames])]);
+test("no two kinds share a name, but for Event, which has two views", () => {
+  const kindsOfOneView = all.filter((kind) => kind.group !== "events.k8s.io");
+  const names = kindsOfOneView.flatMap((kind) => [...new Set([kind.plural, kind.singular, ...kind.shortNames])]);
   assert.equal(new Set(names).size, names.length);
 });

@@ -6,7 +6,7 @@ import { core, defineKind } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { KubeObject } from "./meta.ts";
 
-function reference(description: string) {
+export function reference(description: string) {
   return struct(description, {
     apiVersion: optional(string("API version of the object.")),
     kind: optional(string("Kind of the object.")),
@@ -18,6 +18,13 @@ function reference(description: string) {
   });
 }
 
+export function source(description: string) {
+  return struct(description, {
+    component: optional(string("Which part of the system.")),
+    host: optional(string("On which host.")),
+  });
+}
+
 const schema = struct("", {
   involvedObject: reference("What it happened to."),
   type: optional(choice("`Warning` for what somebody should look at.", ["Normal", "Warning"])),
@@ -26,12 +33,7 @@ const schema = struct("", {
   count: optional(int32("How often.")),
   firstTimestamp: optional(dateTime("When it first happened.")),
   lastTimestamp: optional(dateTime("When it last happened.")),
-  source: optional(
-    struct("Who saw it.", {
-      component: optional(string("Which part of the system.")),
-      host: optional(string("On which host.")),
-    }),
-  ),
+  source: optional(source("Who saw it.")),
   eventTime: optional(dateTime("When it first happened, with microseconds.")),
   series: optional(
     struct("How it went on.", {

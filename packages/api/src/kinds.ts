@@ -4,12 +4,14 @@ import { ClusterRole } from "./cluster-role.ts";
 import { ClusterRoleBinding } from "./cluster-role-binding.ts";
 import { ConfigMap } from "./config-map.ts";
 import { Event } from "./event.ts";
+import { EventsEvent } from "./events-event.ts";
 import type { KindDefinition } from "./kind.ts";
 import { Lease } from "./lease.ts";
 import { Namespace } from "./namespace.ts";
 import { Provider } from "./provider.ts";
 import { Role } from "./role.ts";
 import { RoleBinding } from "./role-binding.ts";
+import { ResourceQuota } from "./resource-quota.ts";
 import { Secret } from "./secret.ts";
 import { StoragePool } from "./storage-pool.ts";
 import { ServiceAccount } from "./service-account.ts";
@@ -36,10 +38,12 @@ export const coreKinds: readonly KindDefinition[] = [
   Secret,
   ConfigMap,
   Event,
+  EventsEvent,
   Lease,
   ServiceAccount,
   Role,
   RoleBinding,
   ClusterRole,
   ClusterRoleBinding,
+  ResourceQuota,
 ];

@@ -44,11 +44,16 @@ export class Resource {
 
   constructor(definition: CustomResourceDefinition, version: CustomResourceVersion) {
     const { group, names, scope, versions } = definition.spec;
-    const apiVersion = (name: string): string => (group === "" ? name : `${group}/${name}`);
+    const apiVersion = (name: string): string => apiVersionOf(group, name);
     this.group = group;
     this.version = version.name;
     this.apiVersion = apiVersion(version.name);
-    this.storageApiVersion = apiVersion(versions.find((each) => each.storage)?.name ?? version.name);
+    this.strategy = strategyOf(group, names.plural);
+    const { view } = this.strategy;
+    this.storageApiVersion =
+      view === undefined
+        ? apiVersion(versions.find((each) => each.storage)?.name ?? version.name)
+        : apiVersionOf(view.group, view.version);
     this.isStorageVersion = this.apiVersion === this.storageApiVersion;
     this.kind = names.kind;
     this.listKind = names.listKind ?? `${names.kind}List`;
@@ -63,7 +68,6 @@ export class Resource {
     this.columns = version.additionalPrinterColumns ?? [
       { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
     ];
-    this.strategy = strategyOf(group, names.plural);
     this.selectableFields = [
       ...(version.selectableFields ?? []).map((field) => field.jsonPath.replace(/^\./, "")),
       ...(this.strategy.selectableFields ?? []),
@@ -114,13 +118,18 @@ export class Resource {
 
   /** The store's prefix of all objects, or of one namespace's. */
   keyPrefix(namespace?: string): string {
-    const all = `/registry/${this.group === "" ? "core" : this.group}/${this.plural}/`;
+    const group = this.strategy.view?.group ?? this.group;
+    const all = `/registry/${group === "" ? "core" : group}/${this.plural}/`;
     return namespace === undefined || !this.namespaced ? all : `${all}${namespace}/`;
   }
 
   keyOf(namespace: string | undefined, name: string): string {
     return this.keyPrefix(namespace) + name;
   }
+}
+
+function apiVersionOf(group: string, version: string): string {
+  return group === "" ? version : `${group}/${version}`;
 }
 
 function withMeta(schema: JsonSchema): JsonSchema {

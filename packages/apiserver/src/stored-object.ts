@@ -16,7 +16,8 @@ const metadataMark = Buffer.from('"metadata":{');
 
 /** Bytes for the store. */
 export function encodeStored(object: ApiObject, resource: Resource): Uint8Array {
-  const { apiVersion: _apiVersion, kind, metadata, ...rest } = object;
+  const stored = resource.strategy.view?.toStored(object) ?? object;
+  const { apiVersion: _apiVersion, kind, metadata, ...rest } = stored;
   const { resourceVersion: _resourceVersion, ...storedMetadata } = metadata;
   return encoder.encode(
     JSON.stringify({ apiVersion: resource.storageApiVersion, kind, metadata: storedMetadata, ...rest }),
@@ -25,14 +26,20 @@ export function encodeStored(object: ApiObject, resource: Resource): Uint8Array 
 
 /** The object with its resourceVersion, in the version of `resource`. */
 export function decodeStored(kv: KeyValue, resource: Resource): ApiObject {
-  const object = JSON.parse(Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.length).toString()) as ApiObject;
+  const stored = JSON.parse(Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.length).toString()) as ApiObject;
+  const object = resource.strategy.view?.fromStored(stored) ?? stored;
   object.apiVersion = resource.apiVersion;
   object.metadata.resourceVersion = String(kv.modRevision);
   return object;
 }
 
-/** The same as JSON bytes, without parsing. `resourceVersion` is that of the last write, or of the deletion. */
+/** The same as JSON bytes, without parsing but for views. `resourceVersion` is that of the last write, or of the deletion. */
 export function presentStored(kv: KeyValue, resource: Resource, resourceVersion = kv.modRevision): Uint8Array {
+  if (resource.strategy.view !== undefined) {
+    const object = decodeStored(kv, resource);
+    object.metadata.resourceVersion = String(resourceVersion);
+    return encoder.encode(JSON.stringify(object));
+  }
   const stored = Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.length);
   // apiVersion and kind cannot contain the mark, so the first one is the object's own metadata.
   const at = stored.indexOf(metadataMark) + metadataMark.length;

@@ -13,7 +13,18 @@ export interface ComputedColumn {
   cell(object: ApiObject, now: Date): string | number | null;
 }
 
+/** A kind that is another way to read and write the objects of another one, which has the same plural. */
+export interface StoredView {
+  /** Of the kind that is stored. */
+  readonly group: string;
+  readonly version: string;
+  /** Both may change what they are given. */
+  toStored(object: ApiObject): ApiObject;
+  fromStored(object: ApiObject): ApiObject;
+}
+
 export interface Strategy {
+  readonly view?: StoredView;
   /** Whether metadata.generation counts changes of the spec. */
   readonly hasGeneration: boolean;
   /** Whether a PUT without resourceVersion overwrites whatever is there. */
