@@ -14,6 +14,7 @@ import { deleteOne } from "./verbs/delete.ts";
 import { get } from "./verbs/get.ts";
 import { list } from "./verbs/list.ts";
 import { patch } from "./verbs/patch.ts";
+import { getScale, patchScale, updateScale } from "./verbs/scale.ts";
 import { update } from "./verbs/update.ts";
 import { watch } from "./verbs/watch.ts";
 
@@ -41,6 +42,8 @@ async function serve(
   if (path.subresource === undefined) return verbOf(objectVerbs, context)(state, context, named);
   if (path.subresource === "status" && target.resource.hasStatus)
     return verbOf(statusVerbs, context)(state, context, { ...named, subresource: "status" });
+  if (path.subresource === "scale" && target.resource.scale !== undefined)
+    return verbOf(scaleVerbs, context)(state, context, { ...named, subresource: "scale" });
   return added(state, context, { target: named, name: path.subresource });
 }
 
@@ -50,6 +53,7 @@ type VerbTable<T> = Readonly<Partial<Record<ApiRequest["method"], Verb<T>>>>;
 const collectionVerbs: VerbTable<Target> = { GET: listOrWatch, POST: create, DELETE: deleteCollection };
 const objectVerbs: VerbTable<NamedTarget> = { GET: get, PUT: update, PATCH: patch, DELETE: deleteOne };
 const statusVerbs: VerbTable<NamedTarget> = { GET: get, PUT: update, PATCH: patch };
+const scaleVerbs: VerbTable<NamedTarget> = { GET: getScale, PUT: updateScale, PATCH: patchScale };
 
 function listOrWatch(state: ServerState, context: RequestContext, target: Target): Promise<ApiResponse> {
   const wanted = context.request.query.get("watch");

@@ -61,7 +61,7 @@ export function prepareUpdate(
   if (resourceVersion !== undefined) next.metadata.resourceVersion = resourceVersion;
   delete next.metadata.managedFields;
   const completed = complete(resource, next, old);
-  if (resource.strategy.hasGeneration && subresource === undefined && hasSpecChange(resource, completed, old))
+  if (resource.strategy.hasGeneration && subresource !== "status" && hasSpecChange(resource, completed, old))
     completed.metadata.generation = (old.metadata.generation ?? 0) + 1;
   return setOwners(completed, ownership({ object: completed, old, given }));
 }

@@ -4,6 +4,7 @@ import type { StatusDetails } from "@vivarium/api";
 import type {
   CustomResourceColumn,
   CustomResourceDefinition,
+  CustomResourceScale,
   CustomResourceVersion,
   JsonSchema,
 } from "./custom-resource-definition.ts";
@@ -27,6 +28,8 @@ export class Resource {
   readonly categories: readonly string[];
   readonly namespaced: boolean;
   readonly hasStatus: boolean;
+  /** Where the numbers of replicas are; undefined without a scale subresource. */
+  readonly scale: CustomResourceScale | undefined;
   /** Of the whole object, metadata included. */
   readonly schema: JsonSchema;
   readonly columns: readonly CustomResourceColumn[];
@@ -63,6 +66,7 @@ export class Resource {
     this.categories = names.categories ?? [];
     this.namespaced = scope === "Namespaced";
     this.hasStatus = version.subresources?.status !== undefined;
+    this.scale = version.subresources?.scale;
     this.#ownSchema = version.schema?.openAPIV3Schema ?? { "x-kubernetes-preserve-unknown-fields": true };
     this.schema = withMeta(this.#ownSchema);
     this.columns = version.additionalPrinterColumns ?? [

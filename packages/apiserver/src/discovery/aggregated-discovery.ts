@@ -2,6 +2,7 @@
 
 import type { Resource } from "../resource.ts";
 import type { ServerState } from "../server-state.ts";
+import { scaleKind } from "../verbs/scale.ts";
 import { verbsOf } from "./resource-verbs.ts";
 
 export const aggregatedMediaType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -30,6 +31,7 @@ function discoveryOf(state: ServerState, resource: Resource): object {
   const responseKind = { group, version, kind };
   const subresources = [
     ...(resource.hasStatus ? [{ subresource: "status", responseKind, verbs: verbsOf.status }] : []),
+    ...(resource.scale === undefined ? [] : [{ subresource: "scale", responseKind: scaleKind, verbs: verbsOf.scale }]),
     ...state.subresources
       .of(group, plural)
       .map(({ name }) => ({ subresource: name, responseKind, verbs: verbsOf.added })),

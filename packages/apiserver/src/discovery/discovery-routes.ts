@@ -7,6 +7,7 @@ import type { ResourceRegistry } from "../resource-registry.ts";
 import type { Route } from "../router.ts";
 import type { ServerState } from "../server-state.ts";
 import { aggregatedDiscovery, aggregatedMediaType } from "./aggregated-discovery.ts";
+import { scaleKind } from "../verbs/scale.ts";
 import { verbsOf } from "./resource-verbs.ts";
 import { openapiRoutes } from "./openapi-routes.ts";
 import { versionInfo } from "./version-info.ts";
@@ -95,6 +96,19 @@ function plainResources(state: ServerState, resource: Resource): object[] {
     ...(resource.hasStatus
       ? [{ name: `${plural}/status`, singularName: "", namespaced, kind, verbs: verbsOf.status }]
       : []),
+    ...(resource.scale === undefined
+      ? []
+      : [
+          {
+            name: `${plural}/scale`,
+            singularName: "",
+            namespaced,
+            group: scaleKind.group,
+            version: scaleKind.version,
+            kind: scaleKind.kind,
+            verbs: verbsOf.scale,
+          },
+        ]),
     ...state.subresources
       .of(resource.group, plural)
       .map((each) => ({ name: `${plural}/${each.name}`, singularName: "", namespaced, kind, verbs: verbsOf.added })),

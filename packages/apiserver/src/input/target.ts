@@ -8,7 +8,7 @@ export interface Target {
   /** Absent for cluster-scoped kinds, and for all namespaces. */
   readonly namespace?: string;
   readonly name?: string;
-  readonly subresource?: "status";
+  readonly subresource?: "status" | "scale";
 }
 
 export interface NamedTarget extends Target {

@@ -9,7 +9,6 @@ import { jsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMergePatch } from "../patch/strategic-merge-patch.ts";
 import type { RequestContext } from "../request-context.ts";
-import type { Resource } from "../resource.ts";
 import { forbiddenField } from "../schema/field-error.ts";
 import type { ServerState } from "../server-state.ts";
 import { apply, applyMediaType } from "./apply.ts";
@@ -25,7 +24,7 @@ export async function patch(state: ServerState, context: RequestContext, target:
   if (type === applyMediaType) return apply(state, context, target);
   if (context.request.query.has("force"))
     throw invalidOptions("PatchOptions", [forbiddenField("force", "may not be specified for non-apply patch")]);
-  const patched = patchFunctionOf(type, resource);
+  const patched = patchFunctionOf(type, resource.strategy);
   const parsed = parseJson(context.request.body);
   return updateObject(state, context, {
     target,
@@ -33,20 +32,23 @@ export async function patch(state: ServerState, context: RequestContext, target:
   });
 }
 
-function patchFunctionOf(type: string, resource: Resource): PatchFunction {
+export function patchFunctionOf(
+  type: string,
+  { takesStrategicMerge }: { readonly takesStrategicMerge: boolean },
+): PatchFunction {
   switch (type) {
     case "application/merge-patch+json":
       return mergePatch;
     case "application/json-patch+json":
       return jsonPatch;
     case "application/strategic-merge-patch+json":
-      if (resource.strategy.takesStrategicMerge) return strategicMergePatch;
+      if (takesStrategicMerge) return strategicMergePatch;
       break;
     default:
       break;
   }
   const accepted = ["application/json-patch+json", "application/merge-patch+json", applyMediaType];
-  if (resource.strategy.takesStrategicMerge) accepted.push("application/strategic-merge-patch+json");
+  if (takesStrategicMerge) accepted.push("application/strategic-merge-patch+json");
   throw new StatusError(
     "UnsupportedMediaType",
     `the body of the request was in an unknown format (${type}) - accepted media types include: ${accepted.join(", ")}`,

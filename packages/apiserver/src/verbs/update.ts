@@ -38,14 +38,22 @@ export async function updateObject(
     target,
     change,
     ownership = requestOwnership(context, target),
+    respond,
   }: {
     readonly target: NamedTarget;
     readonly change: (old: ApiObject) => ApiObject;
     readonly ownership?: Ownership;
+    /** The answer, where it is not the object itself. */
+    readonly respond?: (object: ApiObject) => ApiResponse;
   },
 ): Promise<ApiResponse> {
   const { resource, name } = target;
   const key = keyOf(target);
+  const answer: Answer = {
+    object: respond ?? ((object) => respondObject(context, resource, object)),
+    stored: (kv) =>
+      respond === undefined ? respondStored(context, resource, kv) : respond(decodeStored(kv, resource)),
+  };
   for (let attempt = 1; ; attempt++) {
     const found = await state.store.get(key);
     if (found === undefined) throw notFound(resource, name);
@@ -67,7 +75,7 @@ export async function updateObject(
         warnings: context.warnings,
       },
       {
-        write: () => write(state, context, { target, found, old, next }),
+        write: () => write(state, context, { target, found, old, next, answer }),
         isWritten: (result) => result !== undefined,
       },
     );
@@ -75,6 +83,11 @@ export async function updateObject(
     if (attempt >= maxAttempts) throw modified(resource, name);
     context.warnings.length = warnings;
   }
+}
+
+interface Answer {
+  object(object: ApiObject): ApiResponse;
+  stored(kv: KeyValue): ApiResponse;
 }
 
 /** Undefined when somebody else wrote in between. */
@@ -86,21 +99,23 @@ async function write(
     found,
     old,
     next,
+    answer,
   }: {
     readonly target: NamedTarget;
     readonly found: KeyValue;
     readonly old: ApiObject;
     readonly next: ApiObject;
+    readonly answer: Answer;
   },
 ): Promise<ApiResponse | undefined> {
   const { resource } = target;
-  if (isUnchanged(next, old)) return respondStored(context, resource, found);
-  if (isDryRun(context.request.query)) return respondObject(context, resource, next);
+  if (isUnchanged(next, old)) return answer.stored(found);
+  if (isDryRun(context.request.query)) return answer.object(next);
   const condition = { expected: found.modRevision };
   if (next.metadata.deletionTimestamp !== undefined && !isHeld(resource, next)) {
     const result = await state.store.delete(found.key, condition);
-    return result.deleted ? respondObject(context, resource, next) : undefined;
+    return result.deleted ? answer.object(next) : undefined;
   }
   const result = await state.store.put(found.key, encodeStored(next, resource), condition);
-  return result.written ? respondStored(context, resource, result.current) : undefined;
+  return result.written ? answer.stored(result.current) : undefined;
 }
