@@ -108,6 +108,29 @@ describe("authorization", () => {
     for (const name of ["view", "edit", "admin"]) assert.match(await rules(name), /gadgets/);
   });
 
+  test("an apply that makes an object needs the right to create it", async () => {
+    const server = await openTestServer();
+    await server.call("POST", `${root}/clusterroles`, {
+      body: {
+        apiVersion: "rbac.authorization.k8s.io/v1",
+        kind: "ClusterRole",
+        metadata: { name: "patcher" },
+        rules: [{ apiGroups: ["example.dev"], resources: ["widgets"], verbs: ["patch"] }],
+      },
+    });
+    await bind(server, "patcher");
+    const apply = () =>
+      server.call("PATCH", `${widgetsPath}/a?fieldManager=x`, {
+        user: alice,
+        body: widget("a"),
+        headers: { "content-type": "application/apply-patch+yaml" },
+      });
+    const refused = await apply();
+    assert.match(shown(refused.body["message"]), /"alice" cannot create resource "widgets"/);
+    await server.call("POST", widgetsPath, { body: widget("a") });
+    assert.equal((await apply()).status, 200);
+  });
+
   test("a list of one name is allowed to who may list that name", async () => {
     const server = await openTestServer();
     await server.call("POST", `${root}/clusterroles`, {

@@ -39,7 +39,7 @@ export function claimedFields(value: unknown, schema: JsonSchema): FieldSet | un
       for (const [name, child] of Object.entries(shaped.fields)) {
         const { schema: childSchema, isNamed } = fieldSchema(schema, name);
         const children = claimedFields(child, childSchema);
-        const claimed = below(children === undefined || !isNamed || isEmptyMap(child), children);
+        const claimed = below(children === undefined || !isNamed || isEmptyContainer(child), children);
         if (claimed !== undefined) out[`f:${name}`] = claimed;
       }
       return out;
@@ -51,6 +51,7 @@ export function claimedFields(value: unknown, schema: JsonSchema): FieldSet | un
   }
 }
 
-function isEmptyMap(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
+/** Nothing in it could be claimed in its place. */
+function isEmptyContainer(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }

@@ -4,13 +4,11 @@ import type { JsonSchema } from "../custom-resource-definition.ts";
 import { isMember, type FieldSet } from "./field-set.ts";
 import { fieldSchema, itemElement, itemSchema, shapeOf, type Fields } from "./merge-shape.ts";
 
-/** What is left of an object. */
+/** What is left of an object. Maps and lists that lose all that is in them stay, unless they are themselves among the fields. */
 export function removeFields(value: Fields, gone: FieldSet, schema: JsonSchema): Fields {
-  const left = removeBelow(value, gone, schema);
-  return (left ?? {}) as Fields;
+  return removeBelow(value, gone, schema) as Fields;
 }
 
-/** Undefined when a map or list has nothing left. */
 function removeBelow(value: unknown, gone: FieldSet, schema: JsonSchema): unknown {
   const shaped = shapeOf(value, schema);
   switch (shaped.shape) {
@@ -22,17 +20,17 @@ function removeBelow(value: unknown, gone: FieldSet, schema: JsonSchema): unknow
         const left = removeElement(child, gone[`f:${name}`], fieldSchema(schema, name).schema);
         if (left !== undefined) out[name] = left;
       }
-      return Object.keys(out).length === 0 ? undefined : out;
+      return out;
     }
     case "list": {
-      const out = shaped.items
+      return shaped.items
         .map((item, index) => removeElement(item, gone[itemElement(item, schema) ?? `i:${index}`], itemSchema(schema)))
         .filter((item) => item !== undefined);
-      return out.length === 0 ? undefined : out;
     }
   }
 }
 
+/** Undefined for what is gone. */
 function removeElement(value: unknown, gone: FieldSet | undefined, schema: JsonSchema): unknown {
   if (gone === undefined) return value;
   return isMember(gone) ? undefined : removeBelow(value, gone, schema);

@@ -49,12 +49,25 @@ export function parseJson(body: Uint8Array): unknown {
 
 export function parseYaml(body: Uint8Array): unknown {
   return checked(() => {
-    const document = parseDocument(decoder.decode(body), { logLevel: "silent" });
+    const text = decoder.decode(body);
+    const json = parseIfJson(text);
+    if (json !== undefined) return json;
+    const document = parseDocument(text, { logLevel: "silent" });
     if (document.errors[0] !== undefined) throw document.errors[0];
     const value: unknown = document.toJS({ maxAliasCount: 100 });
     // Dates, NaN and the like have no place in JSON; aliases become copies.
     return value === undefined ? null : (JSON.parse(JSON.stringify(value)) as unknown);
   });
+}
+
+/** JSON is YAML, and what most clients send as such; its own parser is many times faster. */
+function parseIfJson(text: string): unknown {
+  if (!/^\s*\{/.test(text)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function checked(parse: () => unknown): unknown {

@@ -164,7 +164,7 @@ test("status is applied at /status, by an owner of its own, and nothing else is"
     conflict.body["message"],
     'Apply failed with 1 conflict: conflict with "one" with subresource "status": .status.phase',
   );
-  assert.equal((await apply(config({}), { at: `${widgetsPath}/missing/status` })).status, 404);
+  assert.equal((await apply(config({}, { name: "missing" }), { at: `${widgetsPath}/missing/status` })).status, 404);
 });
 
 test("a dry run answers what would be and writes nothing", async () => {
@@ -205,6 +205,11 @@ test("requests that are no apply are refused with what is missing or too much", 
   const long = await server.call("PATCH", `${path}?fieldManager=${"x".repeat(129)}`, { body: config({}), headers });
   assert.match(shown(long.body["message"]), /fieldManager: Too long: may not be more than 128 bytes/);
   assert.equal((await server.call("PATCH", `${path}?fieldManager=x`, { body: "a: [", headers })).status, 400);
+  const renamed = await apply(config({ size: 1 }, { name: "b" }));
+  assert.deepEqual(
+    [renamed.status, renamed.body["message"]],
+    [400, "the name of the object (b) does not match the name on the URL (a)"],
+  );
 });
 
 test("items that cannot be told apart are refused", async () => {

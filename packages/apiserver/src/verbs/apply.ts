@@ -2,6 +2,7 @@
 // what others own unless it is told to (https://kubernetes.io/docs/reference/using-api/server-side-apply/).
 
 import { isStatus, type ApiRequest, type ApiResponse } from "@vivarium/api";
+import { assertAllowed } from "../authorization/access-control.ts";
 import { badRequest, conflict, modified, notFound } from "../errors.ts";
 import { applyToObject } from "../field-management/apply-to-object.ts";
 import { checkConfig } from "../field-management/check-config.ts";
@@ -40,6 +41,7 @@ export async function apply(state: ServerState, context: RequestContext, target:
     try {
       if (exists) return await updateObject(state, context, { target, change, ownership });
       if (target.subresource !== undefined) throw notFound(resource, name);
+      assertMayCreate(state, context, target);
       assertNoUid(target, config);
       return await createObject(state, context, { target, object: change(undefined), ownership });
     } catch (error) {
@@ -47,6 +49,21 @@ export async function apply(state: ServerState, context: RequestContext, target:
     }
   }
   throw modified(resource, name);
+}
+
+/** Whoever may only patch must not make anything by it. */
+function assertMayCreate(state: ServerState, { request }: RequestContext, target: NamedTarget): void {
+  const { resource, namespace = "", name } = target;
+  assertAllowed(state.access, request.user, {
+    type: "resource",
+    verb: "create",
+    group: resource.group,
+    version: resource.version,
+    resource: resource.plural,
+    subresource: "",
+    namespace,
+    name,
+  });
 }
 
 function assertNoUid({ resource, name }: NamedTarget, { metadata: { uid } }: ApiObject): void {
@@ -79,6 +96,8 @@ function decodeConfig(context: RequestContext, target: NamedTarget): ApiObject {
     throw badRequest("metadata.managedFields must be nil");
   const config = decodeObject(context, resource, parsed);
   if (config.metadata.name === "") config.metadata.name = name;
+  if (config.metadata.name !== name)
+    throw badRequest(`the name of the object (${config.metadata.name}) does not match the name on the URL (${name})`);
   const problems = checkConfig(config, resource.schema);
   if (problems.length > 0) {
     const key = namespace === undefined ? name : `${namespace}/${name}`;
