@@ -81,6 +81,22 @@ function addServerCommand(viv: Command): void {
     .description("end the server; VMs go on running")
     .option("--state-dir <dir>", "state dir of the server (or VIV_STATE_DIR)")
     .action(lazy(async () => (await import("./commands/server.ts")).stopServerCommand));
+  withStoreOptions(server.command("backup"))
+    .description("write all objects to a file, while the server runs or not, and read it back")
+    .argument("<file>")
+    .option("--state-dir <dir>", "state dir of the server (or VIV_STATE_DIR)")
+    .action(lazy(async () => (await import("./commands/backup.ts")).backup));
+  withStoreOptions(server.command("restore"))
+    .description("take all objects from a backup; the server must be stopped")
+    .argument("<file>")
+    .option("--state-dir <dir>", "state dir of the server (or VIV_STATE_DIR)")
+    .option("--force", "replace the objects that are there")
+    .action(lazy(async () => (await import("./commands/backup.ts")).restore));
+  withStoreOptions(server.command("migrate-store"))
+    .description("bring all objects from the SQLite file to etcd; the server must be stopped")
+    .addOption(new Option("--to <kind>", "where to").choices(["etcd"]).makeOptionMandatory())
+    .option("--state-dir <dir>", "state dir of the server (or VIV_STATE_DIR)")
+    .action(lazy(async () => (await import("./commands/migrate-store.ts")).migrateStore));
 }
 
 function addObjectCommands(viv: Command): void {

@@ -17,7 +17,12 @@ export { CompactedError, StoreError } from "./store-error.ts";
 export type { RetentionOptions } from "./retention.ts";
 export { openMemoryStore } from "./memory-store.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
+export { BackupError, type BackupErrorCode } from "./backup/backup-error.ts";
+export { readBackup, writeBackup, type BackupManifest } from "./backup/backup-file.ts";
+export { readSnapshot, type Snapshot } from "./backup/snapshot.ts";
+export { readSqliteSnapshot, writeSqliteSnapshot } from "./sqlite/sqlite-snapshot.ts";
 export type { EtcdStoreOptions } from "./etcd/etcd-store.ts";
-export { openEtcdStore } from "./etcd/open-etcd-store.ts";
+export type { ImportOptions } from "./etcd/etcd-import.ts";
+export { importIntoEtcd, openEtcdStore } from "./etcd/open-etcd-store.ts";
 // For tests: a real etcd of their own.
 export { EtcdServer, whyNoEtcd } from "./etcd/etcd-server.ts";

@@ -4,12 +4,10 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { createClient, inProcessTransport } from "@vivarium/client";
 import { runLeaderElection } from "@vivarium/runtime";
+import { controllersLease } from "./controllers-lease.ts";
 import { providerFactories } from "./provider-factories.ts";
 import { StandbyGuests } from "./standby-guests.ts";
 import { controllersUser, startControllers, type Controllers, type ControllersOptions } from "./start-controllers.ts";
-
-/** `kubectl get lease -n vivarium-system` shows who leads. */
-const lease = { namespace: "vivarium-system", name: "viv-controllers" };
 
 export function leadControllers(options: ControllersOptions): Controllers {
   const { handler, stateDir, logger } = options;
@@ -31,7 +29,9 @@ export function leadControllers(options: ControllersOptions): Controllers {
   const onLeader = (leader: string): void => {
     if (leader !== identity) logger.info({ leader }, "standing by: another server runs the controllers");
   };
-  const election = runLeaderElection({ client, lease, identity, logger, onLeader }, lead, { signal: end.signal });
+  const election = runLeaderElection({ client, lease: controllersLease, identity, logger, onLeader }, lead, {
+    signal: end.signal,
+  });
   election.catch((error: unknown) => {
     logger.fatal({ err: error }, "the leader election ended");
     process.exit(1);

@@ -13,7 +13,7 @@ import { kubeconfigFor } from "./kubeconfig.ts";
 import { guestSubresources } from "./guest-subresources.ts";
 import { openStore } from "./open-store.ts";
 import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
-import { readServerInfo, removeServerInfo, takeServerLock, writeServerInfo } from "./server-lock.ts";
+import { removeServerInfo, serverRuns, takeServerLock, writeServerInfo } from "./server-lock.ts";
 import type { Controllers, ControllersOptions } from "./start-controllers.ts";
 import type { StoreChoice } from "./store-choice.ts";
 
@@ -35,7 +35,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { stateDir, logger, signal } = options;
   makeStateDir(stateDir);
   const lock = takeServerLock(stateDir, { waitMs: 250 });
-  if (lock === undefined) throw alreadyRunning(stateDir);
+  if (lock === undefined) throw serverRuns(stateDir);
   try {
     const identity = await loadServerIdentity(stateDir);
     const store = await openStore(options.store, { stateDir, logger });
@@ -108,15 +108,6 @@ async function listen(
       cause: error,
     });
   }
-}
-
-function alreadyRunning(stateDir: StateDir): CliUserError {
-  const info = readServerInfo(stateDir);
-  const who = info === undefined ? "" : ` (pid ${info.pid}, ${info.url})`;
-  return new CliUserError(`A server runs on ${stateDir.path} already${who}.`, {
-    fix: ["viv server stop", "viv server --state-dir OTHER, for a second one"],
-    exit: "conflict",
-  });
 }
 
 /** `/metrics` in the Prometheus text format, beside the API. */

@@ -3,6 +3,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { readFileSync, rmSync } from "node:fs";
+import { CliUserError } from "../cli-error.ts";
 import type { StateDir } from "../state-dir.ts";
 import { writePrivateFile } from "../write-private-file.ts";
 
@@ -30,6 +31,26 @@ export function takeServerLock(stateDir: StateDir, options: { readonly waitMs?: 
     throw error;
   }
   return { release: () => database.close() };
+}
+
+/** Does something while no server can run on this state dir. */
+export async function withServerLock<T>(stateDir: StateDir, action: () => Promise<T>): Promise<T> {
+  const lock = takeServerLock(stateDir, { waitMs: 250 });
+  if (lock === undefined) throw serverRuns(stateDir);
+  try {
+    return await action();
+  } finally {
+    lock.release();
+  }
+}
+
+export function serverRuns(stateDir: StateDir): CliUserError {
+  const info = readServerInfo(stateDir);
+  const who = info === undefined ? "" : ` (pid ${info.pid}, ${info.url})`;
+  return new CliUserError(`A server runs on ${stateDir.path} already${who}.`, {
+    fix: ["viv server stop", "viv server --state-dir OTHER, for a second one"],
+    exit: "conflict",
+  });
 }
 
 /** Whether a server runs on this state dir now. Holds the lock for a moment itself. */

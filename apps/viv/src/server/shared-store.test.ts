@@ -46,6 +46,7 @@ describe("several servers over one etcd", { skip: whyNoEtcd(), concurrency: fals
     assert.deepEqual(event?.type === "ADDED" && event.object, made);
     assert.deepEqual(await reader.get(ConfigMap, made.metadata), made);
     end.abort();
+    await Promise.all([writer.close(), reader.close()]);
   });
 
   test("one leads, and hands over to the other when it ends", async () => {
@@ -56,6 +57,7 @@ describe("several servers over one etcd", { skip: whyNoEtcd(), concurrency: fals
     assert.equal(await leader.stop(), 0);
     await eventually(() => isLeading(standby));
     assert.notEqual((await client.get(Lease, key)).spec?.holderIdentity, before);
+    await client.close();
     await leader.start();
   });
 
@@ -67,6 +69,7 @@ describe("several servers over one etcd", { skip: whyNoEtcd(), concurrency: fals
       const found = await client.get(ConfigMap, { namespace: "default", name: "shared" }).catch(() => undefined);
       return found?.data?.["a"] === "1";
     });
+    await client.close();
     await eventually(() => leaders().filter(Boolean).length === 1);
   });
 });

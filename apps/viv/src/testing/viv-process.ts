@@ -25,7 +25,7 @@ export class VivProcess {
   readonly log: Record<string, unknown>[] = [];
   #child: ChildProcess | undefined;
 
-  /** `prefix`: a command that runs the server, such as `nsenter …`. */
+  /** `prefix`: a command that runs the server, such as `unshare …`; it must become the server by exec. */
   constructor(
     options: {
       readonly arguments?: readonly string[];
@@ -81,8 +81,13 @@ export class VivProcess {
     return child.exitCode;
   }
 
+  /** The state dir as the server sees it, which may be in a mount namespace of its own. */
+  get stateDirOfServer(): string {
+    return `/proc/${this.pid}/root${this.stateDir}`;
+  }
+
   async client(): Promise<ApiClient> {
-    return (await createClientFromKubeconfig({ path: join(this.stateDir, "kubeconfig") })).client;
+    return (await createClientFromKubeconfig({ path: join(this.stateDirOfServer, "kubeconfig") })).client;
   }
 
   /** Any command of `viv`, to its end. */

@@ -16,6 +16,7 @@ import type {
 } from "../store.ts";
 import { WatchHub, closedError, type HistoryBatch } from "../watch-hub.ts";
 import { EtcdClient, isOutOfRange, type EtcdConnection } from "./etcd-client.ts";
+import { readImport } from "./etcd-import.ts";
 import { EtcdKeys } from "./etcd-keys.ts";
 import { watchEtcd, type EtcdChanges } from "./etcd-watch.ts";
 import type { Operation, RangeRequest, TxnResponse, WatchEvent } from "./messages.ts";
@@ -33,11 +34,10 @@ export interface EtcdStoreOptions extends EtcdConnection {
 const defaultCompactionIntervalMs = 5 * 60_000;
 
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
-  const keys = new EtcdKeys(options.prefix);
   const client = new EtcdClient(options);
   try {
     // Fails at once when the cluster cannot be reached; the watch would wait for it.
-    await client.range({ key: keys.root, countOnly: true });
+    const keys = new EtcdKeys(options.prefix, await readImport(client, new EtcdKeys(options.prefix)));
     const { onLost, compactionIntervalMs = defaultCompactionIntervalMs } = options;
     return await EtcdStore.open(client, { keys, compactionIntervalMs, ...(onLost && { onLost }) });
   } catch (error) {
@@ -71,7 +71,7 @@ class EtcdStore implements Store {
       keys,
       closing,
       onLost,
-      revision: first.done === true ? 0 : first.value.through,
+      revision: (first.done === true ? 0 : first.value.through) + keys.offset,
     });
     store.#background.push(store.#feed(changes));
     if (compactionIntervalMs > 0)
@@ -100,7 +100,7 @@ class EtcdStore implements Store {
   }
 
   async revision(): Promise<number> {
-    return (await this.#range({ key: this.#keys.root, countOnly: true })).revision;
+    return (await this.#range({ key: this.#keys.root, countOnly: true })).revision + this.#keys.offset;
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -114,12 +114,12 @@ class EtcdStore implements Store {
     const answer = await this.#range({
       ...range,
       ...(limit !== undefined && { limit }),
-      ...(revision !== undefined && { revision }),
+      ...(revision !== undefined && { revision: this.#keys.toEtcdRevision(revision) }),
     });
     const items = answer.items.map((item) => this.#keys.fromEtcd(item));
     return {
       items,
-      revision: revision ?? answer.revision,
+      revision: revision ?? answer.revision + this.#keys.offset,
       more: answer.more,
       remaining: answer.count - items.length,
     };
@@ -156,7 +156,7 @@ class EtcdStore implements Store {
   async compact(revision: number): Promise<void> {
     this.#assertOpen();
     try {
-      await this.#client.compact(revision);
+      if (revision > this.#keys.offset) await this.#client.compact(revision - this.#keys.offset);
     } catch (error) {
       if (!isOutOfRange(error)) throw error;
       const newest = await this.revision();
@@ -182,7 +182,7 @@ class EtcdStore implements Store {
     this.#assertOpen();
     const etcdKey = this.#keys.toEtcd(key);
     const sent = this.#client.txn({
-      compare: expected === undefined ? [] : [{ key: etcdKey, modRevision: expected }],
+      compare: expected === undefined ? [] : [{ key: etcdKey, modRevision: this.#keys.toEtcdExpected(expected) }],
       success: [operation],
       failure: [{ range: { key: etcdKey } }],
     });
@@ -193,7 +193,7 @@ class EtcdStore implements Store {
     } finally {
       this.#writes.delete(sent);
     }
-    return { revision: answer.revision, succeeded: answer.succeeded, found: answer.found[0]?.[0] };
+    return { revision: answer.revision + this.#keys.offset, succeeded: answer.succeeded, found: answer.found[0]?.[0] };
   }
 
   async #range(request: RangeRequest): ReturnType<EtcdClient["range"]> {
@@ -203,13 +203,14 @@ class EtcdStore implements Store {
     } catch (error) {
       const { revision } = request;
       if (revision === undefined || !isOutOfRange(error)) throw error;
+      const { offset } = this.#keys;
       const newest = await this.revision();
-      if (revision > newest) throw futureRevision(revision, newest);
-      throw new CompactedError(revision, await this.#compactedSince(revision));
+      if (revision + offset > newest) throw futureRevision(revision + offset, newest);
+      throw new CompactedError(revision + offset, (await this.#compactedSince(revision)) + offset);
     }
   }
 
-  /** To which revision the cluster is compacted, given one that is: only a watch is told. */
+  /** To which of its revisions the cluster is compacted, given one that is: only a watch is told. */
   async #compactedSince(revision: number): Promise<number> {
     const { signal } = this.#closing;
     try {
@@ -229,7 +230,7 @@ class EtcdStore implements Store {
         for await (const { events, through } of changes) {
           const ours = this.#toEvents(events, "");
           if (ours.length > 0) this.#hub.publish(ours);
-          this.#hub.advance(through);
+          this.#hub.advance(through + this.#keys.offset);
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -239,7 +240,7 @@ class EtcdStore implements Store {
       }
       changes = watchEtcd(this.#client, { ...this.#keys.all, signal, onLost: this.#onLost });
       const now = await changes[Symbol.asyncIterator]().next();
-      if (now.done !== true) this.#hub.restartAfter(now.value.through);
+      if (now.done !== true) this.#hub.restartAfter(now.value.through + this.#keys.offset);
     }
   }
 
@@ -247,9 +248,15 @@ class EtcdStore implements Store {
     prefix: string,
     { from, signal }: { readonly from: number; readonly signal: AbortSignal },
   ): AsyncGenerator<HistoryBatch> {
-    const options = { ...this.#keys.range(prefix), from, signal };
-    for await (const { events, through } of watchEtcd(this.#client, options))
-      yield { events: this.#toEvents(events, prefix), through };
+    const { offset } = this.#keys;
+    const options = { ...this.#keys.range(prefix), from: this.#keys.toEtcdRevision(from - 1) + 1, signal };
+    try {
+      for await (const { events, through } of watchEtcd(this.#client, options))
+        yield { events: this.#toEvents(events, prefix), through: through + offset };
+    } catch (error) {
+      if (!(error instanceof CompactedError)) throw error;
+      throw new CompactedError(error.revision + offset, error.compactedRevision + offset);
+    }
   }
 
   #toEvents(events: readonly WatchEvent[], prefix: string): StoreEvent[] {
@@ -258,7 +265,7 @@ class EtcdStore implements Store {
       .map(({ isDelete, current, previous }): StoreEvent => {
         const before = previous && this.#keys.fromEtcd(previous);
         const { key, ...rest } = this.#keys.fromEtcd(current);
-        const revision = current.modRevision;
+        const revision = rest.modRevision;
         if (!isDelete)
           return { type: "put", revision, key, current: { key, ...rest }, ...(before && { previous: before }) };
         if (before === undefined) throw new CompactedError(revision, revision);

@@ -26,7 +26,11 @@ export interface Put {
   readonly value: Uint8Array;
 }
 
-export type Operation = { readonly put: Put } | { readonly deleteKey: string } | { readonly range: RangeRequest };
+export type Operation =
+  | { readonly put: Put }
+  | { readonly deleteKey: string }
+  | { readonly deleteRange: { readonly key: string; readonly end: string } }
+  | { readonly range: RangeRequest };
 
 export interface TxnRequest {
   /** All keys must have this modRevision; 0: not exist. */
@@ -217,6 +221,9 @@ function operationBytes(operation: Operation): Uint8Array {
   } else if ("deleteKey" in operation) {
     field = 3;
     inner.tag(1, WireType.LengthDelimited).bytes(keyBytes(operation.deleteKey)).tag(3, WireType.Varint).bool(true);
+  } else if ("deleteRange" in operation) {
+    field = 3;
+    writeRange(inner, operation.deleteRange);
   } else {
     writeRange(inner, operation.range);
   }

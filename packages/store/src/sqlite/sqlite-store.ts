@@ -21,6 +21,7 @@ import type {
 import { WatchHub, closedError } from "../watch-hub.ts";
 import { CurrentKeys } from "./current-keys.ts";
 import { openDatabase } from "./schema.ts";
+import { writeFailure } from "./sqlite-error.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 export interface SqliteStoreOptions {
@@ -204,7 +205,7 @@ class SqliteStore implements Store {
       this.#sql.commit();
     } catch (cause) {
       if (this.#database.isTransaction) this.#sql.rollback();
-      const error = new StoreError("unavailable", `Cannot write to the store: ${String(cause)}`, { cause });
+      const error = writeFailure(cause);
       for (const write of group) write.fail(error);
       return;
     }

@@ -1,0 +1,3 @@
+// The lease of the server whose controllers run: `kubectl get lease -n vivarium-system` shows who that is.
+
+export const controllersLease = { namespace: "vivarium-system", name: "viv-controllers" };
