@@ -6,6 +6,7 @@ import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
 import { AdmissionChain } from "./admission/admission-chain.ts";
 import type { AdmissionPlugin } from "./admission/admission-plugin.ts";
+import { escalationPrevention } from "./authorization/escalation.ts";
 import { Rbac } from "./authorization/rbac.ts";
 import type { CustomResourceDefinition } from "./custom-resource-definition.ts";
 import { definitionKind } from "./definitions/definition-kind.ts";
@@ -17,10 +18,10 @@ import { parseResourcePath } from "./input/resource-path.ts";
 import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
 import { emptyNamespaces } from "./namespaces/empty-namespaces.ts";
 import { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
-import { InternalClient } from "./internal-client.ts";
 import { ResourceRegistry } from "./resource-registry.ts";
 import { authorized, createRouter, toStatusError } from "./router.ts";
 import type { ServerState } from "./server-state.ts";
+import { OwnApi } from "./tasks/own-api.ts";
 import type { ServerTask, TaskContext } from "./tasks/server-task.ts";
 import { SubresourceTable, type ByteStream, type Subresource } from "./subresources.ts";
 
@@ -71,7 +72,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     registry,
     namespaces,
     definitions,
-    admission: new AdmissionChain(options.admission ?? []),
+    admission: new AdmissionChain([
+      escalationPrevention({
+        access: rbac.access,
+        rulesOfRole: (roleRef, namespace) => rbac.index.rulesOfRole(roleRef, namespace),
+      }),
+      ...(options.admission ?? []),
+    ]),
     access: rbac.access,
     log,
     now,
@@ -82,7 +89,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await installDefinitions(state, options.definitions ?? []);
   await definitions.load();
   const handle = createRouter(state);
-  await rbac.start(new InternalClient(handle, closing.signal), {
+  await rbac.start(new OwnApi({ handle, controller: "clusterrole-aggregation-controller", signal: closing.signal }), {
     definitions: [...options.resources, ...(options.definitions ?? [])],
     subresources: options.subresources ?? [],
   });

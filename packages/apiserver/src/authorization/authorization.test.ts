@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, test } from "node:test";
 import type { UserInfo } from "@vivarium/api";
+import { settled } from "../testing/settled.ts";
 import { openTestServer, shown, widget, widgetsPath, type Json, type TestServer } from "../testing/test-server.ts";
 
 const root = "/apis/rbac.authorization.k8s.io/v1";
@@ -25,14 +26,6 @@ async function bind(
   });
   assert.equal(status, 201);
   await settled(server);
-}
-
-/** The mirror has seen what was written. */
-async function settled(server: TestServer): Promise<void> {
-  const revision = await server.store.revision();
-  for await (const _ of server.store.watch("/", { fromRevision: revision, signal: new AbortController().signal }))
-    break;
-  for (let turns = 0; turns < 5; turns++) await turn();
 }
 
 const rulesOf = (body: Json): string => shown(body["rules"]);
@@ -104,8 +97,10 @@ describe("authorization", () => {
         rules: [{ apiGroups: ["x"], resources: ["gadgets"], verbs: ["get"] }],
       },
     });
-    for (let tries = 0; tries < 50 && !/gadgets/.test(await rules("admin")); tries++) await turn();
-    for (const name of ["view", "edit", "admin"]) assert.match(await rules(name), /gadgets/);
+    for (const name of ["view", "edit", "admin"]) {
+      for (let tries = 0; tries < 100 && !/gadgets/.test(await rules(name)); tries++) await turn();
+      assert.match(await rules(name), /gadgets/);
+    }
   });
 
   test("an apply that makes an object needs the right to create it", async () => {

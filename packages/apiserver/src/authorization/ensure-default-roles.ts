@@ -2,13 +2,13 @@
 // added. What somebody added stays; what is annotated with autoupdate "false" is left alone.
 
 import { isStatus, rbac, type KubeObject } from "@vivarium/api";
-import type { InternalClient } from "../internal-client.ts";
+import type { OwnApi } from "../tasks/own-api.ts";
 import { autoUpdateAnnotation, type DefaultRoles } from "./default-roles.ts";
 
 const root = `/apis/${rbac.group}/${rbac.version}`;
 
 /** True when something was written. */
-export async function ensureDefaultRoles(client: InternalClient, wanted: DefaultRoles): Promise<boolean> {
+export async function ensureDefaultRoles(client: OwnApi, wanted: DefaultRoles): Promise<boolean> {
   const written = await Promise.all([
     ensureAll(client, `${root}/clusterroles`, { wanted: wanted.clusterRoles, field: "rules" }),
     ensureAll(client, `${root}/clusterrolebindings`, { wanted: wanted.clusterRoleBindings, field: "subjects" }),
@@ -19,7 +19,7 @@ export async function ensureDefaultRoles(client: InternalClient, wanted: Default
 type Named<Field extends string> = KubeObject & { readonly [name in Field]?: readonly unknown[] };
 
 async function ensureAll<Field extends "rules" | "subjects">(
-  client: InternalClient,
+  client: OwnApi,
   path: string,
   { wanted, field }: { readonly wanted: readonly Named<Field>[]; readonly field: Field },
 ): Promise<boolean> {
@@ -30,7 +30,7 @@ async function ensureAll<Field extends "rules" | "subjects">(
       if (present === undefined) return createUnlessThere(client, path, each);
       const missing = missingEntries(present, each, field);
       if (missing.length === 0 || present.metadata.annotations?.[autoUpdateAnnotation] === "false") return false;
-      await client.patch(`${path}/${encodeURIComponent(each.metadata.name)}`, {
+      await client.patchAt(`${path}/${encodeURIComponent(each.metadata.name)}`, {
         [field]: [...(present[field] ?? []), ...missing],
       });
       return true;
@@ -53,7 +53,7 @@ function sorted(value: unknown): string {
   return JSON.stringify(Object.entries(value as object).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-async function createUnlessThere(client: InternalClient, path: string, object: object): Promise<boolean> {
+async function createUnlessThere(client: OwnApi, path: string, object: object): Promise<boolean> {
   try {
     await client.create(path, object);
   } catch (error) {

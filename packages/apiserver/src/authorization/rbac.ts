@@ -3,7 +3,7 @@
 import { rbac, type ClusterRole } from "@vivarium/api";
 import type { KeyValue, Store } from "@vivarium/store";
 import type { Logger } from "pino";
-import type { InternalClient } from "../internal-client.ts";
+import type { OwnApi } from "../tasks/own-api.ts";
 import { StoreMirror } from "../store-mirror.ts";
 import type { AccessControl } from "./access-control.ts";
 import { defaultRoles, type RoleSources } from "./default-roles.ts";
@@ -21,7 +21,7 @@ export class Rbac {
   readonly #log: Logger;
   readonly #mirror: StoreMirror;
   readonly #aggregation = new RoleAggregation();
-  #client: InternalClient | undefined;
+  #client: OwnApi | undefined;
 
   constructor({ store, log }: { readonly store: Store; readonly log: Logger }) {
     const access = new RbacAccessControl(this.index);
@@ -45,7 +45,7 @@ export class Rbac {
   }
 
   /** Reads what there is and makes what has to be there. */
-  async start(client: InternalClient, sources: RoleSources): Promise<void> {
+  async start(client: OwnApi, sources: RoleSources): Promise<void> {
     await this.#mirror.load();
     if (await ensureDefaultRoles(client, defaultRoles(sources))) await this.#mirror.load();
     if (await this.#aggregation.update(client)) await this.#mirror.load();

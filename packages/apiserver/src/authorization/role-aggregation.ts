@@ -2,8 +2,8 @@
 // (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles).
 
 import { isDeepStrictEqual } from "node:util";
-import { isStatus, rbac, type ClusterRole, type PolicyRule } from "@vivarium/api";
-import type { InternalClient } from "../internal-client.ts";
+import { rbac, type ClusterRole, type PolicyRule } from "@vivarium/api";
+import type { OwnApi } from "../tasks/own-api.ts";
 
 type Selector = NonNullable<NonNullable<ClusterRole["aggregationRule"]>["clusterRoleSelectors"]>[number];
 
@@ -18,7 +18,7 @@ export class RoleAggregation {
   }
 
   /** Writes the rules that are not what they should be; true when there were some. */
-  async update(client: InternalClient): Promise<boolean> {
+  async update(client: OwnApi): Promise<boolean> {
     if (!this.#isStale) return false;
     this.#isStale = false;
     let hasWritten = false;
@@ -28,9 +28,7 @@ export class RoleAggregation {
       if (isDeepStrictEqual(rules, role.rules ?? [])) continue;
       hasWritten = true;
       const path = `/apis/${rbac.group}/${rbac.version}/clusterroles/${encodeURIComponent(role.metadata.name)}`;
-      await client.patch(path, { rules }).catch((error: unknown) => {
-        if (!isStatus(error, "NotFound")) throw error;
-      });
+      await client.patchAt(path, { rules });
     }
     return hasWritten;
   }

@@ -32,16 +32,22 @@ export class OwnApi {
 
   /** A merge patch; does nothing when the object is gone. */
   async patch(place: ObjectPlace, patch: object): Promise<void> {
-    await this.#unlessGone(
-      this.#send("PATCH", pathOf(place), { body: patch, contentType: "application/merge-patch+json" }),
-    );
+    await this.patchAt(pathOf(place), patch);
+  }
+
+  async patchAt(path: string, patch: object): Promise<void> {
+    await this.#unlessGone(this.#send("PATCH", path, { body: patch, contentType: "application/merge-patch+json" }));
+  }
+
+  async list<T>(path: string): Promise<readonly T[]> {
+    return ((await this.#send("GET", path)) as { items: T[] }).items;
   }
 
   async create(path: string, object: object): Promise<void> {
     await this.#send("POST", path, { body: object });
   }
 
-  async #unlessGone(sent: Promise<void>): Promise<void> {
+  async #unlessGone(sent: Promise<unknown>): Promise<void> {
     await sent.catch((error: unknown) => {
       if (!isStatus(error, "NotFound")) throw error;
     });
@@ -50,19 +56,21 @@ export class OwnApi {
   async #send(
     method: ApiRequest["method"],
     path: string,
-    { body, contentType = "application/json" }: { readonly body: object; readonly contentType?: string },
-  ): Promise<void> {
+    { body, contentType = "application/json" }: { readonly body?: object; readonly contentType?: string } = {},
+  ): Promise<unknown> {
     const response = await this.#handle({
       method,
       path,
       query: new URLSearchParams(),
       headers: { "content-type": contentType, accept: "application/json" },
-      body: encoder.encode(JSON.stringify(body)),
+      body: body === undefined ? new Uint8Array() : encoder.encode(JSON.stringify(body)),
       user: this.#user,
       signal: this.#signal,
     });
-    if (response.status < 300 || !(response.body instanceof Uint8Array)) return;
-    throw StatusError.fromStatus(JSON.parse(decoder.decode(response.body)) as Status);
+    if (!(response.body instanceof Uint8Array)) throw new TypeError(`${method} ${path} answered with a stream`);
+    const answer: unknown = JSON.parse(decoder.decode(response.body));
+    if (response.status >= 300) throw StatusError.fromStatus(answer as Partial<Status>);
+    return answer;
   }
 }
 
