@@ -1,11 +1,14 @@
 // Puts the server together: store, kinds and subresources in, a handler for requests out. Transports and in-process callers use
 // the same handler.
 
-import type { ApiHandler, ApiRequest } from "@vivarium/api";
+import type { ApiHandler, ApiRequest, UserInfo } from "@vivarium/api";
 import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
 import { AdmissionChain } from "./admission/admission-chain.ts";
 import type { AdmissionPlugin } from "./admission/admission-plugin.ts";
+import { defaultServiceAccounts, ensureFirstServiceAccounts } from "./authentication/default-service-accounts.ts";
+import type { Credentials } from "./authentication/authenticator.ts";
+import { serverAuthentication, type AuthenticationOptions } from "./authentication/server-authentication.ts";
 import { escalationPrevention } from "./authorization/escalation.ts";
 import { Rbac } from "./authorization/rbac.ts";
 import type { CustomResourceDefinition } from "./custom-resource-definition.ts";
@@ -19,7 +22,9 @@ import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
 import { emptyNamespaces } from "./namespaces/empty-namespaces.ts";
 import { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
 import { ResourceRegistry } from "./resource-registry.ts";
-import { authorized, createRouter, toStatusError } from "./router.ts";
+import { reviews } from "./reviews/all-reviews.ts";
+import { ReviewTable } from "./reviews/review.ts";
+import { authorized, createRouter, toStatusError, type Route } from "./router.ts";
 import type { ServerState } from "./server-state.ts";
 import { OwnApi } from "./tasks/own-api.ts";
 import type { ServerTask, TaskContext } from "./tasks/server-task.ts";
@@ -32,6 +37,10 @@ export interface ApiServerOptions {
   /** Kinds to install as CustomResourceDefinitions, or to bring up to date where they were installed before. */
   readonly definitions?: readonly CustomResourceDefinition[];
   readonly subresources?: readonly Subresource[];
+  /** Paths to answer GET at besides the API, for example `/metrics`; who may is said by nonResourceURLs. */
+  readonly routes?: readonly [string, Route][];
+  /** Which credentials are taken; without it client certificates alone. */
+  readonly authentication?: AuthenticationOptions;
   /** Asked about each write, in this order, after defaulting and validation. */
   readonly admission?: readonly AdmissionPlugin[];
   /**
@@ -44,13 +53,15 @@ export interface ApiServerOptions {
 }
 
 /** What the server does by itself. */
-const tasks: readonly ServerTask[] = [emptyNamespaces, garbageCollector];
+const tasks: readonly ServerTask[] = [emptyNamespaces, garbageCollector, defaultServiceAccounts];
 
 /** Serves one connection; settles when it is over. */
 export type Connection = (socket: ByteStream) => Promise<void>;
 
 export interface ApiServer {
   readonly handle: ApiHandler;
+  /** Who asks; undefined when credentials were shown and do not hold. */
+  authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
   /** Finds the connect subresource that a request wants; throws StatusError when there is none. */
   connect(request: ApiRequest): Promise<Connection>;
   /** Does the work that must be done by one server at a time, until the signal aborts or the server closes. */
@@ -62,11 +73,17 @@ export interface ApiServer {
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, logger: log } = options;
   const now = options.clock ?? (() => new Date());
-  const registry = new ResourceRegistry([...options.resources, definitionKind]);
+  const registry = new ResourceRegistry([
+    ...options.resources,
+    definitionKind,
+    ...reviews.map((review) => review.definition),
+  ]);
   const namespaces = new NamespaceLifecycle({ store, resource: registry.find("", "v1", "namespaces") });
   const definitions = new DefinitionLifecycle({ store, log, registry, resource: definitionResource(registry), now });
   const closing = new AbortController();
   const rbac = new Rbac({ store, log });
+  const authentication = serverAuthentication(options.authentication ?? {}, { store, registry, log, now });
+  const subresources = [...authentication.subresources, ...(options.subresources ?? [])];
   const state: ServerState = {
     store,
     registry,
@@ -80,9 +97,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       ...(options.admission ?? []),
     ]),
     access: rbac.access,
+    tokens: authentication.tokens,
+    reviews: new ReviewTable(reviews),
+    routes: [...authentication.routes, ...(options.routes ?? [])],
     log,
     now,
-    subresources: new SubresourceTable(options.subresources ?? []),
+    subresources: new SubresourceTable(subresources),
     closing: closing.signal,
   };
   await namespaces.ensureFirst(now());
@@ -91,8 +111,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const handle = createRouter(state);
   await rbac.start(new OwnApi({ handle, controller: "clusterrole-aggregation-controller", signal: closing.signal }), {
     definitions: [...options.resources, ...(options.definitions ?? [])],
-    subresources: options.subresources ?? [],
+    subresources,
   });
+  if (options.runsTasks !== false) await ensureFirstServiceAccounts({ state, handle, signal: closing.signal });
   const running = new Set<Promise<void>>([definitions.run(state), rbac.follow(closing.signal)]);
   const runTasks = async (signal: AbortSignal): Promise<void> => {
     const context: TaskContext = { state, handle, signal: AbortSignal.any([signal, closing.signal]) };
@@ -103,6 +124,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   if (options.runsTasks !== false) void runTasks(closing.signal);
   return {
     handle,
+    authenticate: (credentials) => authentication.authenticate(credentials),
     runTasks: ({ signal }) => runTasks(signal),
     async connect(request) {
       try {

@@ -2,6 +2,8 @@
 
 import type { ApiRequest, ApiResponse } from "@vivarium/api";
 import { methodNotAllowed, notFound, pathNotFound } from "./errors.ts";
+import { decodeObject } from "./input/decode-object.ts";
+import { parseBody } from "./input/parse-body.ts";
 import type { ResourcePath } from "./input/resource-path.ts";
 import { keyOf, type NamedTarget, type Target } from "./input/target.ts";
 import type { RequestContext } from "./request-context.ts";
@@ -15,6 +17,7 @@ import { get } from "./verbs/get.ts";
 import { list } from "./verbs/list.ts";
 import { patch } from "./verbs/patch.ts";
 import { getScale, patchScale, updateScale } from "./verbs/scale.ts";
+import { answerReview } from "./verbs/review.ts";
 import { update } from "./verbs/update.ts";
 import { watch } from "./verbs/watch.ts";
 
@@ -37,6 +40,11 @@ async function serve(
   context: RequestContext,
   { target, path }: { readonly target: Target; readonly path: ResourcePath },
 ): Promise<ApiResponse> {
+  const review = state.reviews.find(target.resource);
+  if (review !== undefined) {
+    if (path.name !== undefined) throw pathNotFound();
+    return answerReview(state, context, { review, target });
+  }
   if (path.name === undefined) return verbOf(collectionVerbs, context)(state, context, target);
   const named: NamedTarget = { ...target, name: path.name };
   if (path.subresource === undefined) return verbOf(objectVerbs, context)(state, context, named);
@@ -73,9 +81,18 @@ async function added(
 ): Promise<ApiResponse> {
   const subresource = state.subresources.find(target.resource.group, target.resource.plural, name);
   if (subresource === undefined) throw pathNotFound();
-  if (subresource.get === undefined || context.request.method !== "GET") throw methodNotAllowed();
+  const { method } = context.request;
+  const serve =
+    method === "GET"
+      ? subresource.get?.bind(subresource)
+      : method === "POST"
+        ? subresource.create?.bind(subresource)
+        : undefined;
+  if (serve === undefined) throw methodNotAllowed();
   await assertExists(state, target);
-  return subresource.get(subresourceContext(state, context, target));
+  return serve(subresourceContext(state, context, target), (resource) =>
+    decodeObject(context, resource, parseBody(context.request)),
+  );
 }
 
 /** The subresource that a WebSocket wants; its parent object exists. */

@@ -24,7 +24,7 @@ export function createRouter(state: ServerState): (request: ApiRequest) => Promi
   /** Discovery follows the registry. */
   function currentRoutes(): ReadonlyMap<string, Route> {
     const { version } = state.registry;
-    if (version !== builtFor) routes = new Map([...health, ...discoveryRoutes(state)]);
+    if (version !== builtFor) routes = new Map([...health, ...discoveryRoutes(state), ...state.routes]);
     builtFor = version;
     return routes;
   }

@@ -5,8 +5,11 @@ import type { Logger } from "pino";
 import type { AdmissionChain } from "./admission/admission-chain.ts";
 import type { DefinitionLifecycle } from "./definitions/definition-lifecycle.ts";
 import type { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
+import type { TokenAuthentication } from "./authentication/token-authentication.ts";
 import type { AccessControl } from "./authorization/access-control.ts";
 import type { ResourceRegistry } from "./resource-registry.ts";
+import type { ReviewTable } from "./reviews/review.ts";
+import type { Route } from "./router.ts";
 import type { SubresourceTable } from "./subresources.ts";
 
 export interface ServerState {
@@ -18,6 +21,10 @@ export interface ServerState {
   readonly admission: AdmissionChain;
   /** Who may do what. */
   readonly access: AccessControl;
+  readonly tokens: TokenAuthentication;
+  readonly reviews: ReviewTable;
+  /** Paths besides those of resources, discovery and health. */
+  readonly routes: readonly [string, Route][];
   readonly log: Logger;
   readonly now: () => Date;
   /** Aborted when the server closes; ends watches. */

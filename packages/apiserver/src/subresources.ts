@@ -1,6 +1,8 @@
 // Subresources that the composition root adds to a kind: a log to read, a console to connect to. The server knows only where
 // they hang.
 
+import type { Resource } from "./resource.ts";
+import type { ApiObject } from "./stored-object.ts";
 import type { ApiResponse, ObjectKey, UserInfo } from "@vivarium/api";
 
 export interface SubresourceContext {
@@ -26,6 +28,10 @@ export interface Subresource {
   readonly plural: string;
   /** For example `console`. */
   readonly name: string;
+  /** What is read and written there; the parent's kind when absent. */
+  readonly responseKind?: { readonly group: string; readonly version: string; readonly kind: string };
+  /** Answers POST; `decode` reads the body as an object of a kind. */
+  create?(context: SubresourceContext, decode: (resource: Resource) => ApiObject): Promise<ApiResponse>;
   /** Answers GET. */
   get?(context: SubresourceContext): Promise<ApiResponse>;
   /** Serves one WebSocket; the connection is closed when the promise settles. */

@@ -2,16 +2,17 @@
 // need is loaded after that, so that a client never waits for it.
 
 import { isIP } from "node:net";
-import { coreKinds, kinds, toCustomResourceDefinition } from "@vivarium/api";
+import { coreKinds, kinds, toCustomResourceDefinition, type ApiResponse } from "@vivarium/api";
 import { createApiServer, listenHttps, type ApiServer, type HttpsListener } from "@vivarium/apiserver";
 import type { Logger } from "pino";
 import { CliUserError } from "../cli-error.ts";
 import { makeStateDir, type StateDir } from "../state-dir.ts";
 import { writePrivateFile } from "../write-private-file.ts";
-import { tokenAuthentication } from "./authenticate.ts";
+import { administratorToken } from "./administrator-token.ts";
 import { kubeconfigFor } from "./kubeconfig.ts";
 import { guestSubresources } from "./guest-subresources.ts";
 import { openStore } from "./open-store.ts";
+import { loadServiceAccountKeys } from "./service-account-keys.ts";
 import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
 import { removeServerInfo, serverRuns, takeServerLock, writeServerInfo } from "./server-lock.ts";
 import type { Controllers, ControllersOptions } from "./start-controllers.ts";
@@ -19,6 +20,8 @@ import type { StoreChoice } from "./store-choice.ts";
 
 export const defaultPort = 7443;
 const host = "127.0.0.1";
+/** Under a domain that nobody can own: it names this installation and is looked up nowhere. */
+const defaultIssuer = "https://vivarium.internal";
 
 export interface ServeOptions {
   readonly stateDir: StateDir;
@@ -45,12 +48,14 @@ export async function serve(options: ServeOptions): Promise<void> {
       resources: coreKinds.map((kind) => toCustomResourceDefinition(kind)),
       definitions: kinds.map((kind) => toCustomResourceDefinition(kind)),
       subresources: guestSubresources(() => controllers),
+      routes: [["/metrics", async () => respondMetrics((await controllers?.metrics()) ?? "")]],
+      authentication: {
+        tokens: [administratorToken(identity.token)],
+        serviceAccounts: { keys: await loadServiceAccountKeys(stateDir), issuer: defaultIssuer },
+      },
       logger,
     });
-    const listener = await listen(
-      withMetrics(apiServer, () => controllers),
-      { ...options, identity },
-    );
+    const listener = await listen(apiServer, { ...options, identity });
     const url = `https://${isIP(listener.host) === 6 ? `[${listener.host}]` : listener.host}:${listener.port}`;
     // The kubeconfig last: who gets an answer by it finds the rest as this server wrote it.
     writeServerInfo(stateDir, { pid: process.pid, url, startedAt: new Date().toISOString() });
@@ -93,8 +98,7 @@ async function listen(
   server: ApiServer,
   { port, identity, logger }: ServeOptions & { readonly identity: ServerIdentity },
 ): Promise<HttpsListener> {
-  const authenticate = tokenAuthentication(identity.token);
-  const tls = { host, key: identity.keyPem, cert: identity.certPem, authenticate };
+  const tls = { host, key: identity.keyPem, cert: identity.certPem, ca: identity.caPem };
   try {
     return await listenHttps(server, { ...tls, port: port ?? defaultPort });
   } catch (error) {
@@ -110,20 +114,10 @@ async function listen(
   }
 }
 
-/** `/metrics` in the Prometheus text format, beside the API. */
-function withMetrics(server: ApiServer, controllers: () => Controllers | undefined): ApiServer {
-  return {
-    ...server,
-    handle: async (request) => {
-      if (request.path !== "/metrics" || request.method !== "GET") return server.handle(request);
-      const text = (await controllers()?.metrics()) ?? "";
-      return {
-        status: 200,
-        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-        body: Buffer.from(text),
-      };
-    },
-  };
+/** The Prometheus text format. */
+function respondMetrics(text: string): ApiResponse {
+  const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
+  return { status: 200, headers, body: Buffer.from(text) };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

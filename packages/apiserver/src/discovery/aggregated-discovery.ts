@@ -3,7 +3,7 @@
 import type { Resource } from "../resource.ts";
 import type { ServerState } from "../server-state.ts";
 import { scaleKind } from "../verbs/scale.ts";
-import { verbsOf } from "./resource-verbs.ts";
+import { addedVerbs, verbsOf } from "./resource-verbs.ts";
 
 export const aggregatedMediaType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -32,16 +32,18 @@ function discoveryOf(state: ServerState, resource: Resource): object {
   const subresources = [
     ...(resource.hasStatus ? [{ subresource: "status", responseKind, verbs: verbsOf.status }] : []),
     ...(resource.scale === undefined ? [] : [{ subresource: "scale", responseKind: scaleKind, verbs: verbsOf.scale }]),
-    ...state.subresources
-      .of(group, plural)
-      .map(({ name }) => ({ subresource: name, responseKind, verbs: verbsOf.added })),
+    ...state.subresources.of(group, plural).map((each) => ({
+      subresource: each.name,
+      responseKind: each.responseKind ?? responseKind,
+      verbs: addedVerbs(each),
+    })),
   ];
   return {
     resource: plural,
     responseKind,
     scope: resource.namespaced ? "Namespaced" : "Cluster",
     singularResource: singular,
-    verbs: verbsOf.object,
+    verbs: state.reviews.find(resource) === undefined ? verbsOf.object : verbsOf.review,
     ...(shortNames.length > 0 && { shortNames }),
     ...(categories.length > 0 && { categories }),
     ...(subresources.length > 0 && { subresources }),

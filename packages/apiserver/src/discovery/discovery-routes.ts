@@ -8,7 +8,7 @@ import type { Route } from "../router.ts";
 import type { ServerState } from "../server-state.ts";
 import { aggregatedDiscovery, aggregatedMediaType } from "./aggregated-discovery.ts";
 import { scaleKind } from "../verbs/scale.ts";
-import { verbsOf } from "./resource-verbs.ts";
+import { addedVerbs, verbsOf } from "./resource-verbs.ts";
 import { openapiRoutes } from "./openapi-routes.ts";
 import { versionInfo } from "./version-info.ts";
 
@@ -89,7 +89,7 @@ function plainResources(state: ServerState, resource: Resource): object[] {
       singularName: singular,
       namespaced,
       kind,
-      verbs: verbsOf.object,
+      verbs: state.reviews.find(resource) === undefined ? verbsOf.object : verbsOf.review,
       ...(shortNames.length > 0 && { shortNames }),
       ...(categories.length > 0 && { categories }),
     },
@@ -109,8 +109,13 @@ function plainResources(state: ServerState, resource: Resource): object[] {
             verbs: verbsOf.scale,
           },
         ]),
-    ...state.subresources
-      .of(resource.group, plural)
-      .map((each) => ({ name: `${plural}/${each.name}`, singularName: "", namespaced, kind, verbs: verbsOf.added })),
+    ...state.subresources.of(resource.group, plural).map((each) => ({
+      name: `${plural}/${each.name}`,
+      singularName: "",
+      namespaced,
+      kind,
+      ...each.responseKind,
+      verbs: addedVerbs(each),
+    })),
   ];
 }

@@ -5,13 +5,15 @@ import { createServer } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import type { PeerCertificate, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { once } from "node:events";
 import { StatusError, type ApiRequest, type ApiResponse, type UserInfo } from "@vivarium/api";
 import { WebSocketServer } from "ws";
+import type { Credentials } from "../authentication/authenticator.ts";
 import type { ApiServer } from "../create-api-server.ts";
 import { methodNotAllowed } from "../errors.ts";
 import { respondError } from "../output/respond.ts";
+import { certificateOf } from "./client-certificate.ts";
 import { readBody } from "./read-body.ts";
 import { toByteStream } from "./socket-stream.ts";
 
@@ -23,14 +25,8 @@ export interface HttpsOptions {
   readonly cert: string | Buffer;
   /** Signs client certificates; without it none is asked for. */
   readonly ca?: string | Buffer;
-  /** Undefined: the request is refused with 401. */
-  authenticate(credentials: Credentials): UserInfo | undefined | Promise<UserInfo | undefined>;
-}
-
-export interface Credentials {
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Present only when it was signed by `ca`. */
-  readonly certificate?: PeerCertificate;
+  /** Undefined: the request is refused with 401. Absent: the server's own authentication. */
+  authenticate?(credentials: Credentials): UserInfo | undefined | Promise<UserInfo | undefined>;
 }
 
 export interface HttpsListener {
@@ -48,7 +44,7 @@ export async function listenHttps(server: ApiServer, options: HttpsOptions): Pro
   const https = createServer({
     key,
     cert,
-    minVersion: "TLSv1.2",
+    minVersion: "TLSv1.3",
     ...(ca !== undefined && { ca, requestCert: true, rejectUnauthorized: false }),
     keepAliveTimeout: 90_000,
     headersTimeout: 30_000,
@@ -107,7 +103,7 @@ async function answer(
   { incoming, signal }: { readonly incoming: IncomingMessage; readonly signal: AbortSignal },
 ): Promise<ApiResponse> {
   try {
-    const user = await authenticated(options, incoming);
+    const user = await authenticated(server, options, incoming);
     const request = toRequest(incoming, { user, signal });
     return await server.handle({ ...request, body: await readBody(incoming) });
   } catch (error) {
@@ -116,12 +112,12 @@ async function answer(
   }
 }
 
-async function authenticated(options: HttpsOptions, incoming: IncomingMessage): Promise<UserInfo> {
-  const socket = incoming.socket as TLSSocket;
-  const user = await options.authenticate({
-    headers: headersOf(incoming),
-    ...(options.ca !== undefined && socket.authorized && { certificate: socket.getPeerCertificate() }),
-  });
+async function authenticated(server: ApiServer, options: HttpsOptions, incoming: IncomingMessage): Promise<UserInfo> {
+  const certificate = options.ca === undefined ? undefined : certificateOf(incoming.socket as TLSSocket);
+  const credentials = { headers: headersOf(incoming), ...(certificate !== undefined && { certificate }) };
+  const user = await (options.authenticate === undefined
+    ? server.authenticate(credentials)
+    : options.authenticate(credentials));
   if (user === undefined) throw new StatusError("Unauthorized", "Unauthorized");
   return user;
 }
@@ -191,7 +187,7 @@ async function upgrade(
   socket.on("error", () => gone.abort());
   socket.on("close", () => gone.abort());
   try {
-    const user = await authenticated(options, incoming);
+    const user = await authenticated(server, options, incoming);
     const serveConnection = await server.connect(toRequest(incoming, { user, signal: gone.signal }));
     sockets.handleUpgrade(incoming, socket, head, (client) => {
       const stream = toByteStream(client);

@@ -5,6 +5,7 @@ import { openMemoryStore, type Store } from "@vivarium/store";
 import { pino } from "pino";
 import type { AdmissionPlugin } from "../admission/admission-plugin.ts";
 import { createApiServer, type ApiServer } from "../create-api-server.ts";
+import type { AuthenticationOptions } from "../authentication/server-authentication.ts";
 import type { Subresource } from "../subresources.ts";
 import { widgetDefinition } from "./widget.ts";
 
@@ -44,6 +45,7 @@ export async function openTestServer(
     readonly store?: Store;
     readonly subresources?: readonly Subresource[];
     readonly admission?: readonly AdmissionPlugin[];
+    readonly authentication?: AuthenticationOptions;
     readonly clock?: () => Date;
     readonly runsTasks?: boolean;
   } = {},
@@ -57,6 +59,7 @@ export async function openTestServer(
     ...(options.subresources !== undefined && { subresources: options.subresources }),
     ...(options.admission !== undefined && { admission: options.admission }),
     ...(options.runsTasks !== undefined && { runsTasks: options.runsTasks }),
+    ...(options.authentication !== undefined && { authentication: options.authentication }),
     ...(options.clock !== undefined && { clock: options.clock }),
   });
   const send: TestServer["send"] = (method, path, { body, headers = {}, signal, user = administrator } = {}) => {

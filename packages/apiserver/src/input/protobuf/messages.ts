@@ -1,5 +1,5 @@
-// The messages of the core kinds, by field number (k8s.io/api/core/v1/generated.proto and
-// k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto). kubectl creates Secrets, ConfigMaps and Namespaces in no other form.
+// The messages of Kubernetes' own kinds, by field number (generated.proto in k8s.io/api/{core,rbac,authentication,authorization}/v1 and
+// k8s.io/apimachinery/pkg/apis/meta/v1). kubectl creates Secrets, ConfigMaps and Namespaces in no other form.
 
 /** What a field holds. A tuple is a repeated field or a map. */
 export type FieldType =
@@ -56,6 +56,55 @@ const objectReference: Message = {
   7: ["fieldPath", "string"],
 };
 
+const rules = [
+  "list",
+  {
+    1: ["verbs", ["list", "string"]],
+    2: ["apiGroups", ["list", "string"]],
+    3: ["resources", ["list", "string"]],
+    4: ["resourceNames", ["list", "string"]],
+    5: ["nonResourceURLs", ["list", "string"]],
+  },
+] as const;
+
+const labelSelector: Message = {
+  1: ["matchLabels", stringMap],
+  2: [
+    "matchExpressions",
+    ["list", { 1: ["key", "string"], 2: ["operator", "string"], 3: ["values", ["list", "string"]] }],
+  ],
+};
+
+const binding: Message = {
+  1: ["metadata", objectMeta],
+  2: [
+    "subjects",
+    ["list", { 1: ["kind", "string"], 2: ["apiGroup", "string"], 3: ["name", "string"], 4: ["namespace", "string"] }],
+  ],
+  3: ["roleRef", { 1: ["apiGroup", "string"], 2: ["kind", "string"], 3: ["name", "string"] }],
+};
+
+const accessQuestion: Message = {
+  1: [
+    "resourceAttributes",
+    {
+      1: ["namespace", "string"],
+      2: ["verb", "string"],
+      3: ["group", "string"],
+      4: ["version", "string"],
+      5: ["resource", "string"],
+      6: ["subresource", "string"],
+      7: ["name", "string"],
+    },
+  ],
+  2: ["nonResourceAttributes", { 1: ["path", "string"], 2: ["verb", "string"] }],
+};
+
+const accessReview: Message = {
+  1: ["metadata", objectMeta],
+  2: ["spec", { ...accessQuestion, 3: ["user", "string"], 4: ["groups", ["list", "string"]], 6: ["uid", "string"] }],
+};
+
 /** By apiVersion and kind. */
 export const messages: Readonly<Record<string, Message>> = {
   "v1/Namespace": {
@@ -92,6 +141,46 @@ export const messages: Readonly<Record<string, Message>> = {
     13: ["related", objectReference],
     14: ["reportingComponent", "string"],
     15: ["reportingInstance", "string"],
+  },
+  "v1/ServiceAccount": {
+    1: ["metadata", objectMeta],
+    2: ["secrets", ["list", objectReference]],
+    3: ["imagePullSecrets", ["list", { 1: ["name", "string"] }]],
+    4: ["automountServiceAccountToken", "boolean"],
+  },
+  "rbac.authorization.k8s.io/v1/Role": { 1: ["metadata", objectMeta], 2: ["rules", rules] },
+  "rbac.authorization.k8s.io/v1/ClusterRole": {
+    1: ["metadata", objectMeta],
+    2: ["rules", rules],
+    3: ["aggregationRule", { 1: ["clusterRoleSelectors", ["list", labelSelector]] }],
+  },
+  "rbac.authorization.k8s.io/v1/RoleBinding": binding,
+  "rbac.authorization.k8s.io/v1/ClusterRoleBinding": binding,
+  "authentication.k8s.io/v1/TokenRequest": {
+    1: ["metadata", objectMeta],
+    2: [
+      "spec",
+      {
+        1: ["audiences", ["list", "string"]],
+        3: [
+          "boundObjectRef",
+          { 1: ["kind", "string"], 2: ["apiVersion", "string"], 3: ["name", "string"], 4: ["uid", "string"] },
+        ],
+        4: ["expirationSeconds", "integer"],
+      },
+    ],
+  },
+  "authentication.k8s.io/v1/TokenReview": {
+    1: ["metadata", objectMeta],
+    2: ["spec", { 1: ["token", "string"], 2: ["audiences", ["list", "string"]] }],
+  },
+  "authentication.k8s.io/v1/SelfSubjectReview": { 1: ["metadata", objectMeta] },
+  "authorization.k8s.io/v1/SubjectAccessReview": accessReview,
+  "authorization.k8s.io/v1/LocalSubjectAccessReview": accessReview,
+  "authorization.k8s.io/v1/SelfSubjectAccessReview": { 1: ["metadata", objectMeta], 2: ["spec", accessQuestion] },
+  "authorization.k8s.io/v1/SelfSubjectRulesReview": {
+    1: ["metadata", objectMeta],
+    2: ["spec", { 1: ["namespace", "string"] }],
   },
   "v1/DeleteOptions": {
     1: ["gracePeriodSeconds", "integer"],
