@@ -195,6 +195,16 @@ describe("kubectl apply, diff and dry runs", { skip: skipWithoutKubectl, concurr
     assert.match(await ok("get cm c -o yaml --show-managed-fields"), /f:data:\n +f:a: \{\}/);
   });
 
+  test("kubectl reads the OpenAPI document of version 2 as well", async () => {
+    const out = await ok("explain widget.spec --output=plaintext-openapiv2 --recursive");
+    assert.match(out, /KIND: +Widget/);
+    assert.match(out, /size\t<integer>/);
+    assert.match(
+      await ok("explain wd.metadata.ownerReferences --output=plaintext-openapiv2"),
+      /blockOwnerDeletion\t<boolean>/,
+    );
+  });
+
   test("prune deletes what an apply set no longer has", async () => {
     const set = (names: readonly string[]) => names.map((name) => manifest(name, "size: 1")).join("---\n");
     const env = { KUBECTL_APPLYSET: "true" };

@@ -1,15 +1,17 @@
 // /openapi/v3: an index of documents by group and version, each under an address that names its content, so that clients may
-// keep it for ever. /openapi/v2 has only what older clients look for.
+// keep it for ever. /openapi/v2 is one document, for those who ask for that.
 
 import { createHash } from "node:crypto";
 import { respondBytes, respondJson } from "../output/respond.ts";
 import type { Route } from "../router.ts";
 import type { ServerState } from "../server-state.ts";
-import { metaSchema } from "../meta/meta-schema.ts";
-import { objectSchema, openapiDocument, schemaName } from "./openapi-schemas.ts";
+import { openapiDocument } from "./openapi-schemas.ts";
+import { encodeSwagger } from "./swagger-protobuf.ts";
+import { swaggerDocument, type JsonObject } from "./swagger.ts";
 
 interface Document {
   readonly body: Uint8Array;
+  readonly contentType: string;
   readonly hash: string;
 }
 
@@ -28,8 +30,7 @@ export function openapiRoutes(state: ServerState): [string, Route][] {
     const known = documents.get(path);
     if (known !== undefined) return known;
     const resources = registry.all().filter((each) => each.group === group && each.version === version);
-    const body = Buffer.from(JSON.stringify(openapiDocument(resources)));
-    const document = { body, hash: createHash("sha256").update(body).digest("hex").toUpperCase() };
+    const document = toDocument(Buffer.from(JSON.stringify(openapiDocument(resources))));
     documents.set(path, document);
     return document;
   };
@@ -48,34 +49,43 @@ export function openapiRoutes(state: ServerState): [string, Route][] {
       `/openapi/v3/${each.path}`,
       ({ request }) => respondDocument(documentOf(each), request.query.get("hash"), request.headers["if-none-match"]),
     ]),
-    ["/openapi/v2", () => respondJson(200, swagger(state))],
+    ["/openapi/v2", swaggerRoute(state)],
   ];
+}
+
+/** JSON, or protobuf for those who ask for it: client-go takes nothing else. */
+function swaggerRoute({ registry }: ServerState): Route {
+  const made = new Map<string, Document>();
+  const documentAs = (contentType: string, encode: (document: JsonObject) => Uint8Array): Document => {
+    const known = made.get(contentType);
+    if (known !== undefined) return known;
+    const document = toDocument(encode(swaggerDocument(registry.all())), contentType);
+    made.set(contentType, document);
+    return document;
+  };
+  return ({ request: { headers } }) => {
+    const asksProtobuf = (headers["accept"] ?? "").includes("com.github.proto-openapi.spec.v2");
+    const document = asksProtobuf
+      ? documentAs(swaggerProtobufType, encodeSwagger)
+      : documentAs("application/json", (each) => Buffer.from(JSON.stringify(each)));
+    return respondDocument(document, null, headers["if-none-match"]);
+  };
+}
+
+const swaggerProtobufType = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+function toDocument(body: Uint8Array, contentType = "application/json"): Document {
+  return { body, contentType, hash: createHash("sha256").update(body).digest("hex").toUpperCase() };
 }
 
 function respondDocument(document: Document, hash: string | null, known: string | undefined) {
   const etag = `"${document.hash}"`;
   const isNamed = hash === document.hash;
   const headers = {
-    "content-type": "application/json",
+    "content-type": document.contentType,
     etag,
     ...(isNamed && { "cache-control": "public, immutable", expires: "Fri, 31 Dec 2100 00:00:00 GMT" }),
   };
   if (known === etag) return { status: 304, headers, body: new Uint8Array() };
   return { ...respondBytes(200, document.body), headers };
-}
-
-function swagger(state: ServerState): object {
-  return {
-    swagger: "2.0",
-    info: { title: "Vivarium", version: "v1" },
-    paths: {},
-    definitions: {
-      "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": metaSchema,
-      ...Object.fromEntries(
-        state.registry
-          .all()
-          .map((resource) => [schemaName(resource, resource.kind), objectSchema(resource, "#/definitions/")]),
-      ),
-    },
-  };
 }

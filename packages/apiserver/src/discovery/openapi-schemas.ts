@@ -2,19 +2,30 @@
 
 import type { JsonSchema } from "../custom-resource-definition.ts";
 import { metaSchema } from "../meta/meta-schema.ts";
+import { patchMediaTypes } from "../patch/patch-media-types.ts";
 import type { Resource } from "../resource.ts";
 
-const metaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
-const listMetaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+export const metaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+export const listMetaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+
+export const listMetaSchema: JsonSchema = {
+  type: "object",
+  description: "Metadata of a list.",
+  properties: {
+    resourceVersion: { type: "string", description: "The version of the store that the list shows." },
+    continue: { type: "string", description: "For the next request, when there is more." },
+    remainingItemCount: { type: "integer", format: "int64", description: "How many more there are." },
+    selfLink: { type: "string" },
+  },
+};
+
+/** Query parameters of every write; the first is all that a deletion takes. */
+export const writeParameterNames = ["dryRun", "fieldManager", "fieldValidation"] as const;
 
 export function openapiDocument(resources: readonly Resource[]): object {
   const schemas: Record<string, object> = {
     [metaName]: metaSchema,
-    [listMetaName]: {
-      type: "object",
-      description: "Metadata of a list.",
-      properties: { resourceVersion: { type: "string" }, continue: { type: "string" } },
-    },
+    [listMetaName]: listMetaSchema,
   };
   const paths: Record<string, object> = {};
   for (const resource of resources) {
@@ -32,7 +43,7 @@ export function schemaName({ group, version }: Resource, kind: string): string {
   return `${prefix}.${version}.${kind}`;
 }
 
-export function objectSchema(resource: Resource, refPrefix = "#/components/schemas/"): object {
+function objectSchema(resource: Resource): object {
   const { group, version, kind, schema } = resource;
   const plain = toOpenapi(schema);
   return {
@@ -42,7 +53,7 @@ export function objectSchema(resource: Resource, refPrefix = "#/components/schem
       metadata: {
         description: "Standard object's metadata.",
         default: {},
-        allOf: [{ $ref: refPrefix + metaName }],
+        allOf: [{ $ref: `#/components/schemas/${metaName}` }],
       },
     },
     "x-kubernetes-group-version-kind": [{ group, version, kind }],
@@ -101,10 +112,7 @@ function resourcePaths(resource: Resource, name: string): Record<string, object>
   const patchBody = {
     requestBody: {
       content: Object.fromEntries(
-        ["application/json-patch+json", "application/merge-patch+json"].map((type) => [
-          type,
-          { schema: { type: "object" } },
-        ]),
+        patchMediaTypes(resource.strategy).map((type) => [type, { schema: { type: "object" } }]),
       ),
     },
   };
@@ -120,17 +128,20 @@ function resourcePaths(resource: Resource, name: string): Record<string, object>
       parameters: [...pathParameters, pathParameter("name")],
       get: operation("get", "read"),
       put: operation("put", "replace", { ...writes, ...body }),
-      patch: operation("patch", "patch", { ...writes, ...patchBody }),
+      patch: operation("patch", "patch", {
+        parameters: [...writeParameters, queryParameter("force", "boolean")],
+        ...patchBody,
+      }),
       delete: operation("delete", "delete", { parameters: writeParameters.slice(0, 1) }),
     },
   };
 }
 
-const writeParameters = ["dryRun", "fieldManager", "fieldValidation"].map((name) => ({
-  name,
-  in: "query",
-  schema: { type: "string", uniqueItems: true },
-}));
+const writeParameters = writeParameterNames.map((name) => queryParameter(name, "string"));
+
+function queryParameter(name: string, type: string): object {
+  return { name, in: "query", schema: { type, uniqueItems: true } };
+}
 
 function pathParameter(name: string): object {
   return { name, in: "path", required: true, schema: { type: "string", uniqueItems: true } };

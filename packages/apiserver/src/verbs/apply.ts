@@ -19,8 +19,6 @@ import type { ApiObject } from "../stored-object.ts";
 import { createObject } from "./create.ts";
 import { updateObject } from "./update.ts";
 
-export const applyMediaType = "application/apply-patch+yaml";
-
 /** Somebody else may make or delete the object just when it is looked for; so often it is looked for again. */
 const maxAttempts = 5;
 

@@ -41,13 +41,15 @@ export async function updateScale(
   return write(state, context, { target, change: () => scale });
 }
 
+const patchTypes = ["application/json-patch+json", "application/merge-patch+json"];
+
 export async function patchScale(
   state: ServerState,
   context: RequestContext,
   target: NamedTarget,
 ): Promise<ApiResponse> {
   assertBodySize(context.request);
-  const patched = patchFunctionOf(mediaTypeOf(context.request), { takesStrategicMerge: false });
+  const patched = patchFunctionOf(mediaTypeOf(context.request), patchTypes);
   const parsed = parseJson(context.request.body);
   const change = (old: object): Scale => readScale(target, patched(old, parsed));
   return write(state, context, { target, change });
