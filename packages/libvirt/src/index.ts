@@ -12,9 +12,15 @@ export type { LibvirtOptions } from "./libvirt.ts";
 export type { ConnectionState, StateEvent } from "./connection/connection.ts";
 export type { LibvirtLogger } from "./connection/logger.ts";
 export type { Dialer } from "./transport/dialer.ts";
+export { sshDialer } from "./transport/ssh-dialer.ts";
+export type { SshDialerOptions } from "./transport/ssh-dialer.ts";
+export type { SshTarget } from "./transport/ssh-command.ts";
+export { tcpDialer } from "./transport/tcp-dialer.ts";
+export { tlsDialer } from "./transport/tls-dialer.ts";
+export type { TlsDialerOptions, TlsFiles } from "./transport/tls-dialer.ts";
 export { unixDialer } from "./transport/unix-dialer.ts";
 export { parseUri } from "./transport/parse-uri.ts";
-export type { ParsedUri } from "./transport/parse-uri.ts";
+export type { ParsedUri, ParseUriOptions } from "./transport/parse-uri.ts";
 
 export type { CallOptions, FlagOptions } from "./session/call-options.ts";
 export type {

@@ -1,5 +1,6 @@
 // The facade: one object for one hypervisor. Connects in the background, stays connected, has every call as a method.
 
+import type { SaslCredentials } from "./auth/sasl-mechanism.ts";
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionState, StateEvent } from "./connection/connection.ts";
 import { silentLogger } from "./connection/logger.ts";
@@ -22,6 +23,10 @@ export interface LibvirtOptions {
   /** What the daemon opens, for example `qemu:///system`. */
   readonly uri: string;
   readonly logger?: LibvirtLogger;
+  /** For a daemon that asks for SASL. The name of the URI's user when `username` is absent. */
+  readonly credentials?: { readonly username?: string; readonly password: string };
+  /** Of the URI, for `credentials`; see `parseUri`. */
+  readonly username?: string;
   /** Waits between tries to connect; 100 ms doubling to 5 s when absent. */
   readonly reconnect?: { readonly initialMs: number; readonly maxMs: number };
   /** For calls without their own; 30 s when absent. Calls that work long (starting, copying) have ten times that. */
@@ -161,6 +166,7 @@ export class Libvirt extends HostDeviceMethods implements Disposable {
       openTimeoutMs: this.#options.openTimeoutMs ?? 10_000,
       defaultTimeoutMs: this.#options.defaultTimeoutMs ?? 30_000,
       keepaliveIntervalMs: this.#options.keepaliveIntervalMs ?? 10_000,
+      ...credentialsOf(this.#options),
       ...how,
     });
   }
@@ -183,4 +189,11 @@ export class Libvirt extends HostDeviceMethods implements Disposable {
         told satisfies never;
     }
   }
+}
+
+function credentialsOf(options: LibvirtOptions): { readonly credentials?: SaslCredentials } {
+  const { credentials } = options;
+  const username = credentials?.username ?? options.username;
+  if (credentials === undefined || username === undefined) return {};
+  return { credentials: { username, password: credentials.password } };
 }

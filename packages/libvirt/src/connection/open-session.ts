@@ -1,10 +1,11 @@
 // From nothing to a session on which calls work: dial, authenticate, agree on keepalive, open the hypervisor connection.
 
+import { authenticate } from "../auth/authenticate.ts";
+import type { SaslCredentials } from "../auth/sasl-mechanism.ts";
 import { DriverFeature } from "../constants/connect.ts";
-import { LibvirtError } from "../errors/libvirt-error.ts";
 import { LibvirtTimeoutError } from "../errors/timeout-error.ts";
 import type { Message } from "../framing/message.ts";
-import { authList, authPolkit, connectOpen, connectSupportsFeature } from "../protocol/connect.ts";
+import { connectOpen, connectSupportsFeature } from "../protocol/connect.ts";
 import { Session } from "../session/session.ts";
 import type { Dialer } from "../transport/dialer.ts";
 
@@ -17,6 +18,7 @@ export interface OpenSessionOptions {
   readonly defaultTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
   readonly maxInFlight?: number;
+  readonly credentials?: SaslCredentials;
   /**
    * Whether the daemon, too, may ping us and drop us when we do not answer. Not for connections of streams: they are
    * not read while their consumer is slow.
@@ -24,8 +26,6 @@ export interface OpenSessionOptions {
   readonly isPingedByDaemon: boolean;
   readonly onEvent?: (message: Message) => void;
 }
-
-const AuthType = { NONE: 0, SASL: 1, POLKIT: 2 } as const;
 
 export async function openSession(options: OpenSessionOptions): Promise<Session> {
   const { dial, openTimeoutMs } = options;
@@ -44,7 +44,11 @@ export async function openSession(options: OpenSessionOptions): Promise<Session>
       ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
     });
     try {
-      await authenticate(session, signal);
+      await authenticate(session, {
+        signal,
+        isPrivate: dial.isPrivate,
+        ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+      });
       if (options.isPingedByDaemon) {
         // Asking is what starts it.
         await session.call(connectSupportsFeature, { feature: DriverFeature.PROGRAM_KEEPALIVE }, { signal });
@@ -58,19 +62,4 @@ export async function openSession(options: OpenSessionOptions): Promise<Session>
   } finally {
     clearTimeout(timer);
   }
-}
-
-async function authenticate(session: Session, signal: AbortSignal): Promise<void> {
-  const { types } = await session.call(authList, {}, { signal });
-  if (types.length === 0 || types.includes(AuthType.NONE)) return;
-  if (types.includes(AuthType.POLKIT)) {
-    await session.call(authPolkit, {}, { signal });
-    return;
-  }
-  throw new LibvirtError({
-    code: "AUTH_UNAVAILABLE",
-    number: 94,
-    domain: "AUTH",
-    message: `Cannot log in to libvirt: it offers authentication types ${types.join(", ")}, expected none (0) or polkit (2)`,
-  });
 }

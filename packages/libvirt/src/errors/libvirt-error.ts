@@ -50,6 +50,16 @@ export function invalidArgument(message: string): LibvirtError {
   return new LibvirtError({ code: "INVALID_ARG", number: 8, domain: "RPC", message });
 }
 
+/** A login that the peer refuses, or does not prove its own side of. */
+export function authFailed(found: string): LibvirtError {
+  return new LibvirtError({
+    code: "AUTH_FAILED",
+    number: 45,
+    domain: "AUTH",
+    message: `Cannot log in to libvirt: ${found}`,
+  });
+}
+
 /** True when `error` is a LibvirtError with one of these codes. */
 export function isLibvirtError(error: unknown, ...codes: readonly LibvirtErrorCode[]): error is LibvirtError {
   return error instanceof LibvirtError && codes.includes(error.code);

@@ -1,6 +1,6 @@
 // Calls on the connection itself. Numbers and structures: src/remote/remote_protocol.x of libvirt.
 
-import { bool, int, list, nothing, optional, string, struct, uhyper, uint } from "../xdr/codec.ts";
+import { bool, charBytes, int, list, nothing, optional, string, struct, uhyper, uint } from "../xdr/codec.ts";
 import { domain, listAllArgs, listAllRet, network, storagePool } from "./handles.ts";
 import { remote, slowRemote } from "./procedure.ts";
 
@@ -8,6 +8,27 @@ import { remote, slowRemote } from "./procedure.ts";
 export const listMax = 16_384;
 
 export const authList = remote("authList", 66, nothing, struct<{ types: readonly number[] }>({ types: list(int, 20) }));
+/** `char data<…>`, with NULL told apart from empty. */
+const saslData = charBytes(65_536);
+interface SaslAnswer {
+  isComplete: boolean;
+  isNull: boolean;
+  data: Buffer;
+}
+const saslAnswer = struct<SaslAnswer>({ isComplete: bool, isNull: bool, data: saslData });
+export const authSaslInit = remote("authSaslInit", 67, nothing, struct<{ mechanisms: string }>({ mechanisms: string }));
+export const authSaslStart = remote(
+  "authSaslStart",
+  68,
+  struct<{ mechanism: string; isNull: boolean; data: Buffer }>({ mechanism: string, isNull: bool, data: saslData }),
+  saslAnswer,
+);
+export const authSaslStep = remote(
+  "authSaslStep",
+  69,
+  struct<{ isNull: boolean; data: Buffer }>({ isNull: bool, data: saslData }),
+  saslAnswer,
+);
 export const authPolkit = remote("authPolkit", 70, nothing, struct<{ complete: number }>({ complete: int }));
 
 export const connectOpen = remote(

@@ -264,8 +264,16 @@ test("typed parameters keep their types", () => {
 });
 
 test("every call of the package has a golden frame", () => {
-  // The C client never sent these to this daemon: polkit was not asked for, the others carry documents too long to keep.
-  const without = ["authPolkit", "connectGetCapabilities", "connectGetUri"];
+  // These are proved against live daemons alone: polkit was not asked for where the frames were taken, logins by SASL are in
+  // transport.live.test.ts, and the others carry documents too long to keep.
+  const without = [
+    "authPolkit",
+    "authSaslInit",
+    "authSaslStart",
+    "authSaslStep",
+    "connectGetCapabilities",
+    "connectGetUri",
+  ];
   const migrationSteps = [...procedures.keys()].filter((name) =>
     /^domainMigrate(Begin|Prepare|Finish|Confirm)/.test(name),
   );

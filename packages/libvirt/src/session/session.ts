@@ -71,6 +71,8 @@ export class Session {
     socket.on("error", (error: Error) => this.#lose(error.message, error));
     socket.on("end", () => this.#lose("the daemon closed the connection"));
     socket.on("close", () => this.#lose("the connection was closed"));
+    // Its dialer may have paused it.
+    socket.resume();
   }
 
   /** Why the connection ended, or undefined while it lives. */

@@ -21,6 +21,26 @@ test("local URIs lead to the daemon's socket and lose what is for the transport"
   }
 });
 
+test("remote URIs lead to the host, and the daemon gets what is for it", () => {
+  const rows: readonly (readonly [string, string, string])[] = [
+    ["qemu+tcp://host/system", "tcp:host:16509", "qemu:///system"],
+    ["qemu+tcp://host:1/system", "tcp:host:1", "qemu:///system"],
+    ["qemu+tls://host/system", "tls:host:16514", "qemu:///system"],
+    ["qemu://host/system", "tls:host:16514", "qemu:///system"],
+    ["qemu+tls://[fe80::1]:2/system?pkipath=/p&x=1", "tls:fe80::1:2", "qemu:///system?x=1"],
+    ["qemu+ssh://root@host/system?socket=/s", "ssh:root@host", "qemu:///system"],
+    ["test+ssh://host/default?no_verify=1&keyfile=/k", "ssh:host", "test:///default"],
+    ["qemu+tls://host/system?name=test:///default", "tls:host:16514", "test:///default"],
+  ];
+  for (const [uri, address, opened] of rows) {
+    const parsed = parseUri(uri, { env });
+    assert.equal(parsed.dial.address, address, uri);
+    assert.equal(parsed.uri, opened, uri);
+  }
+  assert.equal(parseUri("qemu+tls://me@host/system").username, "me");
+  assert.equal(parseUri("qemu+ssh://me@host/system").username, undefined);
+});
+
 test("without XDG_RUNTIME_DIR the session's socket is in the home folder", () => {
   assert.equal(
     parseUri("qemu:///session", { env: { HOME: "/h" } }).dial.address,
@@ -30,10 +50,22 @@ test("without XDG_RUNTIME_DIR the session's socket is in the home folder", () =>
 
 test("URIs that cannot be used are refused with a reason of the table", () => {
   const rows: readonly (readonly [string, string])[] = [
-    ["qemu+ssh://root@host/system", "UnsupportedTransport"],
-    ["qemu+tls://host/system", "UnsupportedTransport"],
-    ["qemu+tcp://host/system", "UnsupportedTransport"],
-    ["qemu://host/system", "UnsupportedTransport"],
+    ["qemu+libssh2://root@host/system", "UnsupportedTransport"],
+    ["qemu+ext:///system?command=/bin/x", "InvalidUri"],
+    ["qemu+ssh://host/system?command=/bin/x", "InvalidUri"],
+    ["qemu+ssh://host/system?keyfile=relative", "InvalidUri"],
+    ["qemu+ssh://host/system?keyfile=/a%22b", "InvalidUri"],
+    ["qemu+ssh://host/system?known_hosts=/%25h", "InvalidUri"],
+    ["qemu+ssh://host/system?proxy=other", "InvalidUri"],
+    ["qemu+ssh://host/system?proxy=native&netcat=nc", "InvalidUri"],
+    ["qemu+ssh://-oProxyCommand=x/system", "InvalidUri"],
+    ["qemu+ssh://a$(x)/system", "InvalidUri"],
+    ["qemu+ssh://-oX@host/system", "InvalidUri"],
+    ["qemu+ssh://a%20b@host/system", "InvalidUri"],
+    ["qemu+ssh:///system", "InvalidUri"],
+    ["qemu+tls://user:secret@host/system", "InvalidUri"],
+    ["qemu+tls://host/system?tls_priority=NORMAL", "InvalidUri"],
+    ["qemu+unix://host/system", "InvalidUri"],
     ["qemu+pigeon:///system", "InvalidUri"],
     ["vbox:///session", "UnsupportedDriver"],
     ["xen+ssh://host/", "UnsupportedDriver"],

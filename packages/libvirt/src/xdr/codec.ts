@@ -105,6 +105,28 @@ export function chars(length: number): Codec<string> {
   };
 }
 
+/** `char bytes<max>`: XDR spends four bytes on each char here, too. */
+export function charBytes(max: number): Codec<Buffer> {
+  return {
+    write(writer, value) {
+      if (value.length > max) throw invalidArgument(`Cannot send ${value.length} bytes: libvirt takes ${max}`);
+      writer.uint32(value.length);
+      for (const byte of value) writer.int32((byte << 24) >> 24);
+    },
+    read(reader) {
+      const count = reader.uint32();
+      if (count > max || count * 4 > reader.remaining) {
+        throw new LibvirtProtocolError(
+          `Cannot decode chars of libvirt: ${count} in ${reader.remaining} bytes, at most ${max}`,
+        );
+      }
+      const value = Buffer.alloc(count);
+      for (let index = 0; index < count; index++) value[index] = reader.int32() & 0xff;
+      return value;
+    },
+  };
+}
+
 /** A pointer that may be NULL. */
 export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
   return {
