@@ -43,6 +43,8 @@ function related(
       providers.find(({ metadata }) => metadata.name === key.name && metadata.namespace === key.namespace),
     vmClass: (key) => (key.name === "small" && key.namespace === "lab" ? small : undefined),
     image: () => undefined,
+    volume: () => undefined,
+    pool: () => undefined,
     network: (key) => (key.namespace === "net" && key.name === "lan" ? objects.network : undefined),
   };
 }
@@ -96,7 +98,7 @@ describe("a definition", () => {
     );
     assert.equal(resolved.rootSizeBytes, 12 * GiB);
     assert.deepEqual(resolved.dataDisks, [{ name: "data", sizeBytes: 5 * GiB, preallocated: true }]);
-    assert.deepEqual(resolved.definition.disks, [{ name: "root" }, { name: "data" }]);
+    assert.deepEqual(resolved.definition.disks, [{ name: "root" }, { name: "data", serial: "data" }]);
   });
 
   test("an attachment gives source, model, MTU and the guest's configuration", () => {

@@ -1,17 +1,19 @@
 // Resolves a VirtualMachine and all that it refers to into what to build, or into everything that is missing or wrong at once. Pure.
 
 import { createHash } from "node:crypto";
-import { parseDuration, parseQuantity } from "@vivarium/api";
+import { parseDuration } from "@vivarium/api";
 import type { ObjectKey, Provider, VirtualMachine, VMClass, VMImage, VMNetworkAttachment } from "@vivarium/api";
 import type { SeedNic } from "@vivarium/images";
 import type { NicDefinition, VmDefinition, VmIdentity } from "@vivarium/provider";
 import { effectiveProvider } from "./effective-provider.ts";
+import { duplicatesOf, quantityOf, resolveDisks } from "./virtual-machine-disks.ts";
+import type { AddProblem, DiskObjects } from "./virtual-machine-disks.ts";
+import type { DiskSize } from "./virtual-machine-disk-plan.ts";
 import type { DataDisk, Problem, Resolved } from "./virtual-machine-plan.ts";
 import { unsupportedNetworkFields } from "./vm-network-attachment-plan.ts";
 
 /** Where the objects are that a VirtualMachine refers to. */
-export interface RelatedObjects {
-  providers(): readonly Provider[];
+export interface RelatedObjects extends DiskObjects {
   provider(key: Required<ObjectKey>): Provider | undefined;
   vmClass(key: Required<ObjectKey>): VMClass | undefined;
   image(key: Required<ObjectKey>): VMImage | undefined;
@@ -21,16 +23,13 @@ export interface RelatedObjects {
 export interface ResolvedVm {
   readonly definition: VmDefinition;
   readonly dataDisks: readonly DataDisk[];
+  readonly diskSizes: readonly DiskSize[];
   /** Of the root disk; the image's own size where that is larger. */
   readonly rootSizeBytes?: number;
   /** What the guest is told about its interfaces, in the order of the definition's. */
   readonly seedNics: readonly SeedNic[];
   readonly expectsAddress: boolean;
 }
-
-const rootName = "root";
-/** Names that volumes other than disks have. */
-const reservedDiskNames = new Set(["seed", "serial", "nvram"]);
 
 export function identityOf(vm: VirtualMachine): VmIdentity {
   return { uid: vm.metadata.uid ?? "", namespace: vm.metadata.namespace ?? "default", name: vm.metadata.name };
@@ -106,7 +105,7 @@ export function resolveDefinition(
   const vmClass = classOf(vm, related, add);
   refuseUnsupported(vm, vmClass, add);
   const { cpus, memoryBytes } = sizeOf(vm, vmClass, add);
-  const disks = disksOf(vm, vmClass, add);
+  const disks = resolveDisks(vm, vmClass, { objects: related, provider, add });
   const nics = nicsOf(vm, { related, defaultNetwork: defaultNetworkOf(provider), add });
   if (problems.length > 0) return { ok: false, problems };
   const security = vmClass?.spec.securityProfile;
@@ -118,7 +117,7 @@ export function resolveDefinition(
     secureBoot: security?.secureBoot ?? false,
     tpm: security?.tpmEnabled ?? false,
     nestedVirtualization: vmClass?.spec.performanceProfile?.nestedVirtualization ?? false,
-    disks: [{ name: rootName }, ...disks.data.map(({ name }) => ({ name }))],
+    disks: disks.disks,
     networks: nics.map(({ nic }) => nic),
   };
   return {
@@ -126,14 +125,13 @@ export function resolveDefinition(
     value: {
       definition,
       dataDisks: disks.data,
+      diskSizes: disks.sizes,
       ...(disks.rootSizeBytes === undefined ? {} : { rootSizeBytes: disks.rootSizeBytes }),
       seedNics: nics.map(({ seed }) => seed),
       expectsAddress: nics.some(({ expectsAddress }) => expectsAddress),
     },
   };
 }
-
-type AddProblem = (reason: Problem["reason"], message: string) => void;
 
 function classOf(vm: VirtualMachine, related: RelatedObjects, add: AddProblem): VMClass | undefined {
   const ref = vm.spec.classRef;
@@ -164,51 +162,6 @@ function sizeOf(
     );
   }
   return { cpus: cpus ?? 0, memoryBytes: memoryBytes ?? 0 };
-}
-
-function quantityOf(quantity: string | number, field: string, add: AddProblem): number | undefined {
-  try {
-    return parseQuantity(quantity);
-  } catch (error) {
-    add("InvalidSpec", `${field}: ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
-  }
-}
-
-function disksOf(
-  vm: VirtualMachine,
-  vmClass: VMClass | undefined,
-  add: AddProblem,
-): { readonly data: readonly DataDisk[]; readonly rootSizeBytes?: number } {
-  const declared = vm.spec.disks ?? [];
-  for (const name of duplicatesOf(declared.map((disk) => disk.name))) {
-    add("InvalidSpec", `spec.disks has two disks named "${name}"`);
-  }
-  for (const { name } of declared) {
-    if (reservedDiskNames.has(name))
-      add("InvalidSpec", `spec.disks: the name "${name}" is taken by Vivarium: choose another`);
-  }
-  const root = declared.find((disk) => disk.name === rootName);
-  const defaultSize = vmClass?.spec.diskDefaults?.size;
-  for (const { name, sizeGiB, volumeRef } of declared) {
-    if (volumeRef !== undefined)
-      add("Unsupported", `spec.disks: disk "${name}" has a volumeRef, which is not supported`);
-    else if (sizeGiB === undefined) add("InvalidSpec", `spec.disks: disk "${name}" has no sizeGiB`);
-  }
-  const rootSizeBytes =
-    root?.sizeGiB === undefined
-      ? defaultSize === undefined
-        ? undefined
-        : quantityOf(defaultSize, `VMClass "${vmClass?.metadata.name ?? ""}" spec.diskDefaults.size`, add)
-      : root.sizeGiB * 1024 ** 3;
-  const data = declared
-    .filter((disk) => disk.name !== rootName)
-    .map((disk) => ({
-      name: disk.name,
-      sizeBytes: (disk.sizeGiB ?? 0) * 1024 ** 3,
-      preallocated: disk.type === "thick" || disk.type === "eagerzeroedthick",
-    }));
-  return { data, ...(rootSizeBytes === undefined ? {} : { rootSizeBytes }) };
 }
 
 interface ResolvedNic {
@@ -408,10 +361,6 @@ export function gracefulTimeoutOf(vm: VirtualMachine): Resolved<number> {
 
 function defaultNetworkOf(provider: Resolved<Provider>): string {
   return (provider.ok ? provider.value.spec.defaults?.network : undefined) ?? "default";
-}
-
-function duplicatesOf(names: readonly string[]): readonly string[] {
-  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
 }
 
 function failed(

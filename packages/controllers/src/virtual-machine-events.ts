@@ -2,6 +2,7 @@
 
 import { findCondition } from "@vivarium/api";
 import type { VirtualMachine, VirtualMachineStatus } from "@vivarium/api";
+import { humanSize } from "./human-size.ts";
 import type { Step } from "./virtual-machine-plan.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
 import { isUnexpected } from "./virtual-machine-stop.ts";
@@ -42,6 +43,15 @@ export function eventOfStep(
           return undefined;
       }
       break;
+    case "AttachDisk":
+      return normal("DiskAttached", `Disk "${step.disk.name}" is plugged in`);
+    case "RequestDetach":
+      return normal("DiskDetaching", `The guest was asked to let go of disk "${step.name}"`);
+    case "TuneDisk":
+      return normal("DiskLimitsChanged", `The limits of disk "${step.name}" are as declared`);
+    case "GrowDisk":
+      return normal("DiskGrown", `Disk "${step.name}" has ${humanSize(step.sizeBytes)}`);
+    case "RecordDisks":
     case "AddFinalizer":
     case "Check":
     case "EnsureRootDisk":
@@ -86,6 +96,8 @@ const quietReasons = new Set([
   "WaitingForAddress",
 ]);
 
+const quietDiskReasons = new Set(["Detaching", "NotAttached"]);
+
 /** Told when this status is written. */
 export function eventsOfStatus(vm: VirtualMachine, next: VirtualMachineStatus): readonly VmEvent[] {
   const events: VmEvent[] = [];
@@ -98,6 +110,14 @@ export function eventsOfStatus(vm: VirtualMachine, next: VirtualMachineStatus): 
   const [ip] = next.ips ?? [];
   if (ip !== undefined && ip !== old?.ips?.[0]) {
     events.push({ type: "Normal", reason: "AddressAssigned", message: `The VM is at ${ip}` });
+  }
+  const disks = findCondition(next.conditions, "DisksAttached");
+  if (
+    disks?.status === "False" &&
+    !quietDiskReasons.has(disks.reason) &&
+    disks.reason !== findCondition(old?.conditions, "DisksAttached")?.reason
+  ) {
+    events.push({ type: "Warning", reason: disks.reason, message: disks.message });
   }
   const pending = findCondition(next.conditions, "ReconfigurePendingPowerCycle");
   if (

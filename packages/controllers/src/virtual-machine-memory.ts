@@ -26,6 +26,10 @@ export interface VmMemory {
   isFreshStart: boolean;
   /** The echo: `source ip`. */
   echo: ReadonlySet<string>;
+  /** When the guest was asked to let go of a disk. */
+  readonly detachAskedAtMs: Map<string, number>;
+  /** Steps on disks that failed, by key. They never hold back anything else. */
+  readonly diskFailures: Map<string, StepFailure>;
   /** Something happened to the VM since the last look. */
   isStirred: boolean;
 }
@@ -42,6 +46,8 @@ export function newMemory(uid: string, nowMs: number): VmMemory {
     addressesLookedAtMs: undefined,
     isFreshStart: false,
     echo: new Set(),
+    detachAskedAtMs: new Map(),
+    diskFailures: new Map(),
     isStirred: false,
   };
 }
@@ -54,6 +60,8 @@ export function forgetRun(memory: VmMemory): void {
   memory.addressesLookedAtMs = undefined;
   memory.isFreshStart = false;
   memory.echo = new Set();
+  memory.detachAskedAtMs.clear();
+  memory.diskFailures.clear();
 }
 
 const firstRetryMs = 1_000;

@@ -57,6 +57,7 @@ function input(change: Partial<PlanInput> = {}): PlanInput {
     provider: "default/sim",
     definition: { ok: true, value: definition },
     dataDisks: [],
+    diskSizes: [],
     build: { ok: true, value: { root: { name: "root", imageId: "image-1" }, seed: new Uint8Array(1) } },
     seen: absent,
     addresses: [],

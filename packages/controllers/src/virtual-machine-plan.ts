@@ -9,7 +9,9 @@
 // left alone. "Could not look" leads to no step at all.
 
 import type { GuestAddress, PowerState, ProviderError, VmDefinition, VmObservation } from "@vivarium/provider";
-import { changedFields } from "./virtual-machine-record.ts";
+import { decideRunningDisks, diskStepKey, growthOf } from "./virtual-machine-disk-plan.ts";
+import type { DiskSize, DiskStep } from "./virtual-machine-disk-plan.ts";
+import { changedFields, madeDisksOf } from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
 
 /** Why a VM cannot be built or run as declared. */
@@ -20,6 +22,8 @@ export interface Problem {
     | "ImageNotFound"
     | "NetworkNotFound"
     | "SecretNotFound"
+    | "VolumeNotFound"
+    | "VolumeNotReady"
     | "InvalidUserData"
     | "InvalidSpec"
     | "Unsupported"
@@ -64,6 +68,15 @@ export interface PlanInput {
   readonly provider?: string;
   readonly definition: Resolved<VmDefinition>;
   readonly dataDisks: readonly DataDisk[];
+  /** Of the VM's own disks, where the spec says one. */
+  readonly diskSizes: readonly DiskSize[];
+  /** Absent where the hypervisor changes no disk of a running VM. */
+  readonly hotDisks?: {
+    /** When this process asked the guest to let go of a disk. */
+    readonly detachAskedAtMs: ReadonlyMap<string, number>;
+    /** Steps that failed, and when they are tried again. */
+    readonly retryAtMs: ReadonlyMap<string, number>;
+  };
   readonly build: Resolved<BuildPlan>;
   readonly seen: Seen;
   readonly addresses: readonly GuestAddress[];
@@ -104,6 +117,9 @@ export type Step =
   | { readonly kind: "EnsureDataDisk"; readonly disk: DataDisk }
   | { readonly kind: "WriteSeed"; readonly seed: Uint8Array }
   | { readonly kind: "Define"; readonly definition: VmDefinition }
+  | DiskStep
+  /** Says, durably, that the disks of the running domain are as declared. */
+  | { readonly kind: "RecordDisks"; readonly definition: VmDefinition }
   | { readonly kind: "Start" }
   /** Says, durably, that the VM is off and why, before anything is done about it. */
   | { readonly kind: "RecordStop"; readonly power: PowerState | "absent"; readonly reason: string }
@@ -126,7 +142,17 @@ const foreignLookMs = 30_000;
 
 /** Identifies a step within one look, for `PlanInput.done`. */
 export function stepKey(step: Step): string {
-  return step.kind === "EnsureDataDisk" ? `${step.kind}/${step.disk.name}` : step.kind;
+  switch (step.kind) {
+    case "EnsureDataDisk":
+      return `${step.kind}/${step.disk.name}`;
+    case "AttachDisk":
+    case "RequestDetach":
+    case "TuneDisk":
+    case "GrowDisk":
+      return diskStepKey(step);
+    default:
+      return step.kind;
+  }
 }
 
 export function decide(input: PlanInput): Step {
@@ -191,7 +217,8 @@ function decideOff(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): 
   if (seen.power === "crashed") return { kind: "ForceOff", why: "Crashed" };
   const { definition, record, provider } = input;
   if (definition.ok && provider !== undefined) {
-    const isChanged = !isPlaced(record, provider, definition.value);
+    const growth = growthOf({ record, sizes: input.diskSizes });
+    const isChanged = !isPlaced(record, provider, definition.value) || growth.length > 0;
     // Each start defines anew: whatever was done to the domain since, it starts as declared.
     const isDefineDue = record.isDefineDue === true || (input.power === "On" && !input.done.has("Define"));
     if (isChanged || isDefineDue) {
@@ -214,9 +241,11 @@ function redefine(
   const { record, done } = input;
   const { definition, provider, isChanged } = to;
   if (!done.has("Check")) return { kind: "Check", definition };
-  const made = new Set(record.applied?.disks);
+  const made = madeDisksOf(record);
   const disk = input.dataDisks.find(({ name }) => !made.has(name) && !done.has(`EnsureDataDisk/${name}`));
   if (disk !== undefined) return { kind: "EnsureDataDisk", disk };
+  const growth = growthOf({ record, sizes: input.diskSizes }).find((step) => !done.has(diskStepKey(step)));
+  if (growth !== undefined) return growth;
   if (isChanged) return { kind: "RecordPlacement", provider, definition };
   return { kind: "Define", definition };
 }
@@ -244,9 +273,31 @@ function decideOn(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): S
     case "crashed":
       break;
   }
-  if (input.addresses.length > 0) return settle({ kind: "Running" }, nowMs + addressRefreshMs);
+  const disks = decideDisks(input, seen);
+  if (disks.kind !== "wait") return disks;
+  return sooner(watchRun(input), disks.lookAgainAtMs);
+}
+
+function watchRun(input: PlanInput): Step {
+  if (input.addresses.length > 0) return settle({ kind: "Running" }, input.nowMs + addressRefreshMs);
   if (!input.expectsAddress) return settle({ kind: "Running" });
   return watchBoot(input);
+}
+
+function decideDisks(
+  { hotDisks, definition, record, ...input }: PlanInput,
+  seen: Extract<Seen, { kind: "present" }>,
+): Step | { readonly kind: "wait"; readonly lookAgainAtMs?: number } {
+  if (hotDisks === undefined || !definition.ok || record.applied === undefined) return { kind: "wait" };
+  const { nowMs, dataDisks, diskSizes, done } = input;
+  const { disks } = definition.value;
+  const decision = decideRunningDisks({ nowMs, record, disks, dataDisks, sizes: diskSizes, done, ...hotDisks }, seen);
+  return decision.kind === "RecordDisks" ? { ...decision, definition: definition.value } : decision;
+}
+
+function sooner(step: Step, atMs: number | undefined): Step {
+  if (step.kind !== "Settle" || atMs === undefined) return step;
+  return { ...step, lookAgainAtMs: Math.min(atMs, step.lookAgainAtMs ?? atMs) };
 }
 
 function watchBoot(input: PlanInput): Step {
@@ -335,6 +386,8 @@ const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
   ImageNotFound: true,
   NetworkNotFound: true,
   SecretNotFound: true,
+  VolumeNotFound: true,
+  VolumeNotReady: true,
   InvalidUserData: false,
   InvalidSpec: false,
   Unsupported: false,

@@ -1,17 +1,30 @@
 // Which VirtualMachines a change elsewhere concerns, so that a VM heals when what it lacked appears, without polling. Changes that only
 // touch the status of a shared object (counters, health checks, progress) ask for no look at VMs that are well.
 
-import { ConfigMap, findCondition, Provider, Secret, VMClass, VMImage, VMNetworkAttachment } from "@vivarium/api";
+import {
+  ConfigMap,
+  findCondition,
+  Provider,
+  Secret,
+  VMClass,
+  VMImage,
+  VMNetworkAttachment,
+  Volume,
+} from "@vivarium/api";
 import type { KubeObject, VirtualMachine } from "@vivarium/api";
 import { related } from "@vivarium/runtime";
 import type { Cache, ReconcileRequest, RelatedWatch } from "@vivarium/runtime";
 import { cloudInitSecretsOf, sshKeysConfigMap } from "./cloud-init.ts";
+import { ObjectNews } from "./object-news.ts";
 import { effectiveProvider } from "./effective-provider.ts";
 import { keyOf } from "./virtual-machine-definition.ts";
+import { refersTo } from "./volume-resolve.ts";
 
 export function relatedToVirtualMachines(machines: Cache<VirtualMachine>): readonly RelatedWatch<never>[] {
   /** Of each object the generation whose change was passed on; without one, the version. */
   const seen = new Map<string, string>();
+
+  const volumeNews = new ObjectNews<Volume>(({ status }) => [status?.phase, status?.record]);
 
   function isNews(object: KubeObject): boolean {
     const { uid = "", generation, resourceVersion = "" } = object.metadata;
@@ -43,6 +56,9 @@ export function relatedToVirtualMachines(machines: Cache<VirtualMachine>): reado
           (nic) => nic.networkRef !== undefined && isSame(object, keyOf(vm, nic.networkRef)),
         ),
       ),
+    ),
+    related(Volume, (object) =>
+      volumeNews.isNews(object) ? machines.list().flatMap((vm) => (refersTo(vm, object) ? [requestOf(vm)] : [])) : [],
     ),
     related(Secret, (object) => concerned(object, (vm) => cloudInitSecretsOf(vm).some((key) => isSame(object, key)))),
     related(ConfigMap, (object) =>

@@ -4,6 +4,8 @@
 import { findCondition, formatTime, setCondition } from "@vivarium/api";
 import type { Condition, VirtualMachine, VirtualMachineStatus } from "@vivarium/api";
 import type { GuestAddress, ProviderErrorCode } from "@vivarium/provider";
+import { disksCondition, disksOfStatus } from "./virtual-machine-disk-status.ts";
+import type { DiskReport } from "./virtual-machine-disk-status.ts";
 import type { Problem, Seen, Situation, Step } from "./virtual-machine-plan.ts";
 import type { AppliedDefinition, VmRecord } from "./virtual-machine-record.ts";
 
@@ -19,6 +21,7 @@ export interface StatusInput {
   readonly failures: number;
   /** What the running domain lacks of the spec; undefined when that cannot be told now. */
   readonly pendingFields: readonly string[] | undefined;
+  readonly disks: DiskReport;
 }
 
 type Ready = Pick<Condition, "status" | "reason" | "message">;
@@ -76,6 +79,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     powerState: oldPower,
     currentResources: oldResources,
     domain: oldDomain,
+    disks: oldDisks,
     ...kept
   } = old;
   const isUnseen = seen.kind === "unavailable";
@@ -84,6 +88,12 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
   const powerState = isUnseen ? oldPower : seen.kind === "present" ? (isOn(seen) ? "On" : "Off") : undefined;
   const currentResources = seen.kind === "present" ? resourcesOf(seen) : isUnseen ? oldResources : undefined;
   const domain = seen.kind === "present" ? seen.domain : isUnseen ? oldDomain : undefined;
+  const disks =
+    seen.kind === "present"
+      ? disksOfStatus(seen, { ...input.disks, declared: vm.spec.disks ?? [] })
+      : isUnseen
+        ? (oldDisks ?? [])
+        : [];
   const failures = situation.kind === "StartsLater" ? record.stops : input.failures;
   const attemptAtMs = situation.kind === "StartsLater" ? situation.atMs : input.retryAtMs;
   return {
@@ -113,6 +123,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     ...(failures === 0 ? {} : { failures }),
     ...(attemptAtMs === undefined ? {} : { nextAttemptTime: timeOf(attemptAtMs) }),
     ...(currentResources === undefined ? {} : { currentResources }),
+    ...(disks.length === 0 ? {} : { disks: [...disks] }),
     provider: storedOf(record),
     observedGeneration: vm.metadata.generation ?? 0,
     conditions: conditionsOf(input, { ready, phase, now: new Date(nowMs) }),
@@ -134,7 +145,7 @@ function storedOf(record: VmRecord): Record<string, unknown> {
 }
 
 function conditionsOf(
-  { vm, seen, situation, pendingFields }: StatusInput,
+  { vm, seen, situation, pendingFields, disks }: StatusInput,
   { ready, phase, now }: { readonly ready: Ready; readonly phase: Phase; readonly now: Date },
 ): Condition[] {
   const observedGeneration = vm.metadata.generation ?? 0;
@@ -154,6 +165,7 @@ function conditionsOf(
   );
   set("Reconfiguring", { status: "False", reason: "Idle", message: "Nothing is being changed" });
   set("ReconfigurePendingPowerCycle", pendingCondition(pendingFields));
+  if (seen.kind === "present") set("DisksAttached", disksCondition(seen, disks));
   return conditions;
 }
 
@@ -263,6 +275,11 @@ function workingReady(step: Step["kind"], seen: Seen): Ready {
     case "EnsureRootDisk":
     case "EnsureDataDisk":
     case "WriteSeed":
+    case "GrowDisk":
+    case "AttachDisk":
+    case "RequestDetach":
+    case "TuneDisk":
+    case "RecordDisks":
       return seen.kind === "present" ? starting : is("Creating", "The VM is being made");
     case "Define":
     case "Start":
@@ -311,6 +328,8 @@ const ranks: Readonly<Record<Problem["reason"], number>> = {
   ImageNotFound: 3,
   NetworkNotFound: 4,
   SecretNotFound: 5,
+  VolumeNotFound: 5,
+  VolumeNotReady: 7,
   ImageFailed: 6,
   ImageNotReady: 7,
 };

@@ -1,6 +1,8 @@
 // Does one step at the provider. All that decides is in virtual-machine-plan.ts; steps that only write to the API are in virtual-machine.ts.
 
-import type { Provider, VmIdentity } from "@vivarium/provider";
+import { ProviderError } from "@vivarium/provider";
+import type { HotplugRole, Provider, VmIdentity } from "@vivarium/provider";
+import type { DiskStep } from "./virtual-machine-disk-plan.ts";
 import type { Step } from "./virtual-machine-plan.ts";
 
 export type ProviderStep = Extract<
@@ -12,6 +14,7 @@ export type ProviderStep = Extract<
       | "EnsureDataDisk"
       | "WriteSeed"
       | "Define"
+      | "GrowDisk"
       | "Start"
       | "RequestShutdown"
       | "ForceOff"
@@ -40,6 +43,8 @@ export async function act(provider: Provider, step: ProviderStep, { vm, macs, si
       return provider.disks.writeSeed(vm, step.seed, options);
     case "Define":
       return provider.compute.define(step.definition, options);
+    case "GrowDisk":
+      return hotplugOf(provider).growDisk(vm, step, options);
     case "Start":
       return provider.compute.start(vm, options);
     case "RequestShutdown":
@@ -55,6 +60,30 @@ export async function act(provider: Provider, step: ProviderStep, { vm, macs, si
   }
 }
 
+/** Does one step on the disks of a running VM. */
+export async function actOnDisk(
+  provider: Provider,
+  step: DiskStep,
+  { vm, signal }: { readonly vm: VmIdentity; readonly signal: AbortSignal },
+): Promise<void> {
+  const hotplug = hotplugOf(provider);
+  switch (step.kind) {
+    case "AttachDisk":
+      return hotplug.attachDisk(vm, step.disk, { signal });
+    case "RequestDetach":
+      return hotplug.requestDetach(vm, step.name, { signal });
+    case "TuneDisk":
+      return hotplug.tuneDisk(vm, step, { signal });
+    case "GrowDisk":
+      return hotplug.growDisk(vm, step, { signal });
+  }
+}
+
+function hotplugOf(provider: Provider): HotplugRole {
+  if (provider.hotplug !== undefined) return provider.hotplug;
+  throw new ProviderError("Unsupported", "This hypervisor changes no disks of VMs that are there");
+}
+
 /** What a step leads to: steps with one aim fail and wait together. */
 export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "record">> = {
   AddFinalizer: "record",
@@ -64,6 +93,11 @@ export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "r
   EnsureDataDisk: "run",
   WriteSeed: "run",
   Define: "run",
+  AttachDisk: "record",
+  RequestDetach: "record",
+  TuneDisk: "record",
+  GrowDisk: "run",
+  RecordDisks: "record",
   Start: "run",
   RecordStop: "record",
   RecordShutdownRequest: "record",
@@ -85,6 +119,7 @@ export const changesDomain: Readonly<Record<ProviderStep["kind"], boolean>> = {
   EnsureDataDisk: false,
   WriteSeed: false,
   Define: true,
+  GrowDisk: false,
   Start: true,
   RequestShutdown: true,
   ForceOff: true,
@@ -100,6 +135,7 @@ export const stepDeadlineMs: Readonly<Record<ProviderStep["kind"], number>> = {
   EnsureDataDisk: 600_000,
   WriteSeed: 120_000,
   Define: 60_000,
+  GrowDisk: 120_000,
   Start: 120_000,
   RequestShutdown: 30_000,
   ForceOff: 60_000,

@@ -13,14 +13,16 @@ import {
   Provider,
   restartAnnotation,
   Secret,
+  StoragePool,
   virtualMachineFinalizer,
   VirtualMachine,
   VMClass,
   VMImage,
   VMNetworkAttachment,
+  Volume,
 } from "@vivarium/api";
 import { isProviderError, ProviderError } from "@vivarium/provider";
-import type { GuestAddress, Provider as OpenProvider } from "@vivarium/provider";
+import type { Provider as OpenProvider } from "@vivarium/provider";
 import { ensureFinalizer, removeFinalizer, writeStatus } from "@vivarium/runtime";
 import type {
   Clock,
@@ -33,7 +35,7 @@ import type {
 import { sshKeysConfigMap } from "./cloud-init.ts";
 import { effectiveProvider, isSameProvider } from "./effective-provider.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
-import { answerKey, usefulAddresses } from "./virtual-machine-addresses.ts";
+import { findAddresses } from "./virtual-machine-address-lookup.ts";
 import { resolveBuild } from "./virtual-machine-build.ts";
 import { withDeadline } from "./virtual-machine-deadline.ts";
 import {
@@ -45,14 +47,23 @@ import {
   resolveProvider,
 } from "./virtual-machine-definition.ts";
 import type { RelatedObjects, ResolvedVm } from "./virtual-machine-definition.ts";
+import { isHotStep, takeHotStep, tidyDisks } from "./virtual-machine-disk-steps.ts";
 import { eventOfStep, eventOfStop, eventsOfStatus } from "./virtual-machine-events.ts";
 import type { VmEvent } from "./virtual-machine-events.ts";
 import { Look } from "./virtual-machine-look.ts";
 import { forgetRun, newMemory, nextFailure } from "./virtual-machine-memory.ts";
 import type { VmMemory } from "./virtual-machine-memory.ts";
-import { addressRefreshMs, decide, stepKey } from "./virtual-machine-plan.ts";
+import { decide, stepKey } from "./virtual-machine-plan.ts";
 import type { BuildPlan, PlanInput, Resolved, Seen, Situation, Step } from "./virtual-machine-plan.ts";
-import { appliedFrom, changedFields, recordDefined, recordPlacement, recordRunning } from "./virtual-machine-record.ts";
+import {
+  appliedFrom,
+  changedFields,
+  recordDefined,
+  recordDisks,
+  recordPlacement,
+  recordRunning,
+  sizesAfter,
+} from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
 import { relatedToVirtualMachines, requestOf } from "./virtual-machine-related.ts";
 import { readRecord, statusOf } from "./virtual-machine-status.ts";
@@ -72,8 +83,6 @@ const forceDeleteAnnotation = "virtrigaud.io/force-delete";
 const observeDeadlineMs = 20_000;
 /** After a start of the server the connections need a moment: not seen yet is not worth a status. */
 const graceMs = 5_000;
-/** How long a host's tables may go on naming a guest that is off. */
-const echoMs = 60_000;
 /** More steps than any VM needs in a row: a plan that never settles is a bug, and is not allowed to spin. */
 const mostSteps = 100;
 
@@ -84,6 +93,8 @@ export function createVirtualMachineController(options: VirtualMachineController
   const classes = manager.cache(VMClass);
   const images = manager.cache(VMImage);
   const networks = manager.cache(VMNetworkAttachment);
+  const volumes = manager.cache(Volume);
+  const pools = manager.cache(StoragePool);
   const secrets = manager.cache(Secret);
   const configMaps = manager.cache(ConfigMap);
   const memories = new Map<string, VmMemory>();
@@ -94,6 +105,8 @@ export function createVirtualMachineController(options: VirtualMachineController
     vmClass: (key) => classes.get(key),
     image: (key) => images.get(key),
     network: (key) => networks.get(key),
+    volume: (key) => volumes.get(key),
+    pool: (key) => pools.get(key),
   };
 
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
@@ -108,6 +121,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       if (vm === undefined || vm.metadata.uid !== first.metadata.uid) return { requeueAfterMs: 0 };
       look.turnTo(vm);
       await observe(look);
+      tidyDisks(look);
       const input = planInputOf(look);
       const step = decide(input);
       if (step.kind === "Settle") return settle(look, { ...step, input });
@@ -161,7 +175,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       case "paused":
       case "suspended":
       case "shutting-down":
-        await findAddresses(look);
+        await findAddresses(look, clock);
         look.record = recordRunning(look.record, {
           nowMs: clock.now(),
           isStopWanted: (vm.spec.powerState ?? "On") !== "On" || isRestartPending(look),
@@ -194,46 +208,6 @@ export function createVirtualMachineController(options: VirtualMachineController
     return new ProviderError("Unavailable", `Provider "${key.namespace}/${key.name}" is not connected${why}`);
   }
 
-  /** Once known, addresses are looked up again when something happened, or after a while. What is known stays where nobody answers. */
-  async function findAddresses(look: Look): Promise<void> {
-    const { memory, open, vm } = look;
-    const nowMs = clock.now();
-    if (open === undefined) return;
-    // The server was restarted: what it knew then is a start, to be confirmed below.
-    const isSameRun = look.record.runningSinceMs !== undefined;
-    if (memory.addressesLookedAtMs === undefined && isSameRun) memory.addresses = vm.status?.addresses ?? [];
-    const ageMs = nowMs - (memory.addressesLookedAtMs ?? Number.NEGATIVE_INFINITY);
-    if (memory.addresses.length > 0 && !memory.isStirred && ageMs < addressRefreshMs - 1_000) return;
-    memory.addressesLookedAtMs = nowMs;
-    memory.isStirred = false;
-    const identity = identityOf(vm);
-    const seen = look.seen?.kind === "present" ? look.seen.nics.map((nic) => nic.mac.toLowerCase()) : [];
-    const macs = seen.length > 0 ? seen : macsOf(vm);
-    if (macs.length === 0) return;
-    try {
-      const found: readonly GuestAddress[] = await withDeadline(
-        (signal) => open.addresses.lookup(identity, macs, { signal }),
-        {
-          clock,
-          what: `look up addresses of VM "${identity.name}"`,
-          deadlineMs: observeDeadlineMs,
-          signal: look.context.signal,
-        },
-      );
-      // Nothing that is heard at the moment of a start comes from the guest that was started: neighbour tables, and leases that could not
-      // be given back, still tell of the run before. They are believed again once they would have expired, or when another source agrees.
-      if (memory.isFreshStart) memory.echo = new Set(found.map(answerKey));
-      memory.isFreshStart = false;
-      const isEchoOver = nowMs - (look.record.runningSinceMs ?? nowMs) >= echoMs;
-      const heard = found.filter((each) => isEchoOver || !memory.echo.has(answerKey(each)));
-      const useful = usefulAddresses(heard, macs);
-      if (useful.length > 0) memory.addresses = useful;
-    } catch (error) {
-      if (!isProviderError(error)) throw error;
-      look.context.log.debug({ err: error, vm: nameOf(vm) }, "addresses could not be looked up");
-    }
-  }
-
   function planInputOf(look: Look): PlanInput {
     const { vm, record, memory } = look;
     const seen: Seen = look.seen ?? { kind: "unavailable", error: notOpen(look.providerKey) };
@@ -256,6 +230,15 @@ export function createVirtualMachineController(options: VirtualMachineController
       ...(look.providerKey === undefined ? {} : { provider: idOf(look.providerKey) }),
       definition: withProblemsOf(definitionOf(resolved), timeout),
       dataDisks: resolved.ok ? resolved.value.dataDisks : [],
+      diskSizes: resolved.ok ? resolved.value.diskSizes : [],
+      ...(look.open?.hotplug === undefined
+        ? {}
+        : {
+            hotDisks: {
+              detachAskedAtMs: memory.detachAskedAtMs,
+              retryAtMs: new Map([...memory.diskFailures].map(([key, { retryAtMs }]) => [key, retryAtMs])),
+            },
+          }),
       build: isBuildNeeded(look, seen) ? look.build(() => buildOf(look, resolved)) : { ok: false, problems: [] },
       seen,
       addresses: memory.addresses,
@@ -306,11 +289,15 @@ export function createVirtualMachineController(options: VirtualMachineController
     const logged = {
       step: step.kind,
       vm: nameOf(look.vm),
-      ...(step.kind === "EnsureDataDisk" ? { disk: step.disk.name } : {}),
+      ...("disk" in step ? { disk: step.disk.name } : {}),
     };
     try {
       context.log.info({ ...logged, phase: "start" }, "step");
-      await perform(look, { step, input });
+      if (isHotStep(step, input.seen)) {
+        if (look.open === undefined) throw notOpen(look.providerKey);
+        const isDone = await takeHotStep(look, step, { open: look.open, clock, random });
+        if (!isDone) return undefined;
+      } else await perform(look, { step, input });
       context.log.info({ ...logged, phase: "done" }, "step");
     } catch (error) {
       if (!isProviderError(error)) throw error;
@@ -341,11 +328,26 @@ export function createVirtualMachineController(options: VirtualMachineController
         tellNotApplied(vm);
         return;
       case "RecordPlacement": {
-        const applied = appliedFrom(step.definition, input.generation);
+        const sizes = sizesAfter(look.record, input.diskSizes);
+        const applied = appliedFrom(step.definition, input.generation, sizes);
         look.remember(recordPlacement(look.record, { provider: step.provider, applied, nowMs }));
         await flush(look, step.kind, input);
         return;
       }
+      case "RecordDisks": {
+        // Not of those that wait until the VM is off.
+        const had = new Set(look.record.applied?.disks);
+        const sizes = sizesAfter(
+          look.record,
+          input.diskSizes.filter(({ name }) => !had.has(name) || look.done.has(`GrowDisk/${name}`)),
+        );
+        look.remember(recordDisks(look.record, { definition: step.definition, sizes, nowMs }));
+        return;
+      }
+      case "AttachDisk":
+      case "RequestDetach":
+      case "TuneDisk":
+        throw new Error(`Cannot take step ${step.kind} of a VM that is not running`);
       case "RecordStop": {
         const found = { power: step.power, reason: step.reason };
         const { restartRequest, power } = input;
@@ -380,6 +382,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       case "EnsureDataDisk":
       case "WriteSeed":
       case "Define":
+      case "GrowDisk":
       case "Start":
       case "RequestShutdown":
       case "ForceOff":
@@ -454,6 +457,14 @@ export function createVirtualMachineController(options: VirtualMachineController
       ...(retryAtMs === undefined ? {} : { retryAtMs }),
       failures: memory.failure?.count ?? 0,
       pendingFields: pendingFieldsOf(look.record, input, resolved),
+      disks: {
+        definition: input.definition,
+        record: look.record,
+        sizes: input.diskSizes,
+        detachAskedAtMs: memory.detachAskedAtMs,
+        failures: [...memory.diskFailures.values()],
+        nowMs: clock.now(),
+      },
     });
     look.vm = await writeStatus(manager.client, { type: VirtualMachine, object: vm, status }, look.context);
     for (const event of eventsOfStatus(vm, status)) tell(vm, event);

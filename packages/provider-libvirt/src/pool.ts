@@ -118,6 +118,18 @@ export class VolumePool {
     );
   }
 
+  /** Of a volume that nothing has open. */
+  async resize(name: string, capacityBytes: number, options?: CallOptions): Promise<void> {
+    await this.use(
+      `resize volume "${name}"`,
+      async ({ libvirt, pool }) => {
+        const volume = await libvirt.storageVolLookupByName(pool, name, options);
+        await libvirt.storageVolResize(volume, capacityBytes, options);
+      },
+      options,
+    );
+  }
+
   /** Success when there is none. */
   async delete(name: string, options?: CallOptions): Promise<void> {
     await this.use(

@@ -127,7 +127,7 @@ export interface HotDisk extends DiskSource, DiskTuning {
   readonly name: string;
 }
 
-/** Changes to the disks of a running VM; what is changed stays so over a restart of the guest. */
+/** Changes to the disks of a VM that is there; what is changed stays so over a restart of the guest. */
 export interface HotplugRole {
   /**
    * Plugs a disk in. Success when it is. NotFound when there is no such volume, Conflict when another VM has it or the VM is off,
@@ -138,7 +138,7 @@ export interface HotplugRole {
   requestDetach(vm: VmIdentity, disk: string, options?: CallOptions): Promise<void>;
   /** Changes limits; those that are absent are lifted. */
   tuneDisk(vm: VmIdentity, disk: { readonly name: string } & DiskTuning, options?: CallOptions): Promise<void>;
-  /** Grows a disk of the VM's own; the guest sees it at once. Success when it is as large; InvalidSpec to shrink. */
+  /** Grows a disk of the VM's own; a guest that runs sees it at once. Success when it is as large; InvalidSpec to shrink. */
   growDisk(
     vm: VmIdentity,
     disk: { readonly name: string; readonly sizeBytes: number },

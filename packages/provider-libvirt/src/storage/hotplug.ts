@@ -116,6 +116,11 @@ export function createHotplug({ host, pool, usage }: HotplugParts): HotplugRole 
         );
       }
       if (view?.capacityBytes === sizeBytes) return;
+      const isOff = await host.attempt(`${action} VM "${vm.name}"`, async (libvirt) => {
+        const { power } = (await requireOwnDomain(libvirt, { vm, options, action })).power;
+        return power === "off";
+      });
+      if (isOff) return pool.resize(diskVolumeName(vm, name), sizeBytes, options);
       await onRunning(vm, { action, options }, async ({ libvirt, domain, live }) => {
         const disk = live.find((each) => nameOfDisk(vm, each) === name);
         if (disk === undefined) {

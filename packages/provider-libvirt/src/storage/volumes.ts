@@ -145,17 +145,10 @@ export function createVolumes({ host, usage }: VolumeParts): VolumeRole {
       await orNoSpace(
         volume,
         2 ** 20,
-        poolOf(volume.pool).use(
+        host.attempt(
           `grow volume "${volume.name}"`,
-          async ({ libvirt, pool }) => {
-            if (runner?.kind !== "vm") {
-              await libvirt.storageVolResize(
-                await libvirt.storageVolLookupByName(pool, volume.name),
-                sizeBytes,
-                options,
-              );
-              return;
-            }
+          async (libvirt) => {
+            if (runner?.kind !== "vm") return poolOf(volume.pool).resize(volume.name, sizeBytes, options);
             const domain = await libvirt.domainLookupByUuid(runner.uid, options);
             const { disks } = parseDomainXml(await libvirt.domainGetXmlDesc(domain, options));
             const disk = disks.find(({ source }) => source === view.path);

@@ -63,7 +63,7 @@ export function simulatedHotplug({ world, gate, guest }: SimulatedParts): Hotplu
         subject: vm.uid,
         options,
         act() {
-          own(running(vm, "grow a disk of"), vm, name);
+          own(requireOwn(world, vm, "grow a disk of"), vm, name);
           const volume = world.volumes.get(volumeName(vm, name));
           if (volume === undefined) throw new ProviderError("NotFound", `Cannot grow disk "${name}": it has no volume`);
           if (sizeBytes < volume.sizeBytes) {
