@@ -21,6 +21,8 @@ import { parseResourcePath } from "./input/resource-path.ts";
 import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
 import { emptyNamespaces } from "./namespaces/empty-namespaces.ts";
 import { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
+import { Quotas } from "./quota/quotas.ts";
+import type { UsageEvaluator } from "./quota/usage-evaluator.ts";
 import { ResourceRegistry } from "./resource-registry.ts";
 import { reviews } from "./reviews/all-reviews.ts";
 import { ReviewTable } from "./reviews/review.ts";
@@ -48,6 +50,8 @@ export interface ApiServerOptions {
    * false: the leader calls `runTasks`.
    */
   readonly runsTasks?: boolean;
+  /** How much objects take of what quotas limit, for kinds that are more than counted. */
+  readonly usageEvaluators?: readonly UsageEvaluator[];
   readonly logger: Logger;
   readonly clock?: () => Date;
 }
@@ -84,6 +88,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const rbac = new Rbac({ store, log });
   const authentication = serverAuthentication(options.authentication ?? {}, { store, registry, log, now });
   const subresources = [...authentication.subresources, ...(options.subresources ?? [])];
+  const quotas = new Quotas({ store, log, registry, evaluators: options.usageEvaluators ?? [] });
   const state: ServerState = {
     store,
     registry,
@@ -95,6 +100,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
         rulesOfRole: (roleRef, namespace) => rbac.index.rulesOfRole(roleRef, namespace),
       }),
       ...(options.admission ?? []),
+      // The quota last: nothing is set aside for what somebody else refuses.
+      ...quotas.plugins,
     ]),
     access: rbac.access,
     tokens: authentication.tokens,
@@ -114,10 +121,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     subresources,
   });
   if (options.runsTasks !== false) await ensureFirstServiceAccounts({ state, handle, signal: closing.signal });
-  const running = new Set<Promise<void>>([definitions.run(state), rbac.follow(closing.signal)]);
+  const quotaTasks = await quotas.start(state, { isShared: options.runsTasks === false });
+  const running = new Set<Promise<void>>([
+    quotas.follow(closing.signal),
+    definitions.run(state),
+    rbac.follow(closing.signal),
+  ]);
   const runTasks = async (signal: AbortSignal): Promise<void> => {
     const context: TaskContext = { state, handle, signal: AbortSignal.any([signal, closing.signal]) };
-    const all = Promise.all(tasks.map((task) => task.run(context))).then(() => undefined);
+    const all = Promise.all([...tasks, ...quotaTasks].map((task) => task.run(context))).then(() => undefined);
     running.add(all);
     await all.finally(() => running.delete(all));
   };

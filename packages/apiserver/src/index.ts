@@ -19,4 +19,5 @@ export type { TokenAuthenticator } from "./authentication/token-authenticator.ts
 export { createApiServer, type ApiServer, type ApiServerOptions, type Connection } from "./create-api-server.ts";
 export type { CustomResourceDefinition } from "./custom-resource-definition.ts";
 export { listenHttps, type HttpsListener, type HttpsOptions } from "./https/listen-https.ts";
+export type { MeasuredUsage, ReadObject, UsageEvaluator } from "./quota/usage-evaluator.ts";
 export type { ByteStream, Subresource, SubresourceContext } from "./subresources.ts";

@@ -139,3 +139,13 @@ function compareVersions(a: string, b: string): number {
   }
   return a < b ? -1 : 1;
 }
+
+/** One of each place in the store: the versions and views of a kind share theirs. */
+export function distinctKinds(registry: ResourceRegistry): readonly Resource[] {
+  const kinds = new Map<string, Resource>();
+  for (const resource of registry.all()) {
+    const prefix = resource.keyPrefix();
+    if (!kinds.has(prefix) || resource.isStorageVersion) kinds.set(prefix, resource);
+  }
+  return [...kinds.values()];
+}

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import type { ApiServer } from "@vivarium/apiserver";
 import { createClient, inProcessTransport } from "@vivarium/client";
 import { runLeaderElection } from "@vivarium/runtime";
 import { controllersLease } from "./controllers-lease.ts";
@@ -9,7 +10,8 @@ import { providerFactories } from "./provider-factories.ts";
 import { StandbyGuests } from "./standby-guests.ts";
 import { controllersUser, startControllers, type Controllers, type ControllersOptions } from "./start-controllers.ts";
 
-export function leadControllers(options: ControllersOptions): Controllers {
+/** Whoever leads also does what one API server must do for all: collecting garbage, emptying namespaces, counting for quotas. */
+export function leadControllers(options: ControllersOptions, apiServer: Pick<ApiServer, "runTasks">): Controllers {
   const { handler, stateDir, logger } = options;
   const client = createClient(inProcessTransport(handler, controllersUser));
   const standby = new StandbyGuests(client, providerFactories(stateDir, logger));
@@ -21,9 +23,10 @@ export function leadControllers(options: ControllersOptions): Controllers {
     const controllers = startControllers(options);
     leading = controllers;
     logger.info({ identity }, "leading: controllers started");
+    const tasks = apiServer.runTasks({ signal });
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     leading = undefined;
-    await controllers.stop();
+    await Promise.all([controllers.stop(), tasks]);
   }
 
   const onLeader = (leader: string): void => {

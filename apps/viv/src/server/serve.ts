@@ -15,6 +15,7 @@ import { openStore } from "./open-store.ts";
 import { loadServiceAccountKeys } from "./service-account-keys.ts";
 import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
 import { removeServerInfo, serverRuns, takeServerLock, writeServerInfo } from "./server-lock.ts";
+import { usageEvaluators } from "./usage-evaluators.ts";
 import type { Controllers, ControllersOptions } from "./start-controllers.ts";
 import type { StoreChoice } from "./store-choice.ts";
 
@@ -53,6 +54,9 @@ export async function serve(options: ServeOptions): Promise<void> {
         tokens: [administratorToken(identity.token)],
         serviceAccounts: { keys: await loadServiceAccountKeys(stateDir), issuer: defaultIssuer },
       },
+      usageEvaluators,
+      // Where servers share a store, the one that leads does this too.
+      runsTasks: options.store.kind === "sqlite",
       logger,
     });
     const listener = await listen(apiServer, { ...options, identity });
@@ -62,7 +66,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     writePrivateFile(stateDir.kubeconfig, kubeconfigFor({ url, caPem: identity.caPem, token: identity.token }));
     logger.info({ url, stateDir: stateDir.path, pid: process.pid }, "serving");
 
-    const running = await startActing(options.store, { handler: apiServer.handle, stateDir, logger });
+    const running = await startActing(options.store, apiServer, { handler: apiServer.handle, stateDir, logger });
     controllers = running;
 
     await aborted(signal);
@@ -79,7 +83,11 @@ export async function serve(options: ServeOptions): Promise<void> {
 }
 
 /** One server on a store of its own leads without asking; several that share one choose who does. */
-async function startActing(store: StoreChoice, options: ControllersOptions): Promise<Controllers> {
+async function startActing(
+  store: StoreChoice,
+  apiServer: ApiServer,
+  options: ControllersOptions,
+): Promise<Controllers> {
   switch (store.kind) {
     case "sqlite": {
       const { startControllers } = await import("./start-controllers.ts");
@@ -89,7 +97,7 @@ async function startActing(store: StoreChoice, options: ControllersOptions): Pro
     }
     case "etcd": {
       const { leadControllers } = await import("./lead-controllers.ts");
-      return leadControllers(options);
+      return leadControllers(options, apiServer);
     }
   }
 }

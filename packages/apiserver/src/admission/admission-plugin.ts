@@ -13,11 +13,11 @@ export interface AdmissionSubject {
   readonly resource: Resource;
   /** `status`, `scale`, …; absent for the object itself. */
   readonly subresource?: string;
+  /** Absent for cluster-scoped kinds. */
+  readonly namespace?: string;
 }
 
 export interface AdmissionRequest extends AdmissionSubject {
-  /** Absent for cluster-scoped kinds. */
-  readonly namespace?: string;
   readonly name: string;
   /** As it shall be written; absent at DELETE and CONNECT. Not to be changed. */
   readonly object?: ApiObject;

@@ -2,6 +2,7 @@
 // goes on where it was.
 
 import { CompactedError } from "@vivarium/store";
+import { distinctKinds } from "../resource-registry.ts";
 import type { Resource } from "../resource.ts";
 import type { ServerState } from "../server-state.ts";
 import { decodeStored, encodeStored, type ApiObject } from "../stored-object.ts";
@@ -61,7 +62,7 @@ function isWaiting(namespace: ApiObject, resource: Resource): boolean {
 async function empty(state: ServerState, api: OwnApi, namespace: string): Promise<Remaining> {
   const objects = new Map<string, number>();
   const finalizers = new Map<string, number>();
-  for (const resource of namespacedKinds(state)) {
+  for (const resource of distinctKinds(state.registry).filter((each) => each.namespaced)) {
     const prefix = resource.keyPrefix(namespace);
     const { items } = await state.store.list(prefix);
     for (let at = 0; at < items.length; at += concurrency)
@@ -81,14 +82,6 @@ async function empty(state: ServerState, api: OwnApi, namespace: string): Promis
         finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
   }
   return { objects, finalizers };
-}
-
-/** One of each place in the store: versions and views of a kind share theirs. */
-function namespacedKinds(state: ServerState): readonly Resource[] {
-  const kinds = new Map<string, Resource>();
-  for (const resource of state.registry.all())
-    if (resource.namespaced && !kinds.has(resource.keyPrefix())) kinds.set(resource.keyPrefix(), resource);
-  return [...kinds.values()];
 }
 
 interface NamedNamespace {

@@ -6,6 +6,7 @@ import { pino } from "pino";
 import type { AdmissionPlugin } from "../admission/admission-plugin.ts";
 import { createApiServer, type ApiServer } from "../create-api-server.ts";
 import type { AuthenticationOptions } from "../authentication/server-authentication.ts";
+import type { UsageEvaluator } from "../quota/usage-evaluator.ts";
 import type { Subresource } from "../subresources.ts";
 import { widgetDefinition } from "./widget.ts";
 
@@ -48,6 +49,7 @@ export async function openTestServer(
     readonly authentication?: AuthenticationOptions;
     readonly clock?: () => Date;
     readonly runsTasks?: boolean;
+    readonly usageEvaluators?: readonly UsageEvaluator[];
   } = {},
 ): Promise<TestServer> {
   const store = options.store ?? openMemoryStore();
@@ -60,6 +62,7 @@ export async function openTestServer(
     ...(options.admission !== undefined && { admission: options.admission }),
     ...(options.runsTasks !== undefined && { runsTasks: options.runsTasks }),
     ...(options.authentication !== undefined && { authentication: options.authentication }),
+    ...(options.usageEvaluators !== undefined && { usageEvaluators: options.usageEvaluators }),
     ...(options.clock !== undefined && { clock: options.clock }),
   });
   const send: TestServer["send"] = (method, path, { body, headers = {}, signal, user = administrator } = {}) => {
