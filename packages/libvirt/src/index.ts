@@ -64,6 +64,9 @@ export type { NetworkUpdate } from "./methods/network-methods.ts";
 export type { DomainConsole } from "./methods/domain-console.ts";
 export type { StoragePoolInfo, StorageVolInfo, VolumeRange } from "./methods/storage-methods.ts";
 
+export { sparseParts } from "./methods/sparse-parts.ts";
+export type { StreamHole, StreamPart } from "./session/rpc-stream.ts";
+
 export { LibvirtConnectionError } from "./errors/connection-error.ts";
 export type { LibvirtErrorCode } from "./errors/error-code.ts";
 export type { LibvirtErrorDomain } from "./errors/error-domain.ts";

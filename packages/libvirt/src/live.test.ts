@@ -25,6 +25,7 @@ import {
   Libvirt,
   ListDomainsFlags,
   parseUri,
+  sparseParts,
   StoragePoolState,
   StorageVolInfoFlags,
   unixDialer,
@@ -284,6 +285,34 @@ describe("storage of the local libvirtd", { skip }, () => {
     }
     await libvirt.storageVolUpload(volume, patch(), { offsetBytes: 5, lengthBytes: 7 });
     assert.equal((await downloaded({ offsetBytes: 0, lengthBytes: 13 })).subarray(5, 12).toString(), "patched");
+  });
+
+  test("holes are neither sent nor kept, up and down", async () => {
+    const holey = await libvirt.storageVolCreateXml(pool, volumeXml("holey", 64 * 1024 * 1024));
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield data.subarray(0, 1024 * 1024);
+      for (let index = 0; index < 61; index++) yield Buffer.alloc(1024 * 1024);
+      yield data.subarray(1024 * 1024, 2 * 1024 * 1024);
+      yield Buffer.alloc(1024 * 1024);
+    }
+    assert.equal(await libvirt.storageVolUploadSparse(holey, sparseParts(source())), 64 * 1024 * 1024);
+    assert.ok((await libvirt.storageVolGetInfo(holey)).allocationBytes < 4 * 1024 * 1024);
+    const parts: string[] = [];
+    let heldBytes = 0;
+    for await (const part of libvirt.storageVolDownloadSparse(holey)) {
+      const isHole = !(part instanceof Uint8Array);
+      if (!isHole) heldBytes += part.length;
+      const kind = isHole ? `hole ${part.holeBytes}` : "data";
+      if (parts.at(-1) !== kind) parts.push(kind);
+    }
+    assert.deepEqual(parts, ["data", `hole ${61 * 1024 * 1024}`, "data", `hole ${1024 * 1024}`]);
+    assert.equal(heldBytes, 2 * 1024 * 1024);
+    const all = createHash("sha256");
+    for await (const chunk of libvirt.storageVolDownload(holey)) all.update(chunk);
+    const wanted = createHash("sha256");
+    for await (const chunk of source()) wanted.update(chunk);
+    assert.equal(all.digest("hex"), wanted.digest("hex"));
+    await libvirt.storageVolDelete(holey);
   });
 
   test("more than the range takes is refused, and the daemon goes on serving", async () => {

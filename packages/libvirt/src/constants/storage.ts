@@ -36,4 +36,8 @@ export const StorageVolWipeAlgorithm = {
   TRIM: 9,
 } as const;
 
+export const StorageVolUploadFlags = { SPARSE_STREAM: 1 } as const;
+
+export const StorageVolDownloadFlags = { SPARSE_STREAM: 1 } as const;
+
 export const StorageVolResizeFlags = { ALLOCATE: 1, DELTA: 2, SHRINK: 4 } as const;

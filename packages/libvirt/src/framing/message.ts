@@ -3,7 +3,7 @@
 
 import { LibvirtProtocolError } from "../errors/protocol-error.ts";
 
-export const MessageType = { CALL: 0, REPLY: 1, MESSAGE: 2, STREAM: 3 } as const;
+export const MessageType = { CALL: 0, REPLY: 1, MESSAGE: 2, STREAM: 3, STREAM_HOLE: 6 } as const;
 export const MessageStatus = { OK: 0, ERROR: 1, CONTINUE: 2 } as const;
 
 export interface MessageHeader {

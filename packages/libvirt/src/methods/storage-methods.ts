@@ -5,8 +5,10 @@ import * as pools from "../protocol/storage-pool.ts";
 import * as volumes from "../protocol/storage-volume.ts";
 import type { CallOptions, FlagOptions } from "../session/call-options.ts";
 import { needResults } from "./caller.ts";
+import { StorageVolDownloadFlags, StorageVolUploadFlags } from "../constants/storage.ts";
+import type { StreamPart } from "../session/rpc-stream.ts";
 import { NetworkMethods } from "./network-methods.ts";
-import { readStream, writeStream } from "./stream-transfer.ts";
+import { readSparseStream, readStream, writeStream } from "./stream-transfer.ts";
 
 export interface StoragePoolInfo {
   /** StoragePoolState. */
@@ -206,6 +208,30 @@ export abstract class StorageMethods extends NetworkMethods {
       source,
       options,
     );
+  }
+
+  /**
+   * As `storageVolUpload`, of parts of which some are holes: zeros that are neither sent nor, in a file, kept. See
+   * `sparseParts`.
+   */
+  async storageVolUploadSparse(
+    volume: StorageVolume,
+    source: AsyncIterable<StreamPart>,
+    options: FlagOptions & VolumeRange & { readonly onProgress?: (sentBytes: number) => void } = {},
+  ): Promise<number> {
+    const args = transferArgs(volume, options);
+    const sparse = { ...args, flags: args.flags | StorageVolUploadFlags.SPARSE_STREAM };
+    return writeStream(await this.openStream(volumes.storageVolUpload, sparse, options), source, options);
+  }
+
+  /** As `storageVolDownload`, with holes where the file has them. */
+  async *storageVolDownloadSparse(
+    volume: StorageVolume,
+    options: FlagOptions & VolumeRange = {},
+  ): AsyncGenerator<StreamPart, void, undefined> {
+    const args = transferArgs(volume, options);
+    const sparse = { ...args, flags: args.flags | StorageVolDownloadFlags.SPARSE_STREAM };
+    yield* readSparseStream(await this.openStream(volumes.storageVolDownload, sparse, options), options);
   }
 
   /**

@@ -1,6 +1,6 @@
 // Moves the bytes of a stream, and ends it in every case: in good order, by the caller, by a failure of either side.
 
-import type { RpcStream } from "../session/rpc-stream.ts";
+import type { RpcStream, StreamPart, StreamWaitOptions } from "../session/rpc-stream.ts";
 import type { OpenedStream } from "./caller.ts";
 
 export interface TransferOptions {
@@ -16,17 +16,32 @@ export const streamChunkBytes = 256 * 1024;
 const finishTimeoutMs = 300_000;
 
 /** Yields what arrives. Reading no further stops the daemon; leaving the loop aborts the transfer. */
-export async function* readStream(
+export function readStream(
   opened: OpenedStream<unknown>,
   options: TransferOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  return readParts(opened, { ...options, next: (wait) => opened.stream.read(wait) });
+}
+
+/** As `readStream`, of a stream that was opened as sparse. */
+export function readSparseStream(
+  opened: OpenedStream<unknown>,
+  options: TransferOptions,
+): AsyncGenerator<StreamPart, void, undefined> {
+  return readParts(opened, { ...options, next: (wait) => opened.stream.readPart(wait) });
+}
+
+async function* readParts<T>(
+  opened: OpenedStream<unknown>,
+  options: TransferOptions & { readonly next: (wait: StreamWaitOptions) => Promise<T | undefined> },
+): AsyncGenerator<T, void, undefined> {
   const { stream } = opened;
   let isClean = false;
   try {
     for (;;) {
-      const chunk = await stream.read(options);
-      if (chunk === undefined) break;
-      yield chunk;
+      const part = await options.next(options);
+      if (part === undefined) break;
+      yield part;
     }
     await stream.finish({ signal: options.signal, timeoutMs: finishTimeoutMs });
     isClean = true;
@@ -39,7 +54,7 @@ export async function* readStream(
 /** Sends all of `source` and gives the number of bytes. Done only once the daemon has confirmed them. */
 export async function writeStream(
   opened: OpenedStream<unknown>,
-  source: AsyncIterable<Uint8Array>,
+  source: AsyncIterable<StreamPart>,
   options: TransferOptions & { readonly onProgress?: (sentBytes: number) => void },
 ): Promise<number> {
   const { stream } = opened;
@@ -52,11 +67,7 @@ export async function writeStream(
     for (;;) {
       const next = await nextOf(iterator, stream, signal);
       if (next.done === true) break;
-      for (let at = 0; at < next.value.length; at += streamChunkBytes) {
-        const chunk = next.value.subarray(at, at + streamChunkBytes);
-        await stream.write(chunk, options);
-        sentBytes += chunk.length;
-      }
+      sentBytes += await writePart(stream, next.value, options);
       options.onProgress?.(sentBytes);
     }
     isSourceDone = true;
@@ -73,12 +84,24 @@ export async function writeStream(
   }
 }
 
+/** Gives the number of bytes that the part stands for. */
+async function writePart(stream: RpcStream, part: StreamPart, options: TransferOptions): Promise<number> {
+  if (!(part instanceof Uint8Array)) {
+    await stream.writeHole(part.holeBytes, options);
+    return part.holeBytes;
+  }
+  for (let at = 0; at < part.length; at += streamChunkBytes) {
+    await stream.write(part.subarray(at, at + streamChunkBytes), options);
+  }
+  return part.length;
+}
+
 /** The next bytes of the source, unless the stream fails or the caller aborts first: a source may hang. */
 async function nextOf(
-  iterator: AsyncIterator<Uint8Array>,
+  iterator: AsyncIterator<StreamPart>,
   stream: RpcStream,
   signal: AbortSignal | undefined,
-): Promise<IteratorResult<Uint8Array, unknown>> {
+): Promise<IteratorResult<StreamPart, unknown>> {
   signal?.throwIfAborted();
   const next = iterator.next();
   if (signal === undefined) return Promise.race([next, stream.failure]);

@@ -11,6 +11,16 @@ import { LibvirtTimeoutError } from "../errors/timeout-error.ts";
 import { MessageStatus } from "../framing/message.ts";
 import type { Message } from "../framing/message.ts";
 import { decodeError } from "../protocol/error-payload.ts";
+import { hyper, struct, uint } from "../xdr/codec.ts";
+import { XdrReader } from "../xdr/reader.ts";
+import { XdrWriter } from "../xdr/writer.ts";
+
+/** A part of a sparse stream: bytes, or a run of zeros that is not sent. */
+export type StreamPart = Uint8Array | StreamHole;
+
+export interface StreamHole {
+  readonly holeBytes: number;
+}
 
 export interface RpcStreamPort {
   readonly name: string;
@@ -18,6 +28,7 @@ export interface RpcStreamPort {
   readonly stallTimeoutMs: number;
   /** False when more should wait for `drained`. */
   send(status: number, bytes: Uint8Array): boolean;
+  sendHole(payload: Uint8Array): boolean;
   drained(): Promise<void>;
   setPaused(isPaused: boolean): void;
   onEnd(): void;
@@ -29,12 +40,14 @@ export interface StreamWaitOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+const streamHole = struct<{ lengthBytes: number; flags: number }>({ lengthBytes: hyper, flags: uint });
 const highWaterBytes = 1024 * 1024;
+const holeCostBytes = 64;
 const noBytes = new Uint8Array(0);
 
 export class RpcStream {
   readonly #port: RpcStreamPort;
-  readonly #chunks: Buffer[] = [];
+  readonly #chunks: (Buffer | StreamHole)[] = [];
   #heldBytes = 0;
   #isAtEnd = false;
   #isConfirmed = false;
@@ -74,6 +87,14 @@ export class RpcStream {
     this.#wake();
   }
 
+  /** For the session: the daemon leaves out zeros. Only a stream that was opened for it has holes. */
+  acceptHole(message: Message): void {
+    const { lengthBytes } = streamHole.read(new XdrReader(message.payload));
+    if (lengthBytes < 0) throw new LibvirtProtocolError(`stream hole of ${lengthBytes} bytes`);
+    if (lengthBytes > 0) this.#hold({ holeBytes: lengthBytes });
+    this.#wake();
+  }
+
   /** For the session: nothing more will come. */
   fail(error: unknown): void {
     if (this.#isOver) return;
@@ -83,22 +104,40 @@ export class RpcStream {
   }
 
   /** The next chunk, or undefined at the end of data. */
-  async read(options: StreamWaitOptions = {}): Promise<Buffer | undefined> {
+  async read(options: StreamWaitOptions = {}): Promise<Uint8Array | undefined> {
+    const part = await this.readPart(options);
+    if (part === undefined || part instanceof Uint8Array) return part;
+    throw new LibvirtProtocolError(`${this.#port.name}: a hole in a stream that is not sparse`);
+  }
+
+  /** The next part of a sparse stream, or undefined at the end of data. */
+  async readPart(options: StreamWaitOptions = {}): Promise<StreamPart | undefined> {
     await this.#until(() => this.#chunks.length > 0 || this.#isAtEnd, options);
-    const chunk = this.#chunks.shift();
-    if (chunk !== undefined) {
-      this.#heldBytes -= chunk.length;
+    const part = this.#chunks.shift();
+    if (part !== undefined) {
+      this.#heldBytes -= costOf(part);
       if (this.#heldBytes < highWaterBytes / 2) this.#port.setPaused(false);
     }
-    return chunk;
+    return part;
   }
 
   /** Sends one message of data and waits until the socket has room again. */
   async write(bytes: Uint8Array, options: StreamWaitOptions = {}): Promise<void> {
+    await this.#write(() => this.#port.send(MessageStatus.CONTINUE, bytes), options);
+  }
+
+  /** Says that as many zeros come next. For a stream that was opened as sparse. */
+  async writeHole(lengthBytes: number, options: StreamWaitOptions = {}): Promise<void> {
+    const writer = new XdrWriter();
+    streamHole.write(writer, { lengthBytes, flags: 0 });
+    await this.#write(() => this.#port.sendHole(writer.bytes()), options);
+  }
+
+  async #write(send: () => boolean, options: StreamWaitOptions): Promise<void> {
     this.#throwIfFailed();
     options.signal?.throwIfAborted();
     if (this.#isOver) throw new LibvirtProtocolError(`${this.#port.name}: written to after its end`);
-    if (this.#port.send(MessageStatus.CONTINUE, bytes)) return;
+    if (send()) return;
     let hasRoom = false;
     void this.#wakeWhenDrained(() => {
       hasRoom = true;
@@ -133,9 +172,9 @@ export class RpcStream {
     }
   }
 
-  #hold(bytes: Buffer): void {
-    this.#chunks.push(bytes);
-    this.#heldBytes += bytes.length;
+  #hold(part: Buffer | StreamHole): void {
+    this.#chunks.push(part);
+    this.#heldBytes += costOf(part);
     if (this.#heldBytes >= highWaterBytes) this.#port.setPaused(true);
   }
 
@@ -191,4 +230,9 @@ export class RpcStream {
       void this.#changed.promise.then(onChange);
     });
   }
+}
+
+/** Bytes of memory; a hole is not free either. */
+function costOf(part: StreamPart): number {
+  return part instanceof Uint8Array ? part.length : holeCostBytes;
 }

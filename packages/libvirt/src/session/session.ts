@@ -181,6 +181,8 @@ export class Session {
       name: procedure.name,
       stallTimeoutMs: this.#options.defaultTimeoutMs,
       send: (status, bytes) => this.#write({ ...header, type: MessageType.STREAM, serial, status }, bytes),
+      sendHole: (payload) =>
+        this.#write({ ...header, type: MessageType.STREAM_HOLE, serial, status: MessageStatus.CONTINUE }, payload),
       drained: () => this.#whenDrained(),
       setPaused: (isPaused) => this.#setPaused(isPaused),
       onEnd: () => this.#streams.delete(serial),
@@ -216,6 +218,9 @@ export class Session {
       case MessageType.STREAM:
         // A stream that we gave up may still have data on the way.
         this.#streams.get(message.serial)?.accept(message);
+        return;
+      case MessageType.STREAM_HOLE:
+        this.#streams.get(message.serial)?.acceptHole(message);
         return;
       default:
         throw new LibvirtProtocolError(`message of type ${message.type}, expected a reply, an event or stream data`);
