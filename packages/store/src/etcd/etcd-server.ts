@@ -9,6 +9,8 @@ import { join } from "node:path";
 
 const program = process.env["VIVARIUM_ETCD"] ?? "etcd";
 
+const running = new Set<ChildProcess>();
+
 /** Why tests against etcd cannot run here; false when they can. */
 export function whyNoEtcd(): string | false {
   return spawnSync(program, ["--version"]).status === 0 ? false : "etcd is not installed (Debian: etcd-server)";
@@ -51,7 +53,12 @@ export class EtcdServer implements AsyncDisposable {
     const child = spawn(program, this.#arguments, { stdio: ["ignore", "ignore", "ignore"] });
     this.#child = child;
     // What is left running when a test ends by a bug ends with the test's process.
-    process.once("exit", () => child.kill("SIGKILL"));
+    if (running.size === 0) process.once("exit", killRunning);
+    running.add(child);
+    child.once("exit", () => {
+      running.delete(child);
+      if (running.size === 0) process.off("exit", killRunning);
+    });
   }
 
   get pid(): number | undefined {
@@ -75,6 +82,10 @@ export class EtcdServer implements AsyncDisposable {
     await this.kill();
     await rm(this.#directory, { recursive: true, force: true });
   }
+}
+
+function killRunning(): void {
+  for (const child of running) child.kill("SIGKILL");
 }
 
 async function freePort(): Promise<number> {
