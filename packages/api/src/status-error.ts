@@ -13,7 +13,8 @@ export interface StatusCause {
     | "FieldValueTooLong"
     | "FieldValueTooMany"
     | "FieldValueTypeInvalid"
-    | "FieldManagerConflict";
+    | "FieldManagerConflict"
+    | "ResourceVersionTooLarge";
   /** Path of the field, for example `spec.cpu` or `spec.disks[0].name`. */
   field: string;
   message: string;
@@ -32,7 +33,8 @@ export interface StatusDetails {
 export interface Status {
   kind: "Status";
   apiVersion: "v1";
-  metadata: Record<string, never>;
+  /** `continue`: with which a list can go on although its revision is gone. */
+  metadata: { continue?: string };
   status: "Success" | "Failure";
   message?: string;
   reason?: StatusReason;
@@ -71,19 +73,26 @@ export class StatusError extends Error {
   /** The HTTP status code; follows from the reason. */
   readonly code: number;
   readonly details: StatusDetails;
+  /** Of an expired list: with which it can go on, no longer consistent. */
+  readonly continue: string | undefined;
 
-  constructor(reason: StatusReason, message: string, options: { details?: StatusDetails; cause?: unknown } = {}) {
+  constructor(
+    reason: StatusReason,
+    message: string,
+    options: { details?: StatusDetails; cause?: unknown; continue?: string } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.reason = reason;
     this.code = codeOf[reason];
     this.details = options.details ?? {};
+    this.continue = options.continue;
   }
 
   toStatus(): Status {
     return {
       kind: "Status",
       apiVersion: "v1",
-      metadata: {},
+      metadata: { ...(this.continue !== undefined && { continue: this.continue }) },
       status: "Failure",
       message: this.message,
       reason: this.reason,
@@ -96,7 +105,10 @@ export class StatusError extends Error {
   static fromStatus(status: Partial<Status>): StatusError {
     const reason =
       status.reason !== undefined && status.reason in codeOf ? status.reason : reasonOfCode(status.code ?? 500);
-    return new StatusError(reason, status.message ?? reason, { details: status.details ?? {} });
+    return new StatusError(reason, status.message ?? reason, {
+      details: status.details ?? {},
+      ...(status.metadata?.continue !== undefined && { continue: status.metadata.continue }),
+    });
   }
 }
 

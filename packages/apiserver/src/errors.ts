@@ -36,9 +36,7 @@ export function modified(resource: Resource, name: string): StatusError {
 }
 
 export function invalid(resource: Resource, name: string, errors: readonly FieldError[]): StatusError {
-  const sentences = [...new Set(errors.map((error) => `${error.field}: ${error.message}`))];
-  const all = sentences.length === 1 ? sentences[0] : `[${sentences.join(", ")}]`;
-  return new StatusError("Invalid", `${resource.qualifiedKind} "${name}" is invalid: ${all}`, {
+  return new StatusError("Invalid", `${resource.qualifiedKind} "${name}" is invalid: ${sentenceOf(errors)}`, {
     details: {
       name,
       ...(resource.group !== "" && { group: resource.group }),
@@ -46,6 +44,11 @@ export function invalid(resource: Resource, name: string, errors: readonly Field
       causes: errors.map(({ reason, field, message }) => ({ reason, field, message })),
     },
   });
+}
+
+function sentenceOf(errors: readonly FieldError[]): string {
+  const sentences = [...new Set(errors.map((error) => `${error.field}: ${error.message}`))];
+  return sentences.length === 1 ? (sentences[0] ?? "") : `[${sentences.join(", ")}]`;
 }
 
 export function forbidden(resource: Resource, name: string, why: string): StatusError {
@@ -62,6 +65,24 @@ export function badRequest(message: string): StatusError {
   return new StatusError("BadRequest", message);
 }
 
-export function expired(message: string): StatusError {
-  return new StatusError("Expired", message);
+/** `goOn`: the token with which a paged list can go on, no longer consistent. */
+export function expired(message: string, goOn?: string): StatusError {
+  return new StatusError("Expired", message, { ...(goOn !== undefined && { continue: goOn }) });
+}
+
+/** The revision may come: who asks again is served. */
+export function tooLargeRevision(wanted: number, current: number): StatusError {
+  return new StatusError("Timeout", `Too large resource version: ${wanted}, current: ${current}`, {
+    details: {
+      causes: [{ reason: "ResourceVersionTooLarge", field: "", message: "Too large resource version" }],
+      retryAfterSeconds: 1,
+    },
+  });
+}
+
+/** Query parameters of a list or a watch that do not go together. */
+export function invalidListOptions(errors: readonly FieldError[]): StatusError {
+  return new StatusError("Invalid", `ListOptions.meta.k8s.io "" is invalid: ${sentenceOf(errors)}`, {
+    details: { group: "meta.k8s.io", kind: "ListOptions", causes: [...errors] },
+  });
 }

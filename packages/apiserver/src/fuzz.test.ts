@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { openTestServer, widget, widgetsPath, type CallOptions } from "./testing/test-server.ts";
+import {
+  listOf,
+  openTestServer,
+  shown,
+  widget,
+  widgetsPath,
+  type CallOptions,
+  type Json,
+} from "./testing/test-server.ts";
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 const bodyTypes = [
@@ -131,6 +139,11 @@ function pointer(): fc.Arbitrary<string> {
   return fc.array(fieldName, { maxLength: 4 }).map((parts) => parts.map((part) => `/${part}`).join(""));
 }
 
+/** A revision that is not reached yet may come: 504 is the answer that clients know. */
+function isOfTheFuture(body: Json): boolean {
+  return shown(listOf(body["details"]?.["causes"])[0]?.["reason"]) === "ResourceVersionTooLarge";
+}
+
 test("no request makes the server fail", { timeout: 120_000 }, async () => {
   const { call, store, server } = await openTestServer();
   await call("POST", widgetsPath, { body: widget("a") });
@@ -149,7 +162,7 @@ test("no request makes the server fail", { timeout: 120_000 }, async () => {
         const options: CallOptions = { body, headers };
         const answer = await call(method, path + query, options);
         assert.ok(
-          answer.status < 500,
+          answer.status < 500 || isOfTheFuture(answer.body),
           `${method} ${path}${query} ${JSON.stringify(body)}: ${JSON.stringify(answer.body)}`,
         );
       },

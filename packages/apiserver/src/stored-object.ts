@@ -12,6 +12,7 @@ export interface ApiObject extends KubeObject {
 }
 
 const encoder = new TextEncoder();
+const nothing = Buffer.alloc(0);
 const metadataMark = Buffer.from('"metadata":{');
 
 /** Bytes for the store. */
@@ -35,15 +36,39 @@ export function decodeStored(kv: KeyValue, resource: Resource): ApiObject {
 
 /** The same as JSON bytes, without parsing but for views. `resourceVersion` is that of the last write, or of the deletion. */
 export function presentStored(kv: KeyValue, resource: Resource, resourceVersion = kv.modRevision): Uint8Array {
+  const { head, version, tail } = presentedParts(kv, resource, resourceVersion);
+  const bytes = Buffer.allocUnsafe(head.length + version.length + tail.length);
+  head.copy(bytes);
+  bytes.write(version, head.length, "latin1");
+  tail.copy(bytes, head.length + version.length);
+  return bytes;
+}
+
+/** The pieces of which these bytes are made, without parsing but for views; `version` is ASCII. */
+export function presentedParts(
+  kv: KeyValue,
+  resource: Resource,
+  resourceVersion = kv.modRevision,
+): { readonly head: Buffer; readonly version: string; readonly tail: Buffer } {
   if (resource.strategy.view !== undefined) {
     const object = decodeStored(kv, resource);
     object.metadata.resourceVersion = String(resourceVersion);
-    return encoder.encode(JSON.stringify(object));
+    return { head: nothing, version: "", tail: Buffer.from(JSON.stringify(object)) };
   }
   const stored = Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.length);
   // apiVersion and kind cannot contain the mark, so the first one is the object's own metadata.
   const at = stored.indexOf(metadataMark) + metadataMark.length;
-  // Not the head that is stored: that is of the version which was the stored one when the object was written.
-  const head = Buffer.from(`{"apiVersion":"${resource.apiVersion}","kind":"${resource.kind}","metadata":{`);
-  return Buffer.concat([head, Buffer.from(`"resourceVersion":"${resourceVersion}",`), stored.subarray(at)]);
+  return { head: headOf(resource), version: `${resourceVersion}",`, tail: stored.subarray(at) };
+}
+
+const heads = new WeakMap<Resource, Buffer>();
+
+/** Not the head that is stored: that is of the version which was the stored one when the object was written. */
+function headOf(resource: Resource): Buffer {
+  const known = heads.get(resource);
+  if (known !== undefined) return known;
+  const { apiVersion, kind } = resource;
+  const head = Buffer.from(`{"apiVersion":"${apiVersion}","kind":"${kind}","metadata":{"resourceVersion":"`);
+  heads.set(resource, head);
+  return head;
 }

@@ -21,7 +21,7 @@ export interface TableRow {
 export interface TableOptions {
   readonly includeObject: IncludeObject;
   readonly now: Date;
-  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly metadata: object;
   /** False for all but the first event of a watch. */
   readonly withHeaders?: boolean;
 }

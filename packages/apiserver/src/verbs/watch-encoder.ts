@@ -9,8 +9,14 @@ import { decodeStored, presentStored, type ApiObject } from "../stored-object.ts
 
 export type WatchEventType = "ADDED" | "MODIFIED" | "DELETED";
 
-/** Many watchers of one kind get the same bytes: made once per event, gone with the event. */
-const presented = new WeakMap<StoreEvent, { readonly resource: Resource; readonly bytes: Uint8Array }>();
+interface Line {
+  readonly resource: Resource;
+  readonly type: WatchEventType;
+  readonly bytes: Uint8Array;
+}
+
+/** Many watchers of one kind get the same line: made once per event, gone with the event. */
+const lines = new WeakMap<StoreEvent, Line>();
 
 export class WatchEncoder {
   readonly #resource: Resource;
@@ -35,7 +41,7 @@ export class WatchEncoder {
     { now, event, revision }: { readonly now: Date; readonly event?: StoreEvent; readonly revision?: number },
   ): Uint8Array {
     if (this.#form.kind !== "table" && this.#form.kind !== "partial")
-      return line(type, this.#present(kv, event, revision));
+      return this.#shared(event, type, () => line(type, presentStored(kv, this.#resource, revision)));
     const object = this.decode(kv);
     if (revision !== undefined) object.metadata.resourceVersion = String(revision);
     return line(type, json(this.#form.kind === "partial" ? toPartial(object) : this.#table([object], object, now)));
@@ -61,13 +67,12 @@ export class WatchEncoder {
     return line("ERROR", json(status.toStatus()));
   }
 
-  #present(kv: KeyValue, event: StoreEvent | undefined, revision: number | undefined): Uint8Array {
-    const cached = event === undefined ? undefined : presented.get(event);
-    // With selectors a put may also be a deletion, of the previous value: that is not what is cached.
-    const isShared = event !== undefined && (event.type === "delete" || revision === undefined);
-    if (isShared && cached?.resource === this.#resource) return cached.bytes;
-    const bytes = presentStored(kv, this.#resource, revision);
-    if (isShared) presented.set(event, { resource: this.#resource, bytes });
+  /** With selectors one event may be several: a put that ends a match is a deletion, one that begins it an addition. */
+  #shared(event: StoreEvent | undefined, type: WatchEventType, make: () => Uint8Array): Uint8Array {
+    const known = event === undefined ? undefined : lines.get(event);
+    if (known?.resource === this.#resource && known.type === type) return known.bytes;
+    const bytes = make();
+    if (event !== undefined && known === undefined) lines.set(event, { resource: this.#resource, type, bytes });
     return bytes;
   }
 

@@ -4,20 +4,24 @@
 
 import { StatusError, type ApiResponse } from "@vivarium/api";
 import { CompactedError, type KeyValue, type StoreEvent } from "@vivarium/store";
-import { badRequest, expired } from "../errors.ts";
+import { expired } from "../errors.ts";
+import { parseWatchQuery } from "../input/list-options.ts";
 import type { Target } from "../input/target.ts";
 import { negotiate } from "../output/negotiate.ts";
 import { includeObjectOf } from "../output/respond.ts";
 import type { RequestContext } from "../request-context.ts";
 import { parseFilter, type ObjectFilter } from "../selectors/object-filter.ts";
 import type { ServerState } from "../server-state.ts";
-import { parseRevision } from "./revision.ts";
+import { endWhenRetired } from "./end-when-retired.ts";
+import { EventSteps } from "./event-steps.ts";
+import { assertReached, narrowed } from "./select-objects.ts";
 import { WatchEncoder, type WatchEventType } from "./watch-encoder.ts";
 
-const defaultTimeoutMs = 45 * 60_000;
+/** Without a `timeoutSeconds` a watch ends after this up to twice this, as in Kubernetes, so that watchers do not all come back at once. */
+const minTimeoutMs = 30 * 60_000;
 const bookmarkEveryMs = 60_000;
-/** How often a watch of a kind that was changed or removed looks whether it has given everything that came before. */
-const drainPollMs = 100;
+/** Lines are sent together up to about this. */
+const chunkBytes = 64 * 1024;
 
 interface WatchPlan {
   readonly prefix: string;
@@ -31,37 +35,28 @@ interface WatchPlan {
 }
 
 export async function watch(state: ServerState, context: RequestContext, target: Target): Promise<ApiResponse> {
-  const plan = planOf(context, target);
-  const signal = AbortSignal.any([context.request.signal, state.closing]);
+  const plan = await planOf(state, context, target);
   return {
     status: 200,
     headers: { "content-type": "application/json", "cache-control": "no-cache, private" },
-    body: stream(state, plan, { target, signal }),
+    body: stream(state, plan, { target, gone: context.request.signal }),
   };
 }
 
-function planOf(context: RequestContext, target: Target): WatchPlan {
+async function planOf(state: ServerState, context: RequestContext, target: Target): Promise<WatchPlan> {
   const { resource, namespace } = target;
-  const { query } = context.request;
+  const { revision = 0, sendInitialEvents, wantsBookmarks, timeoutMs } = parseWatchQuery(context.request.query);
   const form = negotiate(context.request.headers["accept"], ["table", "partial"]);
   const filter = parseFilter(context, resource);
-  const wantsInitial = query.get("sendInitialEvents") === "true";
-  if (wantsInitial && query.get("resourceVersionMatch") !== "NotOlderThan")
-    throw badRequest("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
-  const revision = parseRevision(query.get("resourceVersion"));
-  const startsNow = revision === undefined || revision === 0;
-  const timeout = query.get("timeoutSeconds") ?? "";
-  if (!/^\d{0,9}$/.test(timeout))
-    throw badRequest(`timeoutSeconds: found ${JSON.stringify(timeout)}, expected a number`);
-  const wantsBookmarks = query.get("allowWatchBookmarks") === "true" || query.get("allowWatchBookmarks") === "1";
+  if (sendInitialEvents === true && revision > 0) await assertReached(state, revision);
+  const startsWithAll = sendInitialEvents ?? revision === 0;
   return {
-    prefix: resource.keyPrefix(namespace),
+    prefix: narrowed(resource.keyPrefix(namespace), target, filter),
     filter,
-    afterRevision:
-      wantsInitial || (startsNow && query.get("sendInitialEvents") !== "false") ? undefined : (revision ?? 0),
-    wantsInitialEnd: wantsInitial && wantsBookmarks,
+    afterRevision: startsWithAll ? undefined : revision,
+    wantsInitialEnd: sendInitialEvents === true && wantsBookmarks,
     wantsBookmarks,
-    timeoutMs: Number(timeout) > 0 ? Number(timeout) * 1000 : defaultTimeoutMs,
+    timeoutMs: timeoutMs ?? minTimeoutMs * (1 + Math.random()),
     encoder: new WatchEncoder(resource, { form, includeObject: includeObjectOf(context) }),
   };
 }
@@ -69,50 +64,41 @@ function planOf(context: RequestContext, target: Target): WatchPlan {
 async function* stream(
   state: ServerState,
   plan: WatchPlan,
-  { target, signal }: { readonly target: Target; readonly signal: AbortSignal },
+  { target, gone }: { readonly target: Target; readonly gone: AbortSignal },
 ): AsyncGenerator<Uint8Array> {
   const { encoder } = plan;
   const end = new AbortController();
-  const stop = (): void => end.abort();
-  signal.addEventListener("abort", stop, { once: true });
-  if (signal.aborted) stop();
+  const stop = (): void => end.abort(endOfWatch);
+  gone.addEventListener("abort", stop, { once: true });
+  state.closing.addEventListener("abort", stop, { once: true });
+  if (gone.aborted || state.closing.aborted) stop();
   const timeout = setTimeout(stop, Math.min(plan.timeoutMs, 2 ** 31 - 1)).unref();
-  const { retired } = target.resource;
-  let endWhenRetired: (() => void) | undefined;
+  let steps: EventSteps<readonly StoreEvent[]> | undefined;
+  let keepWatching: (() => void) | undefined;
   try {
     let after = plan.afterRevision;
-    const newest = await state.store.revision();
     if (after === undefined) {
       const page = await state.store.list(plan.prefix);
-      for (const kv of page.items)
-        if (plan.filter?.matches(encoder.decode(kv)) !== false) yield encoder.event("ADDED", kv, { now: state.now() });
+      const selected = page.items.filter((kv) => plan.filter?.matches(encoder.decode(kv)) !== false);
+      const now = state.now();
+      yield* inChunks(selected, (kv) => [encoder.event("ADDED", kv, { now })]);
       after = page.revision;
       if (plan.wantsInitialEnd) yield encoder.bookmark(after, { isInitialEnd: true });
-    } else if (after > newest) {
-      // From before this store was restored or made anew: nothing true can follow it.
-      throw expired(`too large resource version: ${after} (${newest})`);
-    } else if (after === 0) after = newest;
+    } else after = await startOf(state, after);
     const events = state.store.watch(plan.prefix, { fromRevision: after + 1, signal: end.signal });
-    const batches = events[Symbol.asyncIterator]();
-    endWhenRetired = () => {
-      if (events.revision >= Number(retired.reason)) stop();
-      else setTimeout(() => endWhenRetired?.(), drainPollMs).unref();
-    };
-    retired.addEventListener("abort", endWhenRetired, { once: true });
-    if (retired.aborted) endWhenRetired();
-    let next = batches.next();
+    const everyMs = plan.wantsBookmarks ? bookmarkEveryMs : undefined;
+    steps = new EventSteps(events[Symbol.asyncIterator](), { everyMs });
+    keepWatching = endWhenRetired(target.resource.retired, events, stop);
     for (;;) {
-      const step = await (plan.wantsBookmarks ? withinMs(next, bookmarkEveryMs) : next);
-      if (step === "late") {
-        yield encoder.bookmark(events.revision);
-        continue;
+      const step = await steps.next();
+      if (step === "late") yield encoder.bookmark(events.revision);
+      else if (step.done === true) break;
+      else {
+        const now = state.now();
+        yield* inChunks(step.value, (event) => encodeEvent(event, plan, now));
       }
-      if (step.done === true) break;
-      const lines = step.value.flatMap((event) => encodeEvent(event, plan, state.now()));
-      if (lines.length > 0) yield Buffer.concat(lines);
-      next = batches.next();
     }
-    if (plan.wantsBookmarks && !signal.aborted) yield encoder.bookmark(events.revision);
+    if (plan.wantsBookmarks && !gone.aborted) yield encoder.bookmark(events.revision);
   } catch (error) {
     if (error instanceof CompactedError)
       yield encoder.error(expired(`too old resource version: ${error.revision - 1} (${error.compactedRevision})`));
@@ -123,11 +109,47 @@ async function* stream(
     }
   } finally {
     clearTimeout(timeout);
-    if (endWhenRetired !== undefined) retired.removeEventListener("abort", endWhenRetired);
-    endWhenRetired = undefined;
-    signal.removeEventListener("abort", stop);
+    steps?.stop();
+    keepWatching?.();
+    gone.removeEventListener("abort", stop);
+    state.closing.removeEventListener("abort", stop);
     stop();
   }
+}
+
+/** One for all: to make an error for each watch that ends costs more than the rest of its end. */
+const endOfWatch = new Error("the watch is over");
+
+/** The revision after which a watch from this one goes on; 0 is now. */
+async function startOf(state: ServerState, after: number): Promise<number> {
+  const newest = await state.store.revision();
+  if (after === 0) return newest;
+  // From before this store was restored or made anew: nothing true can follow it.
+  if (after > newest) throw expired(`too large resource version: ${after} (${newest})`);
+  return after;
+}
+
+/** Lines of a batch, joined into chunks; a slow reader holds up the encoding of the rest. */
+function* inChunks<T>(batch: readonly T[], encode: (item: T) => readonly Uint8Array[]): Generator<Uint8Array> {
+  let lines: Uint8Array[] = [];
+  let bytes = 0;
+  for (const item of batch) {
+    for (const line of encode(item)) {
+      lines.push(line);
+      bytes += line.length;
+    }
+    if (bytes < chunkBytes) continue;
+    yield joined(lines);
+    lines = [];
+    bytes = 0;
+  }
+  if (lines.length > 0) yield joined(lines);
+}
+
+/** A single line, which is what most chunks are, is shared by all watchers that get it. */
+function joined(lines: readonly Uint8Array[]): Uint8Array {
+  const [first] = lines;
+  return lines.length === 1 && first !== undefined ? first : Buffer.concat(lines);
 }
 
 /** One event as the selectors see it: an object that begins to match was added, one that ceases to was deleted. */
@@ -142,16 +164,4 @@ function encodeEvent(event: StoreEvent, { filter, encoder }: WatchPlan, now: Dat
   }
   if (!was || event.previous === undefined) return [];
   return [encoder.event("DELETED", event.previous, { now, event, revision: event.revision })];
-}
-
-async function withinMs<T>(promise: Promise<T>, ms: number): Promise<T | "late"> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(resolve, ms, "late").unref();
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
