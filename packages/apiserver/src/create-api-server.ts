@@ -18,6 +18,7 @@ import { definitionResource, installDefinitions } from "./definitions/install-de
 import { findConnect } from "./dispatch-resource.ts";
 import { pathNotFound } from "./errors.ts";
 import { parseResourcePath } from "./input/resource-path.ts";
+import { defaultEventTtlMs, expireEvents } from "./events/expire-events.ts";
 import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
 import { emptyNamespaces } from "./namespaces/empty-namespaces.ts";
 import { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
@@ -57,7 +58,12 @@ export interface ApiServerOptions {
 }
 
 /** What the server does by itself. */
-const tasks: readonly ServerTask[] = [emptyNamespaces, garbageCollector, defaultServiceAccounts];
+const tasks: readonly ServerTask[] = [
+  emptyNamespaces,
+  garbageCollector,
+  expireEvents(defaultEventTtlMs),
+  defaultServiceAccounts,
+];
 
 /** Serves one connection; settles when it is over. */
 export type Connection = (socket: ByteStream) => Promise<void>;

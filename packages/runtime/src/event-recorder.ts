@@ -1,10 +1,10 @@
 // Writes core/v1 Events in the background. The same event again (same object, reason and message) is counted in the object that is there,
 // also after a restart, since its name follows from what it says. One object cannot flood: beyond a burst its events are dropped.
-// Old events are removed; nothing runs while there are none.
+// Old ones the API server removes.
 
 import { createHash } from "node:crypto";
 import { Event, formatTime, isStatus } from "@vivarium/api";
-import type { KubeObject, ObjectKey } from "@vivarium/api";
+import type { KubeObject } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
 import type { Logger } from "pino";
 import type { Clock } from "./clock.ts";
@@ -12,8 +12,6 @@ import type { EventRecorder } from "./controller.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
 const component = "vivarium";
-const keepMs = 3_600_000;
-const pruneAtMostEveryMs = 600_000;
 const burst = { size: 25, refillEveryMs: 30_000 };
 const maxPending = 1_000;
 
@@ -34,8 +32,6 @@ export class ApiEventRecorder implements EventRecorder {
   readonly #buckets: TokenBuckets;
   readonly #pending = new Map<string, Pending>();
   #writing: Promise<void> | undefined;
-  #isPruneDue = false;
-  #signal: AbortSignal | undefined;
 
   constructor(options: { readonly client: Client; readonly logger: Logger; readonly clock: Clock }) {
     this.#client = options.client;
@@ -65,10 +61,8 @@ export class ApiEventRecorder implements EventRecorder {
     this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
   }
 
-  /** Removes old events now and from time to time while there are any, until the signal aborts; then writes what is pending. */
+  /** Waits for the signal, and then for what is pending to be written. */
   async run(signal: AbortSignal): Promise<void> {
-    this.#signal = signal;
-    await this.#prune(signal);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
@@ -82,7 +76,6 @@ export class ApiEventRecorder implements EventRecorder {
       this.#pending.delete(name);
       try {
         await this.#writeOne(name, event);
-        this.#pruneLater(keepMs);
       } catch (error) {
         // Its namespace may be gone, or the server out of reach. An event is news, not state: it is not worth waiting for.
         this.#log.debug({ err: error, reason: event.reason }, "event not written");
@@ -102,42 +95,6 @@ export class ApiEventRecorder implements EventRecorder {
       await this.#client.mergePatch(Event, key, patch);
     }
   }
-
-  async #prune(signal: AbortSignal): Promise<void> {
-    try {
-      const { items } = await this.#client.list(Event, { signal });
-      const times = items
-        .filter((event) => event.source?.component === component)
-        .map((event) => ({ key: event.metadata as ObjectKey, lastMs: lastMsOf(event) }));
-      const limit = this.#clock.now() - keepMs;
-      for (const { key } of times.filter((each) => each.lastMs < limit)) {
-        await this.#client.delete(Event, key, { signal }).catch((error: unknown) => {
-          if (!isStatus(error, "NotFound")) throw error;
-        });
-      }
-      const kept = times.filter((each) => each.lastMs >= limit).map((each) => each.lastMs);
-      if (kept.length > 0) this.#pruneLater(Math.min(...kept) - limit);
-    } catch (error) {
-      if (!signal.aborted) this.#log.warn({ err: error }, "cannot remove old events");
-    }
-  }
-
-  #pruneLater(ms: number): void {
-    const signal = this.#signal;
-    if (this.#isPruneDue || signal === undefined || signal.aborted) return;
-    this.#isPruneDue = true;
-    this.#clock.delay(Math.max(ms, pruneAtMostEveryMs), { signal }).then(
-      () => {
-        this.#isPruneDue = false;
-        return this.#prune(signal);
-      },
-      () => {}, // Stopped.
-    );
-  }
-}
-
-function lastMsOf(event: Event): number {
-  return Date.parse(event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? "") || 0;
 }
 
 function namespaceOf(about: KubeObject): string {

@@ -9,6 +9,8 @@ const listRules: Readonly<Record<string, { readonly key: string } | "set">> = {
   finalizers: "set",
   ownerReferences: { key: "uid" },
   conditions: { key: "type" },
+  /** Of a ServiceAccount. */
+  secrets: { key: "name" },
 };
 
 type Fields = Record<string, unknown>;

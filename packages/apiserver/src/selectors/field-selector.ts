@@ -15,9 +15,9 @@ export interface FieldSelector {
 export function parseFieldSelector(text: string | null, resource: Resource): FieldSelector | undefined {
   if (text === null || text.trim() === "") return undefined;
   const terms = text
-    .split(/(?<!\\),/)
+    .split(/(?<!(?<!\\)(?:\\\\)*\\),/)
     .filter((term) => term !== "")
-    .map((term) => parseTerm(term, resource));
+    .map((term) => parseTerm(term, { selector: text, resource }));
   const name = terms.find((term) => term.field === "metadata.name" && !term.isNegated)?.value;
   return {
     matches: (object) => terms.every((term) => (fieldOf(object, term.path) === term.value) !== term.isNegated),
@@ -25,24 +25,32 @@ export function parseFieldSelector(text: string | null, resource: Resource): Fie
   };
 }
 
-function parseTerm(term: string, resource: Resource) {
-  const match = /^([^=!]+?)\s*(!=|==|=)((?:[^\\=]|\\.)*)$/.exec(term.trim());
-  if (match === null)
-    throw badRequest(
-      `invalid selector: ${JSON.stringify(term)}; can't understand ${JSON.stringify(term)}, expected field=value or field!=value`,
-    );
+function parseTerm(term: string, { selector, resource }: { readonly selector: string; readonly resource: Resource }) {
+  const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term);
+  if (match === null) throw badRequest(`invalid selector: '${selector}'; can't understand '${term}'`);
   const [, field = "", operator = "", raw = ""] = match;
+  const value = unescaped(raw);
   const isKnown =
     field === "metadata.name" ||
     (field === "metadata.namespace" && resource.namespaced) ||
     resource.selectableFields.includes(field);
-  if (!isKnown) throw badRequest(`field label not supported: ${field}`);
-  return {
-    field,
-    path: new JsonPath(`.${field}`),
-    isNegated: operator === "!=",
-    value: raw.replaceAll(/\\([\\,=])/g, "$1"),
-  };
+  if (!isKnown) throw badRequest(notSupported(field, resource));
+  return { field, path: new JsonPath(`.${field}`), isNegated: operator === "!=", value };
+}
+
+/** Kinds without fields of their own answer in other words. */
+function notSupported(field: string, { strategy, selectableFields }: Resource): string {
+  return strategy.takesStrategicMerge && selectableFields.length === 0
+    ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
+    : `field label not supported: ${field}`;
+}
+
+function unescaped(raw: string): string {
+  const wrong = /\\(?![\\,=]).?/s.exec(raw.replaceAll(/\\[\\,=]/g, ""));
+  if (wrong !== null) throw badRequest(`invalid field selector: invalid escape sequence: ${wrong[0]}`);
+  if (raw.replaceAll(/\\[\\,=]/g, "").includes("="))
+    throw badRequest("invalid field selector: unescaped character in value: 61");
+  return raw.replaceAll(/\\([\\,=])/g, "$1");
 }
 
 /** A missing field is the empty string, as it is for Kubernetes. */
