@@ -15,6 +15,8 @@ import { ResourceQuota } from "./resource-quota.ts";
 import { Secret } from "./secret.ts";
 import { StoragePool } from "./storage-pool.ts";
 import { ServiceAccount } from "./service-account.ts";
+import { ValidatingAdmissionPolicy } from "./validating-admission-policy.ts";
+import { ValidatingAdmissionPolicyBinding } from "./validating-admission-policy-binding.ts";
 import { VirtualMachine } from "./virtual-machine.ts";
 import { VMClass } from "./vm-class.ts";
 import { VMImage } from "./vm-image.ts";
@@ -46,4 +48,6 @@ export const coreKinds: readonly KindDefinition[] = [
   ClusterRole,
   ClusterRoleBinding,
   ResourceQuota,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
 ];

@@ -12,6 +12,7 @@ import { serverAuthentication, type AuthenticationOptions } from "./authenticati
 import { escalationPrevention } from "./authorization/escalation.ts";
 import { Rbac } from "./authorization/rbac.ts";
 import type { CustomResourceDefinition } from "./custom-resource-definition.ts";
+import { ValidatingAdmissionPolicies } from "./admission/policies/validating-admission-policies.ts";
 import { definitionKind } from "./definitions/definition-kind.ts";
 import { DefinitionLifecycle } from "./definitions/definition-lifecycle.ts";
 import { definitionResource, installDefinitions } from "./definitions/install-definitions.ts";
@@ -95,6 +96,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const authentication = serverAuthentication(options.authentication ?? {}, { store, registry, log, now });
   const subresources = [...authentication.subresources, ...(options.subresources ?? [])];
   const quotas = new Quotas({ store, log, registry, evaluators: options.usageEvaluators ?? [] });
+  const policies = new ValidatingAdmissionPolicies({ store, registry, log });
   const state: ServerState = {
     store,
     registry,
@@ -105,6 +107,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
         access: rbac.access,
         rulesOfRole: (roleRef, namespace) => rbac.index.rulesOfRole(roleRef, namespace),
       }),
+      policies,
       ...(options.admission ?? []),
       // The quota last: nothing is set aside for what somebody else refuses.
       ...quotas.plugins,
@@ -121,6 +124,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await namespaces.ensureFirst(now());
   await installDefinitions(state, options.definitions ?? []);
   await definitions.load();
+  await policies.load();
   const handle = createRouter(state);
   await rbac.start(new OwnApi({ handle, controller: "clusterrole-aggregation-controller", signal: closing.signal }), {
     definitions: [...options.resources, ...(options.definitions ?? [])],
@@ -131,6 +135,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const running = new Set<Promise<void>>([
     quotas.follow(closing.signal),
     definitions.run(state),
+    policies.follow(closing.signal),
     rbac.follow(closing.signal),
   ]);
   const runTasks = async (signal: AbortSignal): Promise<void> => {

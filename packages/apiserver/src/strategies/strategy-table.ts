@@ -10,10 +10,13 @@ import { namespaceStrategy } from "./namespace.ts";
 import { resourceQuotaStrategy } from "./resource-quota.ts";
 import { secretStrategy } from "./secret.ts";
 import { serviceAccountStrategy } from "./service-account.ts";
+import { admissionPolicyBindingStrategy, admissionPolicyStrategy } from "./validating-admission-policy.ts";
 import { coreStrategy, customResourceStrategy, type Strategy } from "./strategy.ts";
 
 const strategies: Readonly<Record<string, Strategy>> = {
   "/configmaps": configMapStrategy,
+  "admissionregistration.k8s.io/validatingadmissionpolicies": admissionPolicyStrategy,
+  "admissionregistration.k8s.io/validatingadmissionpolicybindings": admissionPolicyBindingStrategy,
   "apiextensions.k8s.io/customresourcedefinitions": definitionStrategy,
   "coordination.k8s.io/leases": { ...coreStrategy, allowsUnconditionalUpdate: false },
   "/events": eventStrategy,
