@@ -36,8 +36,18 @@ export function list<Item extends TSchema>(
 }
 
 /** A list whose entries are told apart by one field, so that two writers can each own theirs. */
-export function listByKey<Item extends TSchema>(description: string, key: string, item: Item): TArray<Item> {
-  return Type.Array(item, { description, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key] });
+export function listByKey<Item extends TSchema>(
+  description: string,
+  key: string,
+  item: Item,
+  options: { readonly maxItems?: number } = {},
+): TArray<Item> {
+  return Type.Array(item, {
+    description,
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": [key],
+    ...options,
+  });
 }
 
 export function map<Value extends TSchema>(

@@ -18,6 +18,7 @@ import {
   int32,
   int64,
   list,
+  listByKey,
   opaque,
   optional,
   quantity,
@@ -179,11 +180,16 @@ const spec = struct("What the machine shall be.", {
     }),
   ),
   networks: optional(
-    list("Network interfaces, in the guest's order. One on the default network when absent.", networkInterface, {
-      maxItems: 10,
-    }),
+    listByKey(
+      "Network interfaces, in the guest's order. One on the default network when absent.",
+      "name",
+      networkInterface,
+      {
+        maxItems: 10,
+      },
+    ),
   ),
-  disks: optional(list("Disks besides the root disk.", disk, { maxItems: 20 })),
+  disks: optional(listByKey("Disks besides the root disk.", "name", disk, { maxItems: 20 })),
   userData: optional(userData("First-boot configuration of the guest.")),
   metaData: optional(
     struct("Instance metadata for the guest.", {

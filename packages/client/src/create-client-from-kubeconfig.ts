@@ -11,9 +11,11 @@ export async function createClientFromKubeconfig(
     readonly context?: string;
     readonly env?: Readonly<Record<string, string | undefined>>;
     readonly timeoutMs?: number;
+    readonly userAgent?: string;
   } = {},
 ): Promise<{ readonly client: ApiClient; readonly namespace: string; readonly server: string }> {
   const cluster = await loadKubeconfig(options);
   const transport = httpsTransport(cluster, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
-  return { client: createClient(transport), namespace: cluster.namespace, server: cluster.server };
+  const client = createClient(transport, options.userAgent === undefined ? {} : { userAgent: options.userAgent });
+  return { client, namespace: cluster.namespace, server: cluster.server };
 }

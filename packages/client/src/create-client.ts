@@ -13,9 +13,10 @@ const json = "application/json";
 const mergePatchJson = "application/merge-patch+json";
 const nothing = new Uint8Array(0);
 
-export function createClient(transport: Transport): ApiClient {
+/** `userAgent` is who owns the fields that are written without a fieldManager, and who audit logs name. */
+export function createClient(transport: Transport, { userAgent = "vivarium" } = {}): ApiClient {
   async function send(request: TransportRequest): Promise<ApiResponse> {
-    const response = await transport.send(request);
+    const response = await transport.send({ ...request, headers: { "user-agent": userAgent, ...request.headers } });
     if (response.status < 200 || response.status > 299) throw await errorOf(request, response);
     return response;
   }

@@ -13,7 +13,7 @@ import { controllersUser, startControllers, type Controllers, type ControllersOp
 /** Whoever leads also does what one API server must do for all: collecting garbage, emptying namespaces, counting for quotas. */
 export function leadControllers(options: ControllersOptions, apiServer: Pick<ApiServer, "runTasks">): Controllers {
   const { handler, stateDir, logger } = options;
-  const client = createClient(inProcessTransport(handler, controllersUser));
+  const client = createClient(inProcessTransport(handler, controllersUser), { userAgent: "vivarium-controllers" });
   const standby = new StandbyGuests(client, providerFactories(stateDir, logger));
   const identity = `${hostname()}_${randomUUID()}`;
   const end = new AbortController();

@@ -47,7 +47,9 @@ export interface ControllersOptions {
 
 export function startControllers(options: ControllersOptions): Controllers {
   const { stateDir, logger } = options;
-  const client = createClient(inProcessTransport(options.handler, controllersUser));
+  const client = createClient(inProcessTransport(options.handler, controllersUser), {
+    userAgent: "vivarium-controllers",
+  });
   const metrics = new Registry();
   const manager = createManager({ client, logger, metrics });
   const imageCache = createImageCache({ directory: stateDir.images, logger });

@@ -17,6 +17,7 @@ export async function connect(options: GlobalOptions): Promise<Session> {
   const stateDir = currentStateDir(options.stateDir);
   const path = options.kubeconfig ?? process.env["VIV_KUBECONFIG"] ?? ownKubeconfig(stateDir, options);
   const { client, namespace, server } = await createClientFromKubeconfig({
+    userAgent: "viv",
     ...(path === undefined ? {} : { path }),
     ...(options.context === undefined ? {} : { context: options.context }),
   });

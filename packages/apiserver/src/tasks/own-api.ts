@@ -62,7 +62,7 @@ export class OwnApi {
       method,
       path,
       query: new URLSearchParams(),
-      headers: { "content-type": contentType, accept: "application/json" },
+      headers: { "content-type": contentType, accept: "application/json", "user-agent": "vivarium" },
       body: body === undefined ? new Uint8Array() : encoder.encode(JSON.stringify(body)),
       user: this.#user,
       signal: this.#signal,
