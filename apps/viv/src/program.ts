@@ -73,7 +73,8 @@ function addServerCommand(viv: Command): void {
     .helpGroup(groups.machine)
     .description("run the API server and the controllers")
     .option("--state-dir <dir>", "where everything is kept (or VIV_STATE_DIR)")
-    .option("--port <port>", "port on 127.0.0.1; 0 picks a free one (default: 7443, or the last one)", parsePort)
+    .option("--host <address>", "address to listen on; 0.0.0.0 is all (default: 127.0.0.1)")
+    .option("--port <port>", "port; 0 picks a free one (default: 7443, or the last one)", parsePort)
     .option("--detach", "in the background; returns when it is ready")
     .action(lazy(async () => (await import("./commands/server.ts")).server));
   server

@@ -10,7 +10,7 @@ export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text
 export const text = (value: Uint8Array | undefined): string | undefined =>
   value === undefined ? undefined : new TextDecoder().decode(value);
 
-/** Reads exactly `count` events, then ends the watch. */
+/** Reads until there are `count` events, then ends the watch; what came with the last of them is there too. */
 export async function readEvents(
   store: Store,
   prefix: string,

@@ -8,18 +8,20 @@ import { currentStateDir } from "../state-dir.ts";
 interface ServerOptions extends StoreFlags {
   readonly stateDir?: string;
   readonly port?: number;
+  readonly host?: string;
   readonly detach?: boolean;
 }
 
 export async function server(options: ServerOptions): Promise<void> {
   const stateDir = currentStateDir(options.stateDir);
   const port = options.port === undefined ? {} : { port: options.port };
+  const host = options.host === undefined ? {} : { host: options.host };
   const store = storeChoice(options);
   if (options.detach === true) {
     const { startDetached } = await import("../server/detached-server.ts");
     const { info, isNew } = await startDetached(stateDir, {
       ...port,
-      storeArguments: storeArguments(options),
+      arguments: [...(options.host === undefined ? [] : ["--host", options.host]), ...storeArguments(options)],
       signal: new AbortController().signal,
     });
     print(`server ${isNew ? "started" : "runs already"}: ${info.url}, pid ${info.pid}`);
@@ -36,7 +38,7 @@ export async function server(options: ServerOptions): Promise<void> {
     process.exit(1);
   });
   try {
-    await serve({ stateDir, ...port, store, logger, signal: end.signal });
+    await serve({ stateDir, ...port, ...host, store, logger, signal: end.signal });
   } catch (error) {
     if (!(error instanceof CliUserError)) logger.fatal({ err: error }, "the server failed");
     throw error;

@@ -20,7 +20,7 @@ export async function findServer(stateDir: StateDir): Promise<ServerInfo | undef
 /** Starts a server and returns when it answers, or does nothing when one does. */
 export async function startDetached(
   stateDir: StateDir,
-  options: { readonly port?: number; readonly storeArguments?: readonly string[]; readonly signal: AbortSignal },
+  options: { readonly port?: number; readonly arguments?: readonly string[]; readonly signal: AbortSignal },
 ): Promise<{ readonly info: ServerInfo; readonly isNew: boolean }> {
   const running = await findServer(stateDir);
   if (running !== undefined) return { info: running, isNew: false };
@@ -29,7 +29,7 @@ export async function startDetached(
   const logStart = fstatSync(log).size;
   const port = options.port === undefined ? [] : ["--port", String(options.port)];
   const args = [...process.execArgv, process.argv[1] ?? "", "server", "--state-dir", stateDir.path, ...port];
-  args.push(...(options.storeArguments ?? []));
+  args.push(...(options.arguments ?? []));
   const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", "ignore", log], cwd: "/" });
   closeSync(log);
   child.unref();

@@ -20,7 +20,7 @@ import type { Controllers, ControllersOptions } from "./start-controllers.ts";
 import type { StoreChoice } from "./store-choice.ts";
 
 export const defaultPort = 7443;
-const host = "127.0.0.1";
+const defaultHost = "127.0.0.1";
 /** Under a domain that nobody can own: it names this installation and is looked up nowhere. */
 const defaultIssuer = "https://vivarium.internal";
 
@@ -28,6 +28,8 @@ export interface ServeOptions {
   readonly stateDir: StateDir;
   /** 0: any free one. Absent: the default, or a free one where that is taken. */
   readonly port?: number;
+  /** Address to listen on. Default: loopback. */
+  readonly host?: string;
   readonly store: StoreChoice;
   readonly logger: Logger;
   /** Aborted to end the server. */
@@ -41,7 +43,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const lock = takeServerLock(stateDir, { waitMs: 250 });
   if (lock === undefined) throw serverRuns(stateDir);
   try {
-    const identity = await loadServerIdentity(stateDir);
+    const identity = await loadServerIdentity(stateDir, options.host === undefined ? {} : { host: options.host });
     const store = await openStore(options.store, { stateDir, logger });
     let controllers: Controllers | undefined;
     const apiServer = await createApiServer({
@@ -60,7 +62,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       logger,
     });
     const listener = await listen(apiServer, { ...options, identity });
-    const url = `https://${isIP(listener.host) === 6 ? `[${listener.host}]` : listener.host}:${listener.port}`;
+    const url = urlOf(listener);
     // The kubeconfig last: who gets an answer by it finds the rest as this server wrote it.
     writeServerInfo(stateDir, { pid: process.pid, url, startedAt: new Date().toISOString() });
     writePrivateFile(stateDir.kubeconfig, kubeconfigFor({ url, caPem: identity.caPem, token: identity.token }));
@@ -102,9 +104,15 @@ async function startActing(
   }
 }
 
+/** As clients on this machine reach it. */
+function urlOf({ host, port }: HttpsListener): string {
+  const address = host === "0.0.0.0" ? defaultHost : host === "::" ? "::1" : host;
+  return `https://${isIP(address) === 6 ? `[${address}]` : address}:${port}`;
+}
+
 async function listen(
   server: ApiServer,
-  { port, identity, logger }: ServeOptions & { readonly identity: ServerIdentity },
+  { port, host = defaultHost, identity, logger }: ServeOptions & { readonly identity: ServerIdentity },
 ): Promise<HttpsListener> {
   const tls = { host, key: identity.keyPem, cert: identity.certPem, ca: identity.caPem };
   try {

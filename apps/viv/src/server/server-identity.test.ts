@@ -25,6 +25,15 @@ test("the server's certificate is for loopback and signed by the CA", async (t) 
   assert.equal(server.ca, false);
 });
 
+test("a certificate that lacks the address that the server listens on is made anew, by the same CA", async (t) => {
+  const stateDir = temporaryStateDir(t);
+  const first = await loadServerIdentity(stateDir);
+  const second = await loadServerIdentity(stateDir, { host: "192.0.2.7" });
+  assert.ok(new X509Certificate(second.certPem).checkIP("192.0.2.7") !== undefined);
+  assert.equal(second.caPem, first.caPem);
+  assert.deepEqual(await loadServerIdentity(stateDir, { host: "192.0.2.7" }), second);
+});
+
 test("keys and token stay the same, and are readable by their owner alone", async (t) => {
   const stateDir = temporaryStateDir(t);
   const first = await loadServerIdentity(stateDir);

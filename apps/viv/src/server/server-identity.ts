@@ -3,7 +3,8 @@
 
 import { X509Certificate, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { isIP } from "node:net";
+import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { StateDir } from "../state-dir.ts";
 import { writePrivateFile } from "../write-private-file.ts";
@@ -21,8 +22,9 @@ const renewBeforeMs = 30 * dayMs;
 
 export async function loadServerIdentity(
   stateDir: StateDir,
-  options: { now?: () => Date } = {},
+  options: { readonly now?: () => Date; readonly host?: string } = {},
 ): Promise<ServerIdentity> {
+  const names = serverNames(options.host);
   const now = (options.now ?? (() => new Date()))();
   const file = (name: string): string => join(stateDir.pki, name);
   let ca = readPair(file("ca.crt"), file("ca.key"));
@@ -33,6 +35,7 @@ export async function loadServerIdentity(
     server !== undefined &&
     ca !== undefined &&
     isValidAt(server.cert, now) &&
+    isFor(server.cert, names) &&
     isSignedBy(server.cert, ca.cert);
   if (!caIsGood || !serverIsGood || ca === undefined || server === undefined) {
     const { makeCa, makeServerCertificate } = await import("./certificates.ts");
@@ -41,7 +44,7 @@ export async function loadServerIdentity(
       writePrivateFile(file("ca.key"), ca.key);
       writePrivateFile(file("ca.crt"), ca.cert);
     }
-    server = await makeServerCertificate(ca, { now, names: serverNames() });
+    server = await makeServerCertificate(ca, { now, names });
     writePrivateFile(file("server.key"), server.key);
     writePrivateFile(file("server.crt"), server.cert);
   }
@@ -53,8 +56,22 @@ export interface KeyPair {
   readonly key: string;
 }
 
-function serverNames(): readonly string[] {
-  return [...new Set(["localhost", hostname(), "127.0.0.1", "::1"])];
+/** `host`: the address that it listens on; one that means "all" is no name. */
+function serverNames(host = "127.0.0.1"): readonly string[] {
+  const own = ["0.0.0.0", "::"].includes(host) ? addressesOfThisHost() : [host];
+  return [...new Set(["localhost", hostname(), "127.0.0.1", "::1", ...own])];
+}
+
+function addressesOfThisHost(): readonly string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return addresses.filter((each) => each.scopeid === undefined || each.scopeid === 0).map((each) => each.address);
+}
+
+function isFor(pem: string, names: readonly string[]): boolean {
+  const certificate = new X509Certificate(pem);
+  return names.every(
+    (name) => (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined,
+  );
 }
 
 function readPair(certPath: string, keyPath: string): KeyPair | undefined {
