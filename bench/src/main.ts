@@ -1,15 +1,17 @@
-// `npm run bench [api|control-plane|ssh|server …]`: measures and prints one JSON document. Each benchmark measures its peer, or the raw
+// `npm run bench [api|control-plane|libvirt|ssh|server …]`: measures and prints one JSON document. Each benchmark measures its peer, or the raw
 // hypervisor, in the same run; compare only numbers of one run.
 
 import { cpus, release, totalmem } from "node:os";
 import { apiServer } from "./api.ts";
 import { controlPlane } from "./control-plane.ts";
+import { libvirtClient } from "./libvirt.ts";
 import { serverFootprint } from "./server-footprint.ts";
 import { timeToSsh } from "./time-to-ssh.ts";
 
 const benchmarks: Readonly<Record<string, () => Promise<unknown>>> = {
   api: apiServer,
   "control-plane": controlPlane,
+  libvirt: libvirtClient,
   server: serverFootprint,
   ssh: timeToSsh,
 };
