@@ -64,9 +64,13 @@ export async function writeStream(
   let isClean = false;
   let sentBytes = 0;
   try {
+    let ahead = nextOf(iterator, stream, signal);
     for (;;) {
-      const next = await nextOf(iterator, stream, signal);
+      const next = await ahead;
       if (next.done === true) break;
+      // The source reads on while the daemon takes what was read.
+      ahead = nextOf(iterator, stream, signal);
+      ahead.catch(() => {});
       sentBytes += await writePart(stream, next.value, options);
       options.onProgress?.(sentBytes);
     }

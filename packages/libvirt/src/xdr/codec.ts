@@ -72,7 +72,7 @@ export const string: Codec<string> = {
     if (bytes.includes(0)) throw invalidArgument("Cannot send a string with a NUL character to libvirt");
     writer.opaque(bytes);
   },
-  read: (reader) => reader.opaque().toString("utf8"),
+  read: (reader) => reader.text(),
 };
 
 /** 16 bytes on the wire, lower-case with dashes here. */
@@ -83,8 +83,8 @@ export const uuid: Codec<string> = {
     writer.fixedOpaque(Buffer.from(hex, "hex"));
   },
   read(reader) {
-    const hex = reader.fixedOpaque(16).toString("hex");
-    return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+    const hex = reader.hex(16);
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   },
 };
 

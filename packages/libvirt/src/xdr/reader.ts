@@ -59,6 +59,20 @@ export class XdrReader {
     return this.fixedOpaque(length);
   }
 
+  /** Text in UTF-8, without a view in between: lists of domains are mostly text. */
+  text(): string {
+    const length = this.uint32();
+    if (length > this.remaining) this.#short(length);
+    const at = this.#take((length + 3) & ~3);
+    return this.#buffer.toString("utf8", at, at + length);
+  }
+
+  /** Fixed bytes as hexadecimal digits. */
+  hex(length: number): string {
+    const at = this.#take((length + 3) & ~3);
+    return this.#buffer.toString("hex", at, at + length);
+  }
+
   #take(count: number): number {
     if (count > this.remaining) this.#short(count);
     const at = this.#offset;
