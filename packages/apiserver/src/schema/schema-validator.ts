@@ -22,19 +22,10 @@ const intOrString = "x-kubernetes-int-or-string";
 
 /** `rootName`: what messages call a value that has no path. */
 export function compileValidator(schema: JsonSchema, { rootName = "" } = {}): SchemaValidator {
-  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, logger: false, code: { regExp: engine } });
-  addFormats.default(ajv);
-  ajv.addFormat("duration", isGoDuration);
-  ajv.addFormat("byte", true);
-  ajv.addFormat("password", true);
-  ajv.addFormat("cidr", isCidr);
-  ajv.addFormat("mac", /^(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/);
-  ajv.addKeyword({
-    keyword: intOrString,
-    validate: (wanted: true | "nullable", value: unknown) =>
-      typeof value === "string" || Number.isInteger(value) || (value === null && wanted === "nullable"),
-  });
-  const validate = ajv.compile(toJsonSchema(schema));
+  const jsonSchema = toJsonSchema(schema);
+  const validate = compiler.compile(jsonSchema);
+  // It would be kept for ever; definitions come and go.
+  compiler.removeSchema(jsonSchema);
   const checkLists = compileListKeys(schema);
   return (object, old) => {
     const errors = validate(object)
@@ -52,6 +43,33 @@ export function compileValidator(schema: JsonSchema, { rootName = "" } = {}): Sc
 
 // The code property is what Ajv would print in standalone modules, which are not made here.
 const engine = Object.assign((pattern: string) => toRegExp(pattern), { code: "toRegExp" });
+
+const compiler = newCompiler();
+
+function newCompiler(): Ajv {
+  const ajv = new Ajv({
+    allErrors: true,
+    verbose: true,
+    strict: false,
+    logger: false,
+    // Definitions are checked when they are written (definitions/validate-schema.ts).
+    meta: false,
+    validateSchema: false,
+    code: { regExp: engine },
+  });
+  addFormats.default(ajv);
+  ajv.addFormat("duration", isGoDuration);
+  ajv.addFormat("byte", true);
+  ajv.addFormat("password", true);
+  ajv.addFormat("cidr", isCidr);
+  ajv.addFormat("mac", /^(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/);
+  ajv.addKeyword({
+    keyword: intOrString,
+    validate: (wanted: true | "nullable", value: unknown) =>
+      typeof value === "string" || Number.isInteger(value) || (value === null && wanted === "nullable"),
+  });
+  return ajv;
+}
 
 /** What differs from plain JSON Schema: `nullable`, exclusive bounds, int-or-string in place of a type, embedded resources. */
 function toJsonSchema(schema: JsonSchema): Record<string, unknown> {
