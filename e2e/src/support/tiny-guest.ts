@@ -15,7 +15,17 @@ import { cacheDirectory } from "./paths.ts";
 
 const execute = promisify(execFile);
 
-const modules = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_balloon", "virtio_rng", "button", "evdev"];
+const modules = [
+  "virtio_pci",
+  "virtio_blk",
+  "virtio_net",
+  "virtio_balloon",
+  "virtio_rng",
+  "virtio_scsi",
+  "sd_mod",
+  "button",
+  "evdev",
+];
 
 const init = (moduleNames: readonly string[]) => `#!/bin/sh
 /bin/busybox --install -s /bin
@@ -42,6 +52,16 @@ case $1 in bound | renew)
   [ -n "$router" ] && ip route add default via "\${router%% *}" dev "$interface"
   echo "TINY-IP $ip" >/dev/console ;;
 esac
+`;
+
+/** What the guest sees of its disks: name, sectors, serial number. */
+const disksScript = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+for d in /sys/block/vd* /sys/block/sd*; do
+  [ -e "$d/size" ] || continue
+  serial=$(cat "$d/serial" 2>/dev/null || tail -c +5 "$d/device/vpd_pg80" 2>/dev/null)
+  echo "\${d##*/} $(cat "$d/size") $serial"
+done
 `;
 
 const powerScript = "#!/bin/sh\necho TINY-POWER-BUTTON >/dev/console\npoweroff -f\n";
@@ -117,6 +137,7 @@ async function makeInitramfs(moduleDirectory: string): Promise<Uint8Array> {
     "var/log",
     "var/run",
     "www",
+    "www/cgi-bin",
   ];
   const entries: CpioEntry[] = [
     ...directories.map((path): CpioEntry => ({ kind: "directory", path })),
@@ -126,6 +147,7 @@ async function makeInitramfs(moduleDirectory: string): Promise<Uint8Array> {
     script("init", init(found.map((module) => module.name))),
     script("etc/udhcpc.sh", udhcpcScript),
     script("etc/acpi/PWRF/00000080", powerScript),
+    script("www/cgi-bin/disks", disksScript),
     { kind: "file", path: "www/index.html", content: Buffer.from("tiny\n") },
     ...found.map((module): CpioEntry => ({
       kind: "file",

@@ -65,8 +65,11 @@ export type VolumeStep =
   | { readonly kind: "RemoveFinalizer" }
   | { readonly kind: "Settle"; readonly situation: VolumeSituation; readonly lookAgainAtMs?: number };
 
-const lookMs = 60_000;
+/** Nobody tells when a volume is removed behind our back. */
+const lookMs = 20_000;
 const soonMs = 10_000;
+/** Who waits for a deletion waits at a prompt. */
+const inUseMs = 2_500;
 
 /** Reasons that only time, or somebody else, cures; the others want the user. */
 const waitingReasons = new Set(["PoolNotReady", "PoolNotFound", "SourceNotReady", "SourceNotFound"]);
@@ -114,7 +117,7 @@ function decideDelete(input: VolumeInput): VolumeStep {
   if (input.stage === "none") return { kind: "RemoveFinalizer" };
   if (input.isProtected) return settle({ kind: "Protected" });
   const needing = [...new Set([...referrers, ...users])];
-  if (needing.length > 0) return settle({ kind: "InUse", users: needing }, nowMs + soonMs);
+  if (needing.length > 0) return settle({ kind: "InUse", users: needing }, nowMs + inUseMs);
   if (input.isForcedDelete && (!place.ok || seen.kind === "unavailable" || seen.kind === "pool-away")) {
     return { kind: "RemoveFinalizer" };
   }

@@ -59,6 +59,7 @@ export function createVolumeController(
     spec,
     findCondition(status?.conditions, "Ready")?.status,
   ]);
+  const cloneNews = new ObjectNews<Volume>(({ status }) => status?.record);
   /** Bytes promised to volumes that are being made or grown and that no pool counts yet, by uid of the Volume. */
   const promised = new Map<string, { readonly pool: string; readonly bytes: number }>();
   /** Failures in a row, by uid. */
@@ -361,6 +362,11 @@ export function createVolumeController(
           })
           .map(requestOf),
       ),
+      // What backs onto a source uses it.
+      related(Volume, (clone) => {
+        const ref = clone.spec.source?.volumeRef;
+        return ref !== undefined && cloneNews.isNews(clone) ? [referredBy(clone, ref)] : [];
+      }),
       related(Volume, (source) =>
         volumes
           .list()
