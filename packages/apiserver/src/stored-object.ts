@@ -1,8 +1,9 @@
 // How objects lie in the store: JSON bytes that begin with apiVersion, kind and metadata, without a resourceVersion, because the
 // revision is known only once the bytes are written. Readers get it spliced in, so that lists and watches need not parse.
 
-import type { KubeObject, ObjectMeta } from "@vivarium/api";
+import { StatusError, type KubeObject, type ObjectMeta } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
+import { sealingKeyOf } from "./encryption/encryption-keys.ts";
 import type { Resource } from "./resource.ts";
 
 /** An object of any kind. */
@@ -27,6 +28,7 @@ export function encodeStored(object: ApiObject, resource: Resource): Uint8Array 
 
 /** The object with its resourceVersion, in the version of `resource`. */
 export function decodeStored(kv: KeyValue, resource: Resource): ApiObject {
+  assertOpen(kv, resource);
   const stored = JSON.parse(Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.length).toString()) as ApiObject;
   const object = resource.strategy.view?.fromStored(stored) ?? stored;
   object.apiVersion = resource.apiVersion;
@@ -55,6 +57,7 @@ export function presentedParts(
     object.metadata.resourceVersion = String(resourceVersion);
     return { head: nothing, version: "", tail: Buffer.from(JSON.stringify(object)) };
   }
+  assertOpen(kv, resource);
   const stored = Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.length);
   // apiVersion and kind cannot contain the mark, so the first one is the object's own metadata.
   const at = stored.indexOf(metadataMark) + metadataMark.length;
@@ -71,4 +74,16 @@ function headOf(resource: Resource): Buffer {
   const head = Buffer.from(`{"apiVersion":"${apiVersion}","kind":"${kind}","metadata":{"resourceVersion":"`);
   heads.set(resource, head);
   return head;
+}
+
+/** A value that is still sealed here could not be opened (encryption/encrypted-store.ts). */
+function assertOpen({ key, value }: KeyValue, resource: Resource): void {
+  const sealedWith = sealingKeyOf(value);
+  if (sealedWith === undefined) return;
+  const name = key.slice(key.lastIndexOf("/") + 1);
+  throw new StatusError(
+    "InternalError",
+    `${resource.qualifiedPlural} ${JSON.stringify(name)} is encrypted with the key ${JSON.stringify(sealedWith)} and cannot be decrypted: the key file lacks that key or has another one of this id, or the value is damaged`,
+    { details: resource.detailsOf(name) },
+  );
 }
