@@ -20,6 +20,8 @@ export interface ApiRequest {
   /** The whole body; empty when there is none. */
   readonly body: Uint8Array;
   readonly user: UserInfo;
+  /** Where the caller is; absent for callers in this process. */
+  readonly sourceIp?: string;
   /** Aborted when the caller goes away; ends watches. */
   readonly signal: AbortSignal;
 }

@@ -1,11 +1,14 @@
 // Puts the server together: store, kinds and subresources in, a handler for requests out. Transports and in-process callers use
 // the same handler.
 
-import type { ApiHandler, ApiRequest, UserInfo } from "@vivarium/api";
+import { StatusError, type ApiHandler, type ApiRequest, type UserInfo } from "@vivarium/api";
 import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
 import { AdmissionChain } from "./admission/admission-chain.ts";
 import type { AdmissionPlugin } from "./admission/admission-plugin.ts";
+import { AuditLog, type AuditOptions } from "./audit/audit-log.ts";
+import { AuditTrail } from "./audit/audit-trail.ts";
+import { attributesOf } from "./authorization/attributes.ts";
 import { defaultServiceAccounts, ensureFirstServiceAccounts } from "./authentication/default-service-accounts.ts";
 import type { Credentials } from "./authentication/authenticator.ts";
 import { serverAuthentication, type AuthenticationOptions } from "./authentication/server-authentication.ts";
@@ -43,6 +46,10 @@ export interface ApiServerOptions {
   readonly subresources?: readonly Subresource[];
   /** Paths to answer GET at besides the API, for example `/metrics`; who may is said by nonResourceURLs. */
   readonly routes?: readonly [string, Route][];
+  /** Paths to answer POST at that are no resources. */
+  readonly actions?: readonly [string, Route][];
+  /** Tells every change and every refusal; nothing when absent. */
+  readonly audit?: AuditOptions;
   /** Which credentials are taken; without it client certificates alone. */
   readonly authentication?: AuthenticationOptions;
   /** Asked about each write, in this order, after defaulting and validation. */
@@ -66,6 +73,8 @@ const tasks: readonly ServerTask[] = [
   defaultServiceAccounts,
 ];
 
+const nobody: UserInfo = { name: "", groups: [] };
+
 /** Serves one connection; settles when it is over. */
 export type Connection = (socket: ByteStream) => Promise<void>;
 
@@ -73,6 +82,8 @@ export interface ApiServer {
   readonly handle: ApiHandler;
   /** Who asks; undefined when credentials were shown and do not hold. */
   authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
+  /** Remembers a request whose credentials do not hold, and gives the answer to it. */
+  unauthenticated(request: Omit<ApiRequest, "user">): StatusError;
   /** Finds the connect subresource that a request wants; throws StatusError when there is none. */
   connect(request: ApiRequest): Promise<Connection>;
   /** Does the work that must be done by one server at a time, until the signal aborts or the server closes. */
@@ -116,6 +127,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     tokens: authentication.tokens,
     reviews: new ReviewTable(reviews),
     routes: [...authentication.routes, ...(options.routes ?? [])],
+    actions: new Map(options.actions ?? []),
+    audit: options.audit === undefined ? undefined : new AuditLog(options.audit, now),
     log,
     now,
     subresources: new SubresourceTable(subresources),
@@ -149,15 +162,26 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     handle,
     authenticate: (credentials) => authentication.authenticate(credentials),
     runTasks: ({ signal }) => runTasks(signal),
+    unauthenticated(request) {
+      const error = new StatusError("Unauthorized", "Unauthorized");
+      const trail = new AuditTrail({ ...request, user: nobody }, now());
+      trail.attributes = attributesOf(request, parseResourcePath(request.path));
+      state.audit?.failed(trail, error);
+      return error;
+    },
     async connect(request) {
+      const trail = new AuditTrail(request, now());
       try {
         const path = parseResourcePath(request.path);
-        const context = { request: authorized(state, request, path), now: now(), warnings: [] };
+        const context = { request: authorized(state, trail, path), now: trail.receivedAt, warnings: [] };
         if (path === undefined) throw pathNotFound();
         const found = await findConnect(state, context, path);
+        state.audit?.connected(trail);
         return async (socket) => found.subresource.connect?.(found.context, socket);
       } catch (error) {
-        throw toStatusError(state, request, error);
+        const status = toStatusError(state, request, error);
+        state.audit?.failed(trail, status);
+        throw status;
       }
     },
     async close() {

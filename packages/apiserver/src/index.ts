@@ -16,6 +16,8 @@ export type { Credentials } from "./authentication/authenticator.ts";
 export { OidcTokens, type OidcOptions } from "./authentication/oidc-tokens.ts";
 export { ServiceAccountKeys } from "./authentication/service-account-keys.ts";
 export type { TokenAuthenticator } from "./authentication/token-authenticator.ts";
+export { AuditFile, type AuditFileOptions } from "./audit/audit-file.ts";
+export type { AuditLevel } from "./audit/audit-event.ts";
 export { EncryptedStore } from "./encryption/encrypted-store.ts";
 export { EncryptionKeys, SealedValueError } from "./encryption/encryption-keys.ts";
 export { createApiServer, type ApiServer, type ApiServerOptions, type Connection } from "./create-api-server.ts";

@@ -2,7 +2,8 @@
 
 import { StatusError, type ApiRequest, type ApiResponse } from "@vivarium/api";
 import { StoreError } from "@vivarium/store";
-import { assertAllowed } from "./authorization/access-control.ts";
+import { AuditTrail } from "./audit/audit-trail.ts";
+import { assertDecision } from "./authorization/access-control.ts";
 import { attributesOf } from "./authorization/attributes.ts";
 import { impersonated } from "./authorization/impersonation.ts";
 import { discoveryRoutes } from "./discovery/discovery-routes.ts";
@@ -30,22 +31,34 @@ export function createRouter(state: ServerState): (request: ApiRequest) => Promi
   }
   return async (request) => {
     const warnings: string[] = [];
+    const now = state.now();
+    const trail = new AuditTrail(request, now);
     try {
       const path = parseResourcePath(request.path);
-      const context: RequestContext = { request: authorized(state, request, path), now: state.now(), warnings };
+      const context: RequestContext = { request: authorized(state, trail, path), now, warnings };
+      const room = state.audit?.room(trail);
+      if (room !== undefined) await room;
       const response = await route(state, context, { routes: currentRoutes(), path });
+      state.audit?.answered(trail, response);
       return withWarnings(response, warnings);
     } catch (error) {
-      return withWarnings(respondError(toStatusError(state, request, error)), warnings);
+      const status = toStatusError(state, request, error);
+      state.audit?.failed(trail, status);
+      return withWarnings(respondError(status), warnings);
     }
   };
 }
 
 /** The request, by whom it is to be taken for; throws Forbidden. */
-export function authorized(state: ServerState, request: ApiRequest, path: ResourcePath | undefined): ApiRequest {
+export function authorized(state: ServerState, trail: AuditTrail, path: ResourcePath | undefined): ApiRequest {
+  const { request } = trail;
+  const attributes = attributesOf(request, path);
+  trail.attributes = attributes;
   const user = impersonated(state.access, request);
+  if (user !== undefined) trail.impersonated = user;
   const taken = user === undefined ? request : { ...request, user };
-  assertAllowed(state.access, taken.user, attributesOf(taken, path));
+  trail.decision = state.access.decide(taken.user, attributes);
+  assertDecision(trail.decision, taken.user, attributes);
   return taken;
 }
 
@@ -60,6 +73,8 @@ async function route(
     if (method !== "GET") throw methodNotAllowed();
     return fixed(context);
   }
+  const action = method === "POST" ? state.actions.get(address) : undefined;
+  if (action !== undefined) return action(context);
   if (path === undefined) throw pathNotFound();
   return dispatchResource(state, context, path);
 }

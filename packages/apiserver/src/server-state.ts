@@ -6,6 +6,7 @@ import type { AdmissionChain } from "./admission/admission-chain.ts";
 import type { DefinitionLifecycle } from "./definitions/definition-lifecycle.ts";
 import type { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
 import type { TokenAuthentication } from "./authentication/token-authentication.ts";
+import type { AuditLog } from "./audit/audit-log.ts";
 import type { AccessControl } from "./authorization/access-control.ts";
 import type { ResourceRegistry } from "./resource-registry.ts";
 import type { ReviewTable } from "./reviews/review.ts";
@@ -25,6 +26,9 @@ export interface ServerState {
   readonly reviews: ReviewTable;
   /** Paths besides those of resources, discovery and health. */
   readonly routes: readonly [string, Route][];
+  /** Paths to POST to that are no resources. */
+  readonly actions: ReadonlyMap<string, Route>;
+  readonly audit: AuditLog | undefined;
   readonly log: Logger;
   readonly now: () => Date;
   /** Aborted when the server closes; ends watches. */

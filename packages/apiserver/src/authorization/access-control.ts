@@ -18,7 +18,11 @@ export interface AccessControl {
 
 /** Throws Forbidden, in the words of kube-apiserver. */
 export function assertAllowed(access: AccessControl, user: UserInfo, attributes: Attributes): void {
-  const decision = access.decide(user, attributes);
+  assertDecision(access.decide(user, attributes), user, attributes);
+}
+
+/** Throws Forbidden when the decision is no. */
+export function assertDecision(decision: Decision, user: UserInfo, attributes: Attributes): void {
   if (!decision.isAllowed) throw forbiddenFor(user, attributes, decision.reason);
 }
 

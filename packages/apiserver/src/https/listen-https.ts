@@ -103,28 +103,30 @@ async function answer(
   { incoming, signal }: { readonly incoming: IncomingMessage; readonly signal: AbortSignal },
 ): Promise<ApiResponse> {
   try {
+    const request = toRequest(incoming, signal);
     const user = await authenticated(server, options, incoming);
-    const request = toRequest(incoming, { user, signal });
-    return await server.handle({ ...request, body: await readBody(incoming) });
+    if (user === undefined) throw server.unauthenticated(request);
+    return await server.handle({ ...request, user, body: await readBody(incoming) });
   } catch (error) {
     if (error instanceof StatusError) return respondError(error);
     throw error;
   }
 }
 
-async function authenticated(server: ApiServer, options: HttpsOptions, incoming: IncomingMessage): Promise<UserInfo> {
+async function authenticated(
+  server: ApiServer,
+  options: HttpsOptions,
+  incoming: IncomingMessage,
+): Promise<UserInfo | undefined> {
   const certificate = options.ca === undefined ? undefined : certificateOf(incoming.socket as TLSSocket);
   const credentials = { headers: headersOf(incoming), ...(certificate !== undefined && { certificate }) };
-  const user = await (options.authenticate === undefined
-    ? server.authenticate(credentials)
-    : options.authenticate(credentials));
-  if (user === undefined) throw new StatusError("Unauthorized", "Unauthorized");
-  return user;
+  return options.authenticate === undefined ? server.authenticate(credentials) : options.authenticate(credentials);
 }
 
-function toRequest(incoming: IncomingMessage, caller: { user: UserInfo; signal: AbortSignal }): ApiRequest {
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Omit<ApiRequest, "user"> {
   const method = incoming.method ?? "GET";
   if (!methods.has(method)) throw methodNotAllowed();
+  const sourceIp = incoming.socket.remoteAddress;
   const [path = "/", ...query] = (incoming.url ?? "/").split("?");
   return {
     method: method as ApiRequest["method"],
@@ -132,7 +134,8 @@ function toRequest(incoming: IncomingMessage, caller: { user: UserInfo; signal: 
     query: new URLSearchParams(query.join("?")),
     headers: headersOf(incoming),
     body: new Uint8Array(),
-    ...caller,
+    signal,
+    ...(sourceIp !== undefined && { sourceIp }),
   };
 }
 
@@ -187,8 +190,10 @@ async function upgrade(
   socket.on("error", () => gone.abort());
   socket.on("close", () => gone.abort());
   try {
+    const request = toRequest(incoming, gone.signal);
     const user = await authenticated(server, options, incoming);
-    const serveConnection = await server.connect(toRequest(incoming, { user, signal: gone.signal }));
+    if (user === undefined) throw server.unauthenticated(request);
+    const serveConnection = await server.connect({ ...request, user });
     sockets.handleUpgrade(incoming, socket, head, (client) => {
       const stream = toByteStream(client);
       serveConnection(stream).then(

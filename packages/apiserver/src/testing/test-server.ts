@@ -5,6 +5,7 @@ import { openMemoryStore, type Store } from "@vivarium/store";
 import { pino } from "pino";
 import type { AdmissionPlugin } from "../admission/admission-plugin.ts";
 import { createApiServer, type ApiServer } from "../create-api-server.ts";
+import type { AuditOptions } from "../audit/audit-log.ts";
 import type { AuthenticationOptions } from "../authentication/server-authentication.ts";
 import type { UsageEvaluator } from "../quota/usage-evaluator.ts";
 import type { Subresource } from "../subresources.ts";
@@ -29,6 +30,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Absent: one who may do everything. */
   readonly user?: UserInfo;
+  readonly sourceIp?: string;
 }
 
 const administrator: UserInfo = { name: "tester", groups: ["system:masters"] };
@@ -47,6 +49,7 @@ export async function openTestServer(
     readonly subresources?: readonly Subresource[];
     readonly admission?: readonly AdmissionPlugin[];
     readonly authentication?: AuthenticationOptions;
+    readonly audit?: AuditOptions;
     readonly clock?: () => Date;
     readonly runsTasks?: boolean;
     readonly usageEvaluators?: readonly UsageEvaluator[];
@@ -63,9 +66,14 @@ export async function openTestServer(
     ...(options.runsTasks !== undefined && { runsTasks: options.runsTasks }),
     ...(options.authentication !== undefined && { authentication: options.authentication }),
     ...(options.usageEvaluators !== undefined && { usageEvaluators: options.usageEvaluators }),
+    ...(options.audit !== undefined && { audit: options.audit }),
     ...(options.clock !== undefined && { clock: options.clock }),
   });
-  const send: TestServer["send"] = (method, path, { body, headers = {}, signal, user = administrator } = {}) => {
+  const send: TestServer["send"] = (
+    method,
+    path,
+    { body, headers = {}, signal, user = administrator, sourceIp } = {},
+  ) => {
     const [pathname = "", query = ""] = path.split("?");
     return server.handle({
       method,
@@ -74,6 +82,7 @@ export async function openTestServer(
       headers,
       body: body === undefined ? new Uint8Array() : toBytes(body),
       user,
+      ...(sourceIp !== undefined && { sourceIp }),
       signal: signal ?? new AbortController().signal,
     });
   };
