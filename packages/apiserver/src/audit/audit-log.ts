@@ -1,6 +1,6 @@
 // Which requests the audit log tells, and how much of them: every change, every connection to a guest, and everything that was refused.
 
-import { StatusError, type ApiResponse } from "@vivarium/api";
+import type { ApiResponse, StatusError } from "@vivarium/api";
 import type { Attributes } from "../authorization/attributes.ts";
 import { auditLine, type AuditLevel } from "./audit-event.ts";
 import type { AuditTrail } from "./audit-trail.ts";
