@@ -4,6 +4,7 @@
 import { StatusError, type ApiHandler, type ApiRequest, type UserInfo } from "@vivarium/api";
 import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
+import { Registry } from "prom-client";
 import { AdmissionChain } from "./admission/admission-chain.ts";
 import type { AdmissionPlugin } from "./admission/admission-plugin.ts";
 import { AuditLog, type AuditOptions } from "./audit/audit-log.ts";
@@ -25,6 +26,10 @@ import { parseResourcePath } from "./input/resource-path.ts";
 import { defaultEventTtlMs, expireEvents } from "./events/expire-events.ts";
 import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
 import { emptyNamespaces } from "./namespaces/empty-namespaces.ts";
+import { defaultFlowLimits, FlowControl } from "./flow/flow-control.ts";
+import type { FlowLimits, Release } from "./flow/priority-level.ts";
+import { meteredStore } from "./metrics/metered-store.ts";
+import { ServerMetrics } from "./metrics/server-metrics.ts";
 import { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
 import { Quotas } from "./quota/quotas.ts";
 import type { UsageEvaluator } from "./quota/usage-evaluator.ts";
@@ -61,6 +66,10 @@ export interface ApiServerOptions {
   readonly runsTasks?: boolean;
   /** How much objects take of what quotas limit, for kinds that are more than counted. */
   readonly usageEvaluators?: readonly UsageEvaluator[];
+  /** Where the server's metrics go; a registry of its own when absent. */
+  readonly metrics?: Registry;
+  /** How many requests of the network run and wait at once. */
+  readonly limits?: Partial<FlowLimits>;
   readonly logger: Logger;
   readonly clock?: () => Date;
 }
@@ -80,6 +89,11 @@ export type Connection = (socket: ByteStream) => Promise<void>;
 
 export interface ApiServer {
   readonly handle: ApiHandler;
+  /**
+   * Takes a turn for a request of the network, waiting for one where there is none; throws TooManyRequests. `gone` is asked for only when
+   * it has to wait. Callers inside the process need none.
+   */
+  admit(user: UserInfo, path: string, gone: () => AbortSignal): Release | Promise<Release>;
   /** Who asks; undefined when credentials were shown and do not hold. */
   authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
   /** Remembers a request whose credentials do not hold, and gives the answer to it. */
@@ -93,7 +107,14 @@ export interface ApiServer {
 }
 
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { store, logger: log } = options;
+  const { logger: log } = options;
+  const metrics = new ServerMetrics(options.metrics ?? new Registry());
+  const store = meteredStore(options.store, metrics);
+  const flows = new FlowControl({
+    limits: { ...defaultFlowLimits, ...options.limits },
+    onReject: (level, reason) => metrics.rejected(level, reason),
+  });
+  metrics.watchFlows(flows);
   const now = options.clock ?? (() => new Date());
   const registry = new ResourceRegistry([
     ...options.resources,
@@ -129,6 +150,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     routes: [...authentication.routes, ...(options.routes ?? [])],
     actions: new Map(options.actions ?? []),
     audit: options.audit === undefined ? undefined : new AuditLog(options.audit, now),
+    metrics,
+    flows,
     log,
     now,
     subresources: new SubresourceTable(subresources),
@@ -160,6 +183,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   if (options.runsTasks !== false) void runTasks(closing.signal);
   return {
     handle,
+    admit: (user, path, gone) => flows.admit(user, path, gone),
     authenticate: (credentials) => authentication.authenticate(credentials),
     runTasks: ({ signal }) => runTasks(signal),
     unauthenticated(request) {

@@ -4,13 +4,14 @@ import { StatusError, type ApiRequest, type ApiResponse } from "@vivarium/api";
 import { StoreError } from "@vivarium/store";
 import { AuditTrail } from "./audit/audit-trail.ts";
 import { assertDecision } from "./authorization/access-control.ts";
-import { attributesOf } from "./authorization/attributes.ts";
+import { attributesOf, type Attributes } from "./authorization/attributes.ts";
 import { impersonated } from "./authorization/impersonation.ts";
 import { discoveryRoutes } from "./discovery/discovery-routes.ts";
 import { dispatchResource } from "./dispatch-resource.ts";
 import { methodNotAllowed, pathNotFound } from "./errors.ts";
+import { healthRoutes } from "./health/health-routes.ts";
 import { parseResourcePath, type ResourcePath } from "./input/resource-path.ts";
-import { respondError, respondText } from "./output/respond.ts";
+import { respondError } from "./output/respond.ts";
 import type { RequestContext } from "./request-context.ts";
 import type { ServerState } from "./server-state.ts";
 import { storeFailure } from "./store-failure.ts";
@@ -30,11 +31,17 @@ export function createRouter(state: ServerState): (request: ApiRequest) => Promi
     return routes;
   }
   return async (request) => {
+    const path = parseResourcePath(request.path);
+    const answered = state.metrics.start(countedAs(state, request, path));
+    const response = await respond(request, path);
+    answered({ code: response.status, bytes: response.body instanceof Uint8Array ? response.body.length : undefined });
+    return response;
+  };
+  async function respond(request: ApiRequest, path: ResourcePath | undefined): Promise<ApiResponse> {
     const warnings: string[] = [];
     const now = state.now();
     const trail = new AuditTrail(request, now);
     try {
-      const path = parseResourcePath(request.path);
       const context: RequestContext = { request: authorized(state, trail, path), now, warnings };
       const room = state.audit?.room(trail);
       if (room !== undefined) await room;
@@ -46,7 +53,20 @@ export function createRouter(state: ServerState): (request: ApiRequest) => Promi
       state.audit?.failed(trail, status);
       return withWarnings(respondError(status), warnings);
     }
-  };
+  }
+}
+
+/** What does not exist is counted as one: names that clients make up must not become metrics. */
+function countedAs(state: ServerState, request: ApiRequest, path: ResourcePath | undefined): Attributes {
+  if (path === undefined || state.registry.find(path.group, path.version, path.plural) === undefined)
+    return attributesOf(request, undefined);
+  const { group, plural, subresource } = path;
+  const isKnown =
+    subresource === undefined ||
+    subresource === "status" ||
+    subresource === "scale" ||
+    state.subresources.find(group, plural, subresource) !== undefined;
+  return attributesOf(request, isKnown ? path : { ...path, subresource: "unknown" });
 }
 
 /** The request, by whom it is to be taken for; throws Forbidden. */
@@ -77,19 +97,6 @@ async function route(
   if (action !== undefined) return action(context);
   if (path === undefined) throw pathNotFound();
   return dispatchResource(state, context, path);
-}
-
-function healthRoutes(state: ServerState): [string, Route][] {
-  const ok: Route = () => respondText(200, "ok");
-  const ready: Route = async () => {
-    await state.store.revision();
-    return respondText(200, "ok");
-  };
-  return [
-    ["/livez", ok],
-    ["/healthz", ready],
-    ["/readyz", ready],
-  ];
 }
 
 export function toStatusError(state: ServerState, request: ApiRequest, error: unknown): StatusError {

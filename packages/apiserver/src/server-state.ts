@@ -4,6 +4,8 @@ import type { Store } from "@vivarium/store";
 import type { Logger } from "pino";
 import type { AdmissionChain } from "./admission/admission-chain.ts";
 import type { DefinitionLifecycle } from "./definitions/definition-lifecycle.ts";
+import type { FlowControl } from "./flow/flow-control.ts";
+import type { ServerMetrics } from "./metrics/server-metrics.ts";
 import type { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
 import type { TokenAuthentication } from "./authentication/token-authentication.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
@@ -29,6 +31,8 @@ export interface ServerState {
   /** Paths to POST to that are no resources. */
   readonly actions: ReadonlyMap<string, Route>;
   readonly audit: AuditLog | undefined;
+  readonly metrics: ServerMetrics;
+  readonly flows: FlowControl;
   readonly log: Logger;
   readonly now: () => Date;
   /** Aborted when the server closes; ends watches. */

@@ -5,6 +5,7 @@ import { isIP } from "node:net";
 import { coreKinds, kinds, toCustomResourceDefinition, type ApiResponse } from "@vivarium/api";
 import { createApiServer, listenHttps, type ApiServer, type HttpsListener } from "@vivarium/apiserver";
 import type { Logger } from "pino";
+import { Registry } from "prom-client";
 import { CliUserError } from "../cli-error.ts";
 import { makeStateDir, type StateDir } from "../state-dir.ts";
 import { writePrivateFile } from "../write-private-file.ts";
@@ -46,12 +47,16 @@ export async function serve(options: ServeOptions): Promise<void> {
     const identity = await loadServerIdentity(stateDir, options.host === undefined ? {} : { host: options.host });
     const store = await openStore(options.store, { stateDir, logger });
     let controllers: Controllers | undefined;
+    const metrics = new Registry();
     const apiServer = await createApiServer({
       store,
       resources: coreKinds.map((kind) => toCustomResourceDefinition(kind)),
       definitions: kinds.map((kind) => toCustomResourceDefinition(kind)),
       subresources: guestSubresources(() => controllers),
-      routes: [["/metrics", async () => respondMetrics((await controllers?.metrics()) ?? "")]],
+      routes: [
+        ["/metrics", async () => respondMetrics(`${await metrics.metrics()}\n${(await controllers?.metrics()) ?? ""}`)],
+      ],
+      metrics,
       authentication: {
         tokens: [administratorToken(identity.token)],
         serviceAccounts: { keys: await loadServiceAccountKeys(stateDir), issuer: defaultIssuer },

@@ -55,7 +55,9 @@ export function defaultRoles(given: RoleSources): DefaultRoles {
       role("system:service-account-issuer-discovery", [
         paths(["get"], ["/.well-known/openid-configuration", "/openid/v1/jwks"]),
       ]),
-      role("system:monitoring", [paths(["get"], ["/metrics", "/livez", "/readyz", "/healthz"])]),
+      role("system:monitoring", [
+        paths(["get"], ["/metrics", "/livez", "/livez/*", "/readyz", "/readyz/*", "/healthz", "/healthz/*"]),
+      ]),
       role("system:auth-delegator", [
         resources(["create"], ["authentication.k8s.io"], ["tokenreviews"]),
         resources(["create"], ["authorization.k8s.io"], ["subjectaccessreviews"]),

@@ -14,7 +14,9 @@ import type { ApiServer } from "../create-api-server.ts";
 import { methodNotAllowed } from "../errors.ts";
 import { respondError } from "../output/respond.ts";
 import { certificateOf } from "./client-certificate.ts";
+import { CallerSignal } from "./caller-signal.ts";
 import { readBody } from "./read-body.ts";
+import { sendResponse } from "./send-response.ts";
 import { toByteStream } from "./socket-stream.ts";
 
 export interface HttpsOptions {
@@ -25,6 +27,8 @@ export interface HttpsOptions {
   readonly cert: string | Buffer;
   /** Signs client certificates; without it none is asked for. */
   readonly ca?: string | Buffer;
+  /** A client that does not read what it was sent for so long is disconnected. Default one minute. */
+  readonly stallMs?: number;
   /** Undefined: the request is refused with 401. Absent: the server's own authentication. */
   authenticate?(credentials: Credentials): UserInfo | undefined | Promise<UserInfo | undefined>;
 }
@@ -32,12 +36,15 @@ export interface HttpsOptions {
 export interface HttpsListener {
   readonly host: string;
   readonly port: number;
+  /** How many are open. */
+  connections(): Promise<number>;
   /** Stops listening and ends open connections. Close the ApiServer first, so that watches end cleanly. */
   close(): Promise<void>;
 }
 
 const methods: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
 const maxSocketPayloadBytes = 1024 * 1024;
+const defaultStallMs = 60_000;
 
 export async function listenHttps(server: ApiServer, options: HttpsOptions): Promise<HttpsListener> {
   const { host, port, key, cert, ca } = options;
@@ -64,6 +71,10 @@ export async function listenHttps(server: ApiServer, options: HttpsOptions): Pro
   return {
     host: address.address,
     port: address.port,
+    connections: () =>
+      new Promise((resolve, reject) => {
+        https.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+      }),
     async close() {
       const closed = once(https, "close");
       https.close();
@@ -85,95 +96,101 @@ async function serve(
   options: HttpsOptions,
   { incoming, outgoing }: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse },
 ): Promise<void> {
-  const gone = new AbortController();
-  outgoing.on("close", () => gone.abort());
-  outgoing.on("error", () => gone.abort());
+  const caller = new CallerSignal();
+  outgoing.on("close", () => {
+    if (!outgoing.writableFinished) caller.leave();
+  });
+  outgoing.on("error", () => caller.leave());
+  const turn: Turn = { release: () => undefined };
   try {
-    const response = await answer(server, options, { incoming, signal: gone.signal });
-    await send(outgoing, response, gone.signal);
+    const response = await answer(server, options, { incoming, caller, turn });
+    if (isWatch(incoming)) turn.release();
+    await sendResponse(outgoing, response, { stallMs: options.stallMs ?? defaultStallMs });
   } catch {
     // The answer itself failed half-way: all that is left is to end it, so that the client does not wait.
     outgoing.destroy();
+  } finally {
+    turn.release();
   }
+}
+
+/** The turn that a request has; a watch gives it back when it stands. */
+interface Turn {
+  release: () => void;
 }
 
 async function answer(
   server: ApiServer,
   options: HttpsOptions,
-  { incoming, signal }: { readonly incoming: IncomingMessage; readonly signal: AbortSignal },
+  {
+    incoming,
+    caller,
+    turn,
+  }: { readonly incoming: IncomingMessage; readonly caller: CallerSignal; readonly turn: Turn },
 ): Promise<ApiResponse> {
   try {
-    const request = toRequest(incoming, signal);
-    const user = await authenticated(server, options, incoming);
+    const request = toRequest(incoming, caller);
+    const user = await authenticated(server, options, { incoming, headers: request.headers });
     if (user === undefined) throw server.unauthenticated(request);
-    return await server.handle({ ...request, user, body: await readBody(incoming) });
+    request.user = user;
+    // Before the body is read: what waits for a turn costs no memory.
+    const admitted = server.admit(user, request.path, () => caller.signal);
+    turn.release = admitted instanceof Promise ? await admitted : admitted;
+    const body = readBody(incoming);
+    request.body = body instanceof Promise ? await body : body;
+    return await server.handle(request);
   } catch (error) {
     if (error instanceof StatusError) return respondError(error);
     throw error;
   }
 }
 
+function isWatch({ url = "" }: IncomingMessage): boolean {
+  return /[?&]watch=(true|1)(&|$)/.test(url);
+}
+
 async function authenticated(
   server: ApiServer,
   options: HttpsOptions,
-  incoming: IncomingMessage,
+  { incoming, headers }: { readonly incoming: IncomingMessage; readonly headers: Headers },
 ): Promise<UserInfo | undefined> {
   const certificate = options.ca === undefined ? undefined : certificateOf(incoming.socket as TLSSocket);
-  const credentials = { headers: headersOf(incoming), ...(certificate !== undefined && { certificate }) };
+  const credentials = { headers, ...(certificate !== undefined && { certificate }) };
   return options.authenticate === undefined ? server.authenticate(credentials) : options.authenticate(credentials);
 }
 
-function toRequest(incoming: IncomingMessage, signal: AbortSignal): Omit<ApiRequest, "user"> {
+type Headers = ApiRequest["headers"];
+/** User and body follow, when they are known. */
+type IncomingRequest = { -readonly [K in keyof ApiRequest]: ApiRequest[K] };
+
+const nothing = new Uint8Array();
+const nobodyYet: UserInfo = { name: "", groups: [] };
+
+function toRequest(incoming: IncomingMessage, caller: CallerSignal): IncomingRequest {
   const method = incoming.method ?? "GET";
   if (!methods.has(method)) throw methodNotAllowed();
   const sourceIp = incoming.socket.remoteAddress;
-  const [path = "/", ...query] = (incoming.url ?? "/").split("?");
+  const url = incoming.url ?? "/";
+  const mark = url.indexOf("?");
   return {
     method: method as ApiRequest["method"],
-    path,
-    query: new URLSearchParams(query.join("?")),
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)),
     headers: headersOf(incoming),
-    body: new Uint8Array(),
-    signal,
+    body: nothing,
+    user: nobodyYet,
+    get signal() {
+      return caller.signal;
+    },
     ...(sourceIp !== undefined && { sourceIp }),
   };
 }
 
-function headersOf(incoming: IncomingMessage): Record<string, string | undefined> {
-  return Object.fromEntries(
-    Object.entries(incoming.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]),
-  );
-}
-
-async function send(outgoing: ServerResponse, response: ApiResponse, signal: AbortSignal): Promise<void> {
-  const { status, headers, body } = response;
-  if (body instanceof Uint8Array) {
-    outgoing.writeHead(status, { ...copy(headers), ...(status !== 304 && { "content-length": String(body.length) }) });
-    outgoing.end(body);
-    return;
-  }
-  outgoing.writeHead(status, copy(headers));
-  // A watch may have nothing to say for long: the client learns now that it stands.
-  outgoing.flushHeaders();
-  for await (const chunk of body) {
-    if (signal.aborted) break;
-    if (!outgoing.write(chunk)) await drained(outgoing, signal);
-  }
-  outgoing.end();
-}
-
-function copy(headers: ApiResponse["headers"]): Record<string, string | string[]> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : [...value]]),
-  );
-}
-
-async function drained(outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
-  try {
-    await once(outgoing, "drain", { signal });
-  } catch {
-    // The client went away; the loop sees it.
-  }
+function headersOf(incoming: IncomingMessage): Headers {
+  const headers: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(incoming.headers))
+    headers[name] = Array.isArray(value) ? value.join(", ") : value;
+  return headers;
 }
 
 async function upgrade(
@@ -186,14 +203,15 @@ async function upgrade(
     sockets,
   }: { incoming: IncomingMessage; socket: Duplex; head: Buffer; sockets: WebSocketServer },
 ): Promise<void> {
-  const gone = new AbortController();
-  socket.on("error", () => gone.abort());
-  socket.on("close", () => gone.abort());
+  const caller = new CallerSignal();
+  socket.on("error", () => caller.leave());
+  socket.on("close", () => caller.leave());
   try {
-    const request = toRequest(incoming, gone.signal);
-    const user = await authenticated(server, options, incoming);
+    const request = toRequest(incoming, caller);
+    const user = await authenticated(server, options, { incoming, headers: request.headers });
     if (user === undefined) throw server.unauthenticated(request);
-    const serveConnection = await server.connect({ ...request, user });
+    request.user = user;
+    const serveConnection = await server.connect(request);
     sockets.handleUpgrade(incoming, socket, head, (client) => {
       const stream = toByteStream(client);
       serveConnection(stream).then(

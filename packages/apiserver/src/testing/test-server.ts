@@ -3,10 +3,12 @@
 import { coreKinds, toCustomResourceDefinition, type ApiResponse, type ApiRequest, type UserInfo } from "@vivarium/api";
 import { openMemoryStore, type Store } from "@vivarium/store";
 import { pino } from "pino";
+import type { Registry } from "prom-client";
 import type { AdmissionPlugin } from "../admission/admission-plugin.ts";
 import { createApiServer, type ApiServer } from "../create-api-server.ts";
 import type { AuditOptions } from "../audit/audit-log.ts";
 import type { AuthenticationOptions } from "../authentication/server-authentication.ts";
+import type { FlowLimits } from "../flow/priority-level.ts";
 import type { UsageEvaluator } from "../quota/usage-evaluator.ts";
 import type { Subresource } from "../subresources.ts";
 import { widgetDefinition } from "./widget.ts";
@@ -53,6 +55,8 @@ export async function openTestServer(
     readonly clock?: () => Date;
     readonly runsTasks?: boolean;
     readonly usageEvaluators?: readonly UsageEvaluator[];
+    readonly metrics?: Registry;
+    readonly limits?: Partial<FlowLimits>;
   } = {},
 ): Promise<TestServer> {
   const store = options.store ?? openMemoryStore();
@@ -67,6 +71,8 @@ export async function openTestServer(
     ...(options.authentication !== undefined && { authentication: options.authentication }),
     ...(options.usageEvaluators !== undefined && { usageEvaluators: options.usageEvaluators }),
     ...(options.audit !== undefined && { audit: options.audit }),
+    ...(options.metrics !== undefined && { metrics: options.metrics }),
+    ...(options.limits !== undefined && { limits: options.limits }),
     ...(options.clock !== undefined && { clock: options.clock }),
   });
   const send: TestServer["send"] = (

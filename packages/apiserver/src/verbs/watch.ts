@@ -73,6 +73,12 @@ async function* stream(
   state.closing.addEventListener("abort", stop, { once: true });
   if (gone.aborted || state.closing.aborted) stop();
   const timeout = setTimeout(stop, Math.min(plan.timeoutMs, 2 ** 31 - 1)).unref();
+  const meter = state.metrics.watcher(target.resource);
+  const encode = (event: StoreEvent, now: Date): readonly Uint8Array[] => {
+    const lines = encodeEvent(event, plan, now);
+    meter.sent(lines.length);
+    return lines;
+  };
   let steps: EventSteps<readonly StoreEvent[]> | undefined;
   let keepWatching: (() => void) | undefined;
   try {
@@ -81,6 +87,7 @@ async function* stream(
       const page = await state.store.list(plan.prefix);
       const selected = page.items.filter((kv) => plan.filter?.matches(encoder.decode(kv)) !== false);
       const now = state.now();
+      meter.sent(selected.length);
       yield* inChunks(selected, (kv) => [encoder.event("ADDED", kv, { now })]);
       after = page.revision;
       if (plan.wantsInitialEnd) yield encoder.bookmark(after, { isInitialEnd: true });
@@ -95,7 +102,7 @@ async function* stream(
       else if (step.done === true) break;
       else {
         const now = state.now();
-        yield* inChunks(step.value, (event) => encodeEvent(event, plan, now));
+        yield* inChunks(step.value, (event) => encode(event, now));
       }
     }
     if (plan.wantsBookmarks && !gone.aborted) yield encoder.bookmark(events.revision);
@@ -109,6 +116,7 @@ async function* stream(
     }
   } finally {
     clearTimeout(timeout);
+    meter.end();
     steps?.stop();
     keepWatching?.();
     gone.removeEventListener("abort", stop);
