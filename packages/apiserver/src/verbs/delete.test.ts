@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openTestServer, widget, widgetsPath } from "../testing/test-server.ts";
+import { listOf, openTestServer, widget, widgetsPath } from "../testing/test-server.ts";
 
 const path = `${widgetsPath}/a`;
 const merge = { "content-type": "application/merge-patch+json" };
@@ -65,4 +65,49 @@ test("a collection is deleted as its selector says", async () => {
   assert.equal(status, 200);
   const left = await call("GET", widgetsPath);
   assert.equal((left.body["items"] as unknown as unknown[]).length, 1);
+});
+
+test("a dry run of a collection's deletion answers the same, and all stay as they were", async () => {
+  const { call, store } = await openTestServer();
+  await call("POST", widgetsPath, { body: widget("a") });
+  await call("POST", widgetsPath, { body: widget("b", { metadata: { finalizers: ["example.dev/x"] } }) });
+  const before = await store.revision();
+  const body = { kind: "DeleteOptions", apiVersion: "v1", dryRun: ["All"] };
+  for (const answer of [
+    await call("DELETE", `${widgetsPath}?dryRun=All`),
+    await call("DELETE", widgetsPath, { body }),
+    await call("DELETE", widgetsPath, { body: { ...body, propagationPolicy: "Foreground" } }),
+  ])
+    assert.deepEqual(
+      listOf(answer.body["items"]).map(({ metadata }) => metadata?.["name"]),
+      ["a", "b"],
+    );
+  const wrong = await call("DELETE", `${widgetsPath}?dryRun=Some`);
+  assert.equal(wrong.status, 400);
+  assert.equal(await store.revision(), before);
+});
+
+test("a dry run of every verb on one object writes nothing", async () => {
+  const { call, store } = await openTestServer();
+  const { body } = await call("POST", widgetsPath, { body: widget("a") });
+  const before = await store.revision();
+  const status = (at: string) => `${path}${at}?dryRun=All`;
+  const answers = [
+    await call("POST", `${widgetsPath}?dryRun=All`, { body: widget("b") }),
+    await call("POST", `${widgetsPath}?dryRun=All`, { body: widget("", { metadata: { generateName: "g-" } }) }),
+    await call("PUT", status(""), { body: { ...body, spec: { size: 2 } } }),
+    await call("PATCH", status(""), { body: { spec: { size: 2 } }, headers: merge }),
+    await call("PUT", status("/status"), { body: { ...body, status: { phase: "Up" } } }),
+    await call("PATCH", status("/status"), { body: { status: { phase: "Up" } }, headers: merge }),
+    await call("DELETE", `${path}?dryRun=All&propagationPolicy=Foreground`),
+    await call("DELETE", `${path}?dryRun=All&propagationPolicy=Orphan`),
+    await call("DELETE", status("")),
+    await call("DELETE", "/api/v1/namespaces/default/configmaps?dryRun=All"),
+  ];
+  assert.deepEqual(
+    answers.map((answer) => answer.status),
+    [201, 201, 200, 200, 200, 200, 200, 200, 200, 200],
+  );
+  assert.equal(await store.revision(), before);
+  assert.equal((await call("POST", `${widgetsPath}?dryRun=All`, { body: widget("a") })).status, 409);
 });
