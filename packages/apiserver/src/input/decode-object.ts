@@ -19,6 +19,7 @@ export function decodeObject(context: RequestContext, resource: Resource, value:
   if (typeof value !== "object" || Array.isArray(value))
     throw badRequest(`the request body is not an object, expected an object of kind ${resource.kind}`);
   const object = value as Record<string, unknown>;
+  if (resource.strategy.takesStrategicMerge) completeKind(object, resource);
   assertKind(object, resource);
   object["metadata"] ??= {};
   applyDefaults(object, { properties: { metadata: metaSchema } });
@@ -29,6 +30,12 @@ export function decodeObject(context: RequestContext, resource: Resource, value:
   reportUnknown(context, resource, unknown);
   decoded.metadata.name ??= "";
   return decoded;
+}
+
+/** Clients with a type for a kind leave out what the URL says already. */
+function completeKind(object: Record<string, unknown>, { apiVersion, kind }: Resource): void {
+  if ((object["kind"] ?? "") === "") object["kind"] = kind;
+  if ((object["apiVersion"] ?? "") === "") object["apiVersion"] = apiVersion;
 }
 
 function assertKind(object: Readonly<Record<string, unknown>>, resource: Resource): void {

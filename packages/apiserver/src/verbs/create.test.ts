@@ -173,3 +173,13 @@ test("metadata of the wrong type is refused field by field", async () => {
     assert.equal(status, 422, JSON.stringify(metadata));
   }
 });
+
+test("the body may leave out kind and apiVersion of a core kind, and of no other", async () => {
+  const { call } = await openTestServer();
+  const { status, body } = await call("POST", "/api/v1/namespaces/default/configmaps", {
+    body: { metadata: { name: "c" } },
+  });
+  assert.deepEqual([status, body["kind"], body["apiVersion"]], [201, "ConfigMap", "v1"]);
+  const { kind: _, ...bare } = widget("a");
+  assert.equal((await call("POST", widgetsPath, { body: bare })).status, 400);
+});
