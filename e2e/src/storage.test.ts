@@ -322,6 +322,21 @@ spec: {poolRef: {name: small}, format: raw, source: {url: "file://${file}"}}
     await server.kubectl(["delete", "pool", "small", "--wait", "--timeout=30s"]);
   });
 
+  test("a pool that virsh stopped is started again within seconds; a file that appears in it is counted", async () => {
+    await meddle("pool-destroy", "fast");
+    await eventually(
+      "it is active again",
+      async () => ((await run("virsh", ["-q", "pool-list", "--name"])).stdout.includes("fast") ? true : undefined),
+      { timeoutMs: 5_000 },
+    );
+    const count = async () => (await server.get<StoragePool>("pool", "fast"))?.status?.volumes ?? 0;
+    await eventually("its volumes are counted", async () => ((await count()) === 1 ? true : undefined));
+    await meddle("vol-create-as", "fast", "theirs.raw", "1M");
+    await meddle("pool-refresh", "fast");
+    await eventually("two volumes", async () => ((await count()) === 2 ? true : undefined), { timeoutMs: 5_000 });
+    await meddle("vol-delete", "theirs.raw", "--pool", "fast");
+  });
+
   test("the guard refuses what the pool's policy does not allow", async () => {
     await server.kubectl([
       "patch",

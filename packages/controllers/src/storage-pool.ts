@@ -17,7 +17,7 @@ import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { decidePool } from "./storage-pool-plan.ts";
 import type { PoolInput, PoolSituation, PoolStep, PoolTarget } from "./storage-pool-plan.ts";
 import { poolStatusOf } from "./storage-pool-status.ts";
-import { providerOfPool, recordOf, targetOf } from "./storage-pool-target.ts";
+import { poolNameOf, providerOfPool, recordOf, targetOf } from "./storage-pool-target.ts";
 import { referredBy } from "./volume-resolve.ts";
 
 export interface StorageControllerOptions {
@@ -189,10 +189,10 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
     manager.recorder.record(pool, { type, reason, message });
   }
 
-  function poolsOn(key: ProviderKey): readonly ReconcileRequest[] {
-    return pools.list().flatMap((pool) => {
+  function poolsOn(key: ProviderKey): readonly StoragePool[] {
+    return pools.list().filter((pool) => {
       const found = providerOfPool(pool, providerObjects.list());
-      return found?.namespace === key.namespace && found.name === key.name ? [requestOf(pool)] : [];
+      return found?.namespace === key.namespace && found.name === key.name;
     });
   }
 
@@ -202,7 +202,7 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
     related: [
       related(Volume, (volume) => (volumeNews.isNews(volume) ? [referredBy(volume, volume.spec.poolRef)] : [])),
       related(Provider, (provider) =>
-        poolsOn({ namespace: provider.metadata.namespace ?? "", name: provider.metadata.name }),
+        poolsOn({ namespace: provider.metadata.namespace ?? "", name: provider.metadata.name }).map(requestOf),
       ),
     ],
     sources: [
@@ -210,7 +210,9 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
         providers.subscribe(
           ({ provider, event }) => {
             if (event.kind === "vm") return;
-            for (const request of poolsOn(provider)) enqueue(request);
+            for (const pool of poolsOn(provider)) {
+              if (event.kind !== "pool" || event.pool === poolNameOf(pool)) enqueue(requestOf(pool));
+            }
           },
           { signal },
         ),

@@ -396,7 +396,9 @@ export function createVolumeController(
               }
               return;
             }
-            for (const volume of volumesOn(provider)) enqueue(requestOf(volume));
+            for (const volume of volumesOn(provider)) {
+              if (event.kind !== "pool" || event.pool === volume.status?.pool) enqueue(requestOf(volume));
+            }
           },
           { signal },
         ),

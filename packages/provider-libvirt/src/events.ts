@@ -24,6 +24,10 @@ export function subscribeToHost(
       const change = changeOf(event);
       if (change !== undefined) listener({ kind: "vm", uid: event.domain.uuid, change });
     }),
+    libvirt.onStoragePoolEvent((event) => {
+      const change = event.kind === "refresh" ? "refreshed" : event.event;
+      listener({ kind: "pool", pool: event.pool.name, change });
+    }),
   ];
   const stop = (): void => {
     for (const each of stops) each();
