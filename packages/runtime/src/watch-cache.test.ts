@@ -165,3 +165,13 @@ test("cached objects cannot be changed", async (t) => {
     if (found !== undefined) found.metadata.labels = {};
   }, TypeError);
 });
+
+test("who owns which field is not kept", async (t) => {
+  const owned = { managedFields: [{ manager: "kubectl" }], labels: { a: "b" } };
+  const { cache, watches, settle } = script(t, [{ items: [thing("a", 3, owned)], resourceVersion: "5" }]);
+  await settle();
+  watches[0]?.push({ type: "ADDED", object: thing("b", 7, owned) });
+  await settle();
+  for (const { metadata } of cache.list({ namespace: "default" }))
+    assert.deepEqual([metadata.managedFields, metadata.labels], [undefined, { a: "b" }]);
+});

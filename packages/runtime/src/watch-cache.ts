@@ -132,6 +132,8 @@ export class WatchCache<T extends KubeObject> implements Cache<T> {
     const key = keyOfObject(object);
     const previous = this.#objects.get(key);
     if (previous !== undefined && compareVersions(versionOf(object), versionOf(previous)) <= 0) return;
+    // Who owns which field is nothing to a controller, and often as large as the object. A write without it leaves it as it is.
+    delete object.metadata.managedFields;
     this.#objects.set(key, deepFreeze(object));
     this.#tell({ kind: "set", object, ...(previous === undefined ? {} : { previous }) });
   }

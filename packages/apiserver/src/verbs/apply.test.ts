@@ -266,6 +266,20 @@ test("kubectl takes over what its client-side apply said last, and keeps that an
   assert.equal(body["metadata"]?.["annotations"]?.[key], `${JSON.stringify(config({ size: 3 }))}\n`);
 });
 
+test("what the server makes the same as before is no write", async () => {
+  let second = 0;
+  const server = await openTestServer({ clock: () => new Date(Date.UTC(2026, 0, 1, 0, 0, second++)) });
+  const apply = applier(server);
+  const at = "/api/v1/namespaces/default/secrets/s";
+  const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "s" }, stringData: { key: "value" } };
+  await apply(secret, { at });
+  await apply(config({ size: 1, color: null }));
+  const before = await server.store.revision();
+  assert.equal((await apply(secret, { at })).status, 200);
+  assert.equal((await apply(config({ size: 1, color: null }))).status, 200);
+  assert.equal(await server.store.revision(), before);
+});
+
 test("core kinds are applied as well", async () => {
   const server = await openTestServer();
   const apply = applier(server);

@@ -8,7 +8,8 @@ import { applyToObject } from "../field-management/apply-to-object.ts";
 import { checkConfig } from "../field-management/check-config.ts";
 import type { ManagedFieldsEntry } from "../field-management/managed-fields.ts";
 import { invalidOptions, managerName } from "../field-management/manager-name.ts";
-import { writerOf } from "../field-management/ownership.ts";
+import { keepTimes } from "../field-management/keep-times.ts";
+import { writerOf, type Ownership } from "../field-management/ownership.ts";
 import { decodeObject } from "../input/decode-object.ts";
 import { parseYaml } from "../input/parse-body.ts";
 import { keyOf, type NamedTarget } from "../input/target.ts";
@@ -33,7 +34,7 @@ export async function apply(state: ServerState, context: RequestContext, target:
     entries = applied.entries;
     return applied.object;
   };
-  const ownership = () => entries;
+  const ownership: Ownership = (write) => keepTimes(entries, write);
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
     const exists = (await state.store.get(keyOf(target))) !== undefined;
     try {
