@@ -1,6 +1,7 @@
 // From a parsed body to an object of the kind that the request is about: the kind fits, metadata is well-formed, unknown fields are
 // refused, warned of or dropped as `fieldValidation` asks.
 
+import type { JsonSchema } from "../custom-resource-definition.ts";
 import { badRequest, invalid } from "../errors.ts";
 import { metaSchema } from "../meta/meta-schema.ts";
 import type { RequestContext } from "../request-context.ts";
@@ -10,7 +11,8 @@ import { prune } from "../schema/prune.ts";
 import { compileValidator } from "../schema/schema-validator.ts";
 import type { ApiObject } from "../stored-object.ts";
 
-const validateMetaTypes = compileValidator({ type: "object", properties: { metadata: metaSchema } });
+const metaOnly: JsonSchema = { type: "object", properties: { metadata: metaSchema } };
+const validateMetaTypes = compileValidator(metaOnly);
 
 /** Takes `value` over and changes it. */
 export function decodeObject(context: RequestContext, resource: Resource, value: unknown): ApiObject {
@@ -22,7 +24,7 @@ export function decodeObject(context: RequestContext, resource: Resource, value:
   if (resource.strategy.takesStrategicMerge) completeKind(object, resource);
   assertKind(object, resource);
   object["metadata"] ??= {};
-  applyDefaults(object, { properties: { metadata: metaSchema } });
+  applyDefaults(object, metaOnly);
   const typeErrors = validateMetaTypes(object);
   if (typeErrors.length > 0) throw invalid(resource, nameOf(object), typeErrors);
   const decoded = object as ApiObject;

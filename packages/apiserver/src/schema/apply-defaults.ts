@@ -11,17 +11,44 @@ export function applyDefaults(value: unknown, schema: JsonSchema): void {
   }
   if (typeof value !== "object" || value === null) return;
   const object = value as Record<string, unknown>;
-  for (const [name, child] of Object.entries(schema.properties ?? {})) {
-    if (object[name] === null && child.nullable !== true) delete object[name];
-    if (!Object.hasOwn(object, name) && child.default !== undefined) object[name] = structuredClone(child.default);
-    if (Object.hasOwn(object, name)) applyDefaults(object[name], child);
-  }
-  const values = schema.additionalProperties;
-  if (typeof values !== "object") return;
-  for (const [name, child] of Object.entries(object)) {
-    if (schema.properties !== undefined && Object.hasOwn(schema.properties, name)) continue;
-    if (child === null && values.nullable !== true && values["x-kubernetes-preserve-unknown-fields"] !== true)
+  const { properties = none, additionalProperties } = schema;
+  const values = typeof additionalProperties === "object" ? additionalProperties : undefined;
+  for (const name of Object.keys(object)) {
+    const child = Object.hasOwn(properties, name) ? properties[name] : values;
+    if (child === undefined) continue;
+    // A field whose type is not declared keeps whatever it has.
+    if (object[name] === null && child.nullable !== true && !(child === values && keepsUnknown(child)))
       delete object[name];
-    else applyDefaults(child, values);
+    else applyDefaults(object[name], child);
   }
+  for (const { name, child } of defaultsOf(schema)) {
+    if (Object.hasOwn(object, name)) continue;
+    object[name] = typeof child.default === "object" ? structuredClone(child.default) : child.default;
+    applyDefaults(object[name], child);
+  }
+}
+
+const none: Readonly<Record<string, JsonSchema>> = {};
+
+interface Default {
+  readonly name: string;
+  readonly child: JsonSchema;
+}
+
+/** Most fields have no default: those that do are looked for once per schema. */
+const known = new WeakMap<JsonSchema, readonly Default[]>();
+
+function defaultsOf(schema: JsonSchema): readonly Default[] {
+  let found = known.get(schema);
+  if (found === undefined) {
+    found = Object.entries(schema.properties ?? none).flatMap(([name, child]) =>
+      child.default === undefined ? [] : [{ name, child }],
+    );
+    known.set(schema, found);
+  }
+  return found;
+}
+
+function keepsUnknown(schema: JsonSchema): boolean {
+  return schema["x-kubernetes-preserve-unknown-fields"] === true;
 }
