@@ -69,7 +69,7 @@ function addMachineCommands(viv: Command): void {
 }
 
 function addServerCommand(viv: Command): void {
-  const server = withStoreOptions(viv.command("server"))
+  const server = withAccessOptions(withStoreOptions(viv.command("server")))
     .helpGroup(groups.machine)
     .description("run the API server and the controllers")
     .option("--state-dir <dir>", "where everything is kept (or VIV_STATE_DIR)")
@@ -82,6 +82,20 @@ function addServerCommand(viv: Command): void {
     .description("end the server; VMs go on running")
     .option("--state-dir <dir>", "state dir of the server (or VIV_STATE_DIR)")
     .action(lazy(async () => (await import("./commands/server.ts")).stopServerCommand));
+  server
+    .command("user")
+    .description("make a kubeconfig with a client certificate; role bindings say what the user may do")
+    .argument("<name>")
+    .option("--group <name>", "group of the user; may be repeated", collect, [])
+    .option("--days <count>", "how long the certificate holds", parseCount, 365)
+    .option("--server <url>", "address to put into it (default: that of the running server)")
+    .option("-o, --output <file>", "write it there instead of to stdout")
+    .option("--state-dir <dir>", "state dir of the server (or VIV_STATE_DIR)")
+    .action(lazy(async () => (await import("./commands/server-user.ts")).serverUser));
+  withServerOptions(server.command("rotate-keys"))
+    .description("make a new key for Secrets and encrypt them all with it, while the server runs")
+    .option("--no-new-key", "only encrypt again with the first key of the key file")
+    .action(lazy(async () => (await import("./commands/rotate-keys.ts")).rotateKeys));
   withStoreOptions(server.command("backup"))
     .description("write all objects to a file, while the server runs or not, and read it back")
     .argument("<file>")
@@ -199,6 +213,28 @@ function addGuestCommands(viv: Command): void {
 }
 
 /** Where the objects are kept. */
+function withAccessOptions(command: Command): Command {
+  return command
+    .option("--client-ca <file>", "also take client certificates that these authorities signed")
+    .option("--oidc-issuer-url <url>", "take ID tokens of this OpenID Connect provider")
+    .option("--oidc-client-id <id>", "whom the ID tokens must be for")
+    .option("--oidc-username-claim <claim>", "claim with the user's name (default: sub)")
+    .option("--oidc-username-prefix <text>", "put before the name; - for nothing (default: the issuer and #)")
+    .option("--oidc-groups-claim <claim>", "claim with the user's groups")
+    .option("--oidc-groups-prefix <text>", "put before each group")
+    .option("--oidc-ca <file>", "certificates that the provider's is checked with")
+    .option("--service-account-issuer <url>", "issuer of service accounts' tokens (default: https://vivarium.internal)")
+    .option("--service-account-keys <file>", "keys that sign these tokens (default: made in the state dir)")
+    .option("--encryption-keys <file>", "keys that Secrets are encrypted with (default: made in the state dir)")
+    .option("--audit-log <file>", "where changes and refusals are told (default: audit/audit.log in the state dir)")
+    .addOption(
+      new Option("--audit-level <level>", "how much is told (default: request)").choices(["metadata", "request"]),
+    )
+    .option("--audit-max-size <MiB>", "size at which a new file begins (default: 100)", parseCount)
+    .option("--audit-keep <count>", "how many full files are kept (default: 10)", parseCount)
+    .option("--no-audit", "tell nothing");
+}
+
 function withStoreOptions(command: Command): Command {
   return command
     .addOption(new Option("--store <kind>", "where objects are kept (default: sqlite)").choices(["sqlite", "etcd"]))

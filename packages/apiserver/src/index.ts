@@ -13,6 +13,7 @@ export type {
   WriteOutcome,
 } from "./admission/admission-plugin.ts";
 export type { Credentials } from "./authentication/authenticator.ts";
+export type { AuthenticationOptions } from "./authentication/server-authentication.ts";
 export { OidcTokens, type OidcOptions } from "./authentication/oidc-tokens.ts";
 export { ServiceAccountKeys } from "./authentication/service-account-keys.ts";
 export type { TokenAuthenticator } from "./authentication/token-authenticator.ts";

@@ -2,10 +2,11 @@
 
 import { CliUserError } from "../cli-error.ts";
 import { print } from "../output/print.ts";
+import { accessArguments, accessChoice, type AccessFlags } from "../server/access-choice.ts";
 import { storeArguments, storeChoice, type StoreFlags } from "../server/store-choice.ts";
 import { currentStateDir } from "../state-dir.ts";
 
-interface ServerOptions extends StoreFlags {
+interface ServerOptions extends StoreFlags, AccessFlags {
   readonly stateDir?: string;
   readonly port?: number;
   readonly host?: string;
@@ -17,11 +18,16 @@ export async function server(options: ServerOptions): Promise<void> {
   const port = options.port === undefined ? {} : { port: options.port };
   const host = options.host === undefined ? {} : { host: options.host };
   const store = storeChoice(options);
+  const access = accessChoice(options, stateDir);
   if (options.detach === true) {
     const { startDetached } = await import("../server/detached-server.ts");
     const { info, isNew } = await startDetached(stateDir, {
       ...port,
-      arguments: [...(options.host === undefined ? [] : ["--host", options.host]), ...storeArguments(options)],
+      arguments: [
+        ...(options.host === undefined ? [] : ["--host", options.host]),
+        ...storeArguments(options),
+        ...accessArguments(options),
+      ],
       signal: new AbortController().signal,
     });
     print(`server ${isNew ? "started" : "runs already"}: ${info.url}, pid ${info.pid}`);
@@ -38,7 +44,7 @@ export async function server(options: ServerOptions): Promise<void> {
     process.exit(1);
   });
   try {
-    await serve({ stateDir, ...port, ...host, store, logger, signal: end.signal });
+    await serve({ stateDir, ...port, ...host, store, access, logger, signal: end.signal });
   } catch (error) {
     if (!(error instanceof CliUserError)) logger.fatal({ err: error }, "the server failed");
     throw error;

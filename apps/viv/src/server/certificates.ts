@@ -1,4 +1,4 @@
-// Makes the CA and the server certificate (ECDSA P-256). Loaded only when one is missing or about to expire.
+// Makes the CA and the certificates of the server and of users (ECDSA P-256). Loaded only when one has to be made.
 
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
@@ -49,6 +49,35 @@ export async function makeServerCertificate(
       new x509.SubjectAlternativeNameExtension(
         options.names.map((name) => ({ type: isIP(name) === 0 ? "dns" : "ip", value: name })),
       ),
+      await x509.AuthorityKeyIdentifierExtension.create(caCert.publicKey),
+    ],
+  });
+  return { cert: cert.toString("pem"), key: await exportKey(keys.privateKey) };
+}
+
+/** For TLS clients: the common name is the user, the organizations are the groups. */
+export async function makeClientCertificate(
+  ca: KeyPair,
+  options: {
+    readonly now: Date;
+    readonly name: string;
+    readonly groups: readonly string[];
+    readonly days: number;
+  },
+): Promise<KeyPair> {
+  const caCert = new x509.X509Certificate(ca.cert);
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const cert = await x509.X509CertificateGenerator.create({
+    subject: [{ CN: [options.name] }, ...options.groups.map((group) => ({ O: [group] }))],
+    issuer: caCert.subject,
+    publicKey: keys.publicKey,
+    signingKey: await importKey(ca.key),
+    signingAlgorithm: algorithm,
+    ...validity(options.now, options.days),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
       await x509.AuthorityKeyIdentifierExtension.create(caCert.publicKey),
     ],
   });

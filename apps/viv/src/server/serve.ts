@@ -9,11 +9,13 @@ import { Registry } from "prom-client";
 import { CliUserError } from "../cli-error.ts";
 import { makeStateDir, type StateDir } from "../state-dir.ts";
 import { writePrivateFile } from "../write-private-file.ts";
-import { administratorToken } from "./administrator-token.ts";
+import type { AccessChoice } from "./access-choice.ts";
+import { openAuditFile } from "./audit-file.ts";
+import { authenticationOf } from "./authentication.ts";
 import { kubeconfigFor } from "./kubeconfig.ts";
 import { guestSubresources } from "./guest-subresources.ts";
 import { openStore } from "./open-store.ts";
-import { loadServiceAccountKeys } from "./service-account-keys.ts";
+import { rotatePath, SecretEncryption } from "./secret-encryption.ts";
 import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
 import { removeServerInfo, serverRuns, takeServerLock, writeServerInfo } from "./server-lock.ts";
 import { usageEvaluators } from "./usage-evaluators.ts";
@@ -22,8 +24,6 @@ import type { StoreChoice } from "./store-choice.ts";
 
 export const defaultPort = 7443;
 const defaultHost = "127.0.0.1";
-/** Under a domain that nobody can own: it names this installation and is looked up nowhere. */
-const defaultIssuer = "https://vivarium.internal";
 
 export interface ServeOptions {
   readonly stateDir: StateDir;
@@ -32,6 +32,7 @@ export interface ServeOptions {
   /** Address to listen on. Default: loopback. */
   readonly host?: string;
   readonly store: StoreChoice;
+  readonly access: AccessChoice;
   readonly logger: Logger;
   /** Aborted to end the server. */
   readonly signal: AbortSignal;
@@ -45,7 +46,17 @@ export async function serve(options: ServeOptions): Promise<void> {
   if (lock === undefined) throw serverRuns(stateDir);
   try {
     const identity = await loadServerIdentity(stateDir, options.host === undefined ? {} : { host: options.host });
-    const store = await openStore(options.store, { stateDir, logger });
+    const { access } = options;
+    const plainStore = await openStore(options.store, { stateDir, logger });
+    const encryption = SecretEncryption.over(plainStore, {
+      stateDir,
+      isShared: options.store.kind === "etcd",
+      ...(access.encryptionKeysFile !== undefined && { file: access.encryptionKeysFile }),
+    });
+    if (encryption === undefined)
+      logger.warn("Secrets are not encrypted: give every server of this store the same --encryption-keys");
+    const store = encryption?.store ?? plainStore;
+    const audit = access.audit === undefined ? undefined : openAuditFile(access.audit, logger);
     let controllers: Controllers | undefined;
     const metrics = new Registry();
     const apiServer = await createApiServer({
@@ -57,10 +68,12 @@ export async function serve(options: ServeOptions): Promise<void> {
         ["/metrics", async () => respondMetrics(`${await metrics.metrics()}\n${(await controllers?.metrics()) ?? ""}`)],
       ],
       metrics,
-      authentication: {
-        tokens: [administratorToken(identity.token)],
-        serviceAccounts: { keys: await loadServiceAccountKeys(stateDir), issuer: defaultIssuer },
-      },
+      actions:
+        encryption === undefined
+          ? []
+          : [[rotatePath, ({ request }) => encryption.answer(request.query, request.signal)]],
+      authentication: await authenticationOf(access, { stateDir, adminToken: identity.token }),
+      ...(audit !== undefined && access.audit !== undefined && { audit: { sink: audit, level: access.audit.level } }),
       usageEvaluators,
       // Where servers share a store, the one that leads does this too.
       runsTasks: options.store.kind === "sqlite",
@@ -81,6 +94,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     await running.stop();
     await apiServer.close();
     await listener.close();
+    await audit?.close();
     await store.close();
     removeServerInfo(stateDir);
   } finally {
@@ -117,9 +131,14 @@ function urlOf({ host, port }: HttpsListener): string {
 
 async function listen(
   server: ApiServer,
-  { port, host = defaultHost, identity, logger }: ServeOptions & { readonly identity: ServerIdentity },
+  { port, host = defaultHost, identity, logger, access }: ServeOptions & { readonly identity: ServerIdentity },
 ): Promise<HttpsListener> {
-  const tls = { host, key: identity.keyPem, cert: identity.certPem, ca: identity.caPem };
+  const tls = {
+    host,
+    key: identity.keyPem,
+    cert: identity.certPem,
+    ca: `${identity.caPem}\n${access.clientCaPem ?? ""}`,
+  };
   try {
     return await listenHttps(server, { ...tls, port: port ?? defaultPort });
   } catch (error) {

@@ -1,8 +1,8 @@
 // Which store a server works on: the SQLite file in its state dir, or a cluster of etcd that it shares with other servers.
 
-import { readFileSync } from "node:fs";
 import type { EtcdStoreOptions } from "@vivarium/store";
 import { CliUserError } from "../cli-error.ts";
+import { readGivenFile } from "./read-given-file.ts";
 
 /** As given on the command line. */
 export interface StoreFlags {
@@ -73,20 +73,9 @@ function userOf({ etcdUser, etcdPasswordFile }: StoreFlags): Pick<EtcdStoreOptio
   if (etcdUser === undefined) return {};
   if (etcdPasswordFile === undefined)
     throw new CliUserError("--etcd-user needs --etcd-password-file.", { exit: "usage" });
-  return { user: { name: etcdUser, password: readText(etcdPasswordFile).trim() } };
+  return { user: { name: etcdUser, password: readGivenFile(etcdPasswordFile).trim() } };
 }
 
 function read<Name extends string>(name: Name, path: string | undefined): { readonly [N in Name]?: string } {
-  return path === undefined ? {} : ({ [name]: readText(path) } as { readonly [N in Name]?: string });
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new CliUserError(`Cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, {
-      exit: "usage",
-      cause: error,
-    });
-  }
+  return path === undefined ? {} : ({ [name]: readGivenFile(path) } as { readonly [N in Name]?: string });
 }
