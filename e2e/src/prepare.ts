@@ -1,7 +1,7 @@
 // Makes what the end-to-end tests need from the network, before they enter namespaces that have none.
 
 import { ensureEtcd } from "./support/etcd.ts";
-import { kubectlPath } from "./support/kubectl.ts";
+import { helmPath, kubectlPath } from "./support/kubectl.ts";
 import { ensureTestPackages } from "./support/test-packages.ts";
 import { tinyGuestImage } from "./support/tiny-guest.ts";
 
@@ -9,6 +9,7 @@ try {
   ensureTestPackages();
   ensureEtcd();
   await kubectlPath();
+  await helmPath();
   await tinyGuestImage();
 } catch (error) {
   console.error(`The end-to-end tests cannot be prepared: ${(error as Error).message}`);

