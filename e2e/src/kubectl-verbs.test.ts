@@ -148,9 +148,8 @@ describe("kubectl", { concurrency: false }, () => {
       ["l3", "db"],
     ] as const)
       await prints("create -f -", `configmap/${name} created\n`, configMap(name, "x", `  labels: {tier: ${tier}}\n`));
-    await server.kubectl(["get", "cm", "-l", "tier in (web,db),!x", "-o", "name"]).then(({ stdout }) => {
-      assert.equal(stdout, "configmap/l1\nconfigmap/l2\nconfigmap/l3\n");
-    });
+    const selected = await server.kubectl(["get", "cm", "-l", "tier in (web,db),!x", "-o", "name"]);
+    assert.equal(selected.stdout, "configmap/l1\nconfigmap/l2\nconfigmap/l3\n");
     await prints("get cm -l tier!=db,tier -o name", "configmap/l1\n");
     await prints("get cm -L tier l1 --no-headers", /^l1 +1 +\d+s +web\n$/);
     await prints("get cm --field-selector metadata.name=l2 -o name", "configmap/l2\n");
