@@ -28,23 +28,31 @@ export type LogLine = Readonly<Record<string, unknown>>;
 export class VivServer implements AsyncDisposable {
   readonly stateDirectory: string;
   readonly #kubectl: string;
+  readonly #arguments: readonly string[];
   readonly #listeners = new Set<(line: LogLine) => void>();
   #process: ChildProcess | undefined;
   #log: string[] = [];
 
-  private constructor(stateDirectory: string, kubectl: string) {
+  private constructor(
+    stateDirectory: string,
+    options: { readonly kubectl: string; readonly arguments: readonly string[] },
+  ) {
     this.stateDirectory = stateDirectory;
-    this.#kubectl = kubectl;
+    this.#kubectl = options.kubectl;
+    this.#arguments = options.arguments;
   }
 
-  /** A server over an empty state directory; not started. */
-  static async create(): Promise<VivServer> {
-    return new VivServer(await mkdtemp("/tmp/viv-e2e-"), await kubectlPath());
+  /** A server over an empty state directory; not started. `arguments`: of `viv server`, besides. */
+  static async create(options: { readonly arguments?: readonly string[] } = {}): Promise<VivServer> {
+    return new VivServer(await mkdtemp("/tmp/viv-e2e-"), {
+      kubectl: await kubectlPath(),
+      arguments: options.arguments ?? [],
+    });
   }
 
   /** Starts the server and returns when it is ready. */
   async start(): Promise<void> {
-    const child = spawn(vivPath, ["server", "--state-dir", this.stateDirectory, "--port", "0"], {
+    const child = spawn(vivPath, ["server", "--state-dir", this.stateDirectory, "--port", "0", ...this.#arguments], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;

@@ -43,6 +43,7 @@ export interface HttpsListener {
 }
 
 const methods: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
+const closeTimeoutMs = 2_000;
 const maxSocketPayloadBytes = 1024 * 1024;
 const defaultStallMs = 60_000;
 
@@ -59,7 +60,10 @@ export async function listenHttps(server: ApiServer, options: HttpsOptions): Pro
     maxHeaderSize: 32 * 1024,
   });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxSocketPayloadBytes });
+  const unsent = new Set<ServerResponse>();
   https.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    unsent.add(outgoing);
+    outgoing.once("close", () => unsent.delete(outgoing));
     void serve(server, options, { incoming, outgoing });
   });
   https.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -77,18 +81,29 @@ export async function listenHttps(server: ApiServer, options: HttpsOptions): Pro
       }),
     async close() {
       const closed = once(https, "close");
-      https.close();
       for (const client of sockets.clients) client.close(1001, "the server is closing");
-      https.closeIdleConnections();
       // Streams that their readers do not drain would hold the server for ever.
-      const force = setTimeout(() => {
+      const late = AbortSignal.timeout(closeTimeoutMs);
+      // To Node a connection is idle when its answer was ended, sent or not: closing now would cut watches off.
+      await allSent(unsent, late);
+      https.close();
+      const force = (): void => {
         https.closeAllConnections();
         for (const client of sockets.clients) client.terminate();
-      }, 2000);
+      };
+      if (late.aborted) force();
+      else late.addEventListener("abort", force, { once: true });
       await closed;
-      clearTimeout(force);
+      late.removeEventListener("abort", force);
     },
   };
+}
+
+async function allSent(unsent: ReadonlySet<ServerResponse>, late: AbortSignal): Promise<void> {
+  for (const outgoing of unsent) {
+    if (late.aborted) return;
+    await once(outgoing, "close", { signal: late }).catch(() => undefined);
+  }
 }
 
 async function serve(
