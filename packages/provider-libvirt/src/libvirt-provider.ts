@@ -9,7 +9,7 @@ import { releaseLeases } from "./addresses/release.ts";
 import { createCompute } from "./compute.ts";
 import { createConsole } from "./console/create-console.ts";
 import { createDisks } from "./disks.ts";
-import { subscribeToHost } from "./events.ts";
+import { changeOf, subscribeToHost } from "./events.ts";
 import { FactSource } from "./host-facts.ts";
 import { createImages } from "./images.ts";
 import { LibvirtHost } from "./libvirt-host.ts";
@@ -40,6 +40,9 @@ export function createLibvirtProviderFactory({
       const pool = new VolumePool(host);
       const facts = new FactSource({ host, pool });
       const usage = new VolumeUsage(clock);
+      host.connection?.onDomainEvent((event) => {
+        if (changeOf(event) !== undefined) usage.forget();
+      });
       const closing = new AbortController();
       return {
         type: "libvirt",

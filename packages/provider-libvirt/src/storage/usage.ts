@@ -49,6 +49,11 @@ export class VolumeUsage {
     ];
   }
 
+  /** Something changed what uses what. */
+  forget(): void {
+    this.#known = undefined;
+  }
+
   #use(libvirt: Libvirt, isFresh: boolean): Promise<HostUse> {
     const nowMs = this.#clock.now();
     if (!isFresh && this.#known !== undefined && nowMs - this.#known.atMs < believeMs) return this.#known.use;

@@ -112,6 +112,7 @@ export function createVolumes({ host, usage }: VolumeParts): VolumeRole {
           options,
         ),
       );
+      usage.forget();
     },
 
     async upload(volume, file, options) {
@@ -183,6 +184,7 @@ export function createVolumes({ host, usage }: VolumeParts): VolumeRole {
         throw new ProviderError("Conflict", `Cannot delete volume "${volume.name}": in use by ${names.join(", ")}`);
       }
       await pool.delete(volume.name, options);
+      usage.forget();
     },
   };
 
