@@ -10,6 +10,7 @@ import type { Resource } from "../resource.ts";
 import type { ResourceRegistry } from "../resource-registry.ts";
 import type { ServerState } from "../server-state.ts";
 import { decodeStored, encodeStored, type ApiObject } from "../stored-object.ts";
+import { definitionStrategy } from "../strategies/custom-resource-definition.ts";
 import { definitionKind } from "./definition-kind.ts";
 
 const managedBy = "app.kubernetes.io/managed-by";
@@ -61,6 +62,7 @@ async function install(state: ServerState, definition: CustomResourceDefinition)
     }
     const old = decodeStored(found, resource);
     if (!isOurs(state, old, wanted)) return;
+    if (isInstalled(old, wanted)) return;
     const next = prepareUpdate(target, { object: merged(old, wanted), old, ownership });
     if (isDeepStrictEqual(JSON.parse(JSON.stringify(next)), JSON.parse(JSON.stringify(old)))) return;
     const options = { expected: found.modRevision };
@@ -77,6 +79,13 @@ async function install(state: ServerState, definition: CustomResourceDefinition)
 
 function keyOf(state: ServerState, definition: CustomResourceDefinition): string {
   return definitionResource(state.registry).keyOf(undefined, definition.metadata.name);
+}
+
+/** Whether nothing is to be written: the usual case, which costs no validation. */
+function isInstalled(old: ApiObject, wanted: ApiObject): boolean {
+  const next = merged(old, structuredClone(wanted));
+  definitionStrategy.prepare?.(next, old);
+  return isDeepStrictEqual(next, old);
 }
 
 /** Not a user's own, not one that is going, and not one that a newer server has installed in the same store. */

@@ -225,6 +225,7 @@ function checkDefault(schema: JsonSchema, path: string, level: Level): FieldErro
   if (value === undefined) return [];
   const field = `${path}.default`;
   if (level === "root") return [forbiddenField(field, "must not be set at the root")];
+  if (isPlainlyValid(value, schema)) return [];
   const unknown = prune(structuredClone(value), schema);
   if (unknown.length > 0) return [invalidValue(field, value, `must not have unknown fields: ${unknown.join(", ")}`)];
   try {
@@ -234,6 +235,31 @@ function checkDefault(schema: JsonSchema, path: string, level: Level): FieldErro
     // What is wrong with the schema is told at its own place.
     return [];
   }
+}
+
+const plainKeywords: ReadonlySet<string> = new Set([
+  "type",
+  "description",
+  "title",
+  "default",
+  "enum",
+  "minimum",
+  "maximum",
+]);
+
+/** Most defaults are scalars, for which a validator need not be compiled. */
+function isPlainlyValid(value: unknown, schema: JsonSchema): boolean {
+  const { type, minimum = -Infinity, maximum = Infinity } = schema;
+  if (Object.keys(schema).some((keyword) => !plainKeywords.has(keyword))) return false;
+  if (schema.enum?.includes(value) === false) return false;
+  if (type === "integer" || type === "number")
+    return (
+      typeof value === "number" &&
+      (type === "number" || Number.isInteger(value)) &&
+      value >= minimum &&
+      value <= maximum
+    );
+  return (type === "string" || type === "boolean") && typeof value === type;
 }
 
 const structuralOnly = [
