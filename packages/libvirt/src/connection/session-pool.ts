@@ -16,7 +16,7 @@ export interface SessionPoolOptions {
  * Calls in flight of each lane. Together they stay below the 20 workers that a daemon has by default (max_workers), so
  * that a short call finds a free one even when every other call hangs.
  */
-const laneMaxInFlight: Readonly<Record<LongLane, number>> = { query: 4, slow: 4, copy: 3, agent: 5 };
+const laneMaxInFlight: Readonly<Record<LongLane, number>> = { query: 4, slow: 4, copy: 3, agent: 4 };
 
 export class SessionPool {
   readonly #options: SessionPoolOptions;

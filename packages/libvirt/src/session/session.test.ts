@@ -85,16 +85,16 @@ test("a procedure that the daemon does not know is told as such", async () => {
   await assert.rejects(fixture.session.call(connectGetLibVersion, {}), (error) => isUnsupportedCall(error));
 });
 
-test("at most five calls are in flight; the others follow as answers come", async () => {
+test("at most four calls are in flight; the others follow as answers come", async () => {
   const calls: Message[] = [];
   await using fixture = await connect((call) => calls.push(call));
   const { session, peer } = fixture;
   const answers = Array.from({ length: 12 }, () => session.call(connectGetLibVersion, {}));
-  await seen(peer, 5);
-  // One more turn of everything that was written: still five.
+  await seen(peer, 4);
+  // One more turn of everything that was written: still four.
   peer.raw(encodeMessage({ ...keepalive, procedure: 1 }, new Uint8Array(0)));
-  await seen(peer, 6);
-  assert.equal(calls.filter((call) => call.program === Program.REMOTE).length, 5);
+  await seen(peer, 5);
+  assert.equal(calls.filter((call) => call.program === Program.REMOTE).length, 4);
   for (let index = 0; index < 13; index++) {
     await seen(peer, index + 1);
     const call = calls[index];
@@ -138,7 +138,7 @@ test("when the daemon dies, all waiters fail at once: in flight, queued and stre
   const { stream } = await session.openStream(storageVolDownload, transfer);
   const reading = stream.read();
   const calls = Array.from({ length: 9 }, () => session.call(connectGetLibVersion, {}));
-  await seen(peer, 6);
+  await seen(peer, 5);
   peer.destroy();
   for (const settled of await Promise.allSettled([reading, ...calls])) {
     assert.ok(settled.status === "rejected" && settled.reason instanceof LibvirtConnectionError);
@@ -209,25 +209,25 @@ test("a queued call that is given up is never sent", async () => {
   const calls: Message[] = [];
   await using fixture = await connect((call) => calls.push(call));
   const { session, peer } = fixture;
-  const first = Array.from({ length: 5 }, () => session.call(connectGetLibVersion, {}));
+  const first = Array.from({ length: 4 }, () => session.call(connectGetLibVersion, {}));
   const abort = new AbortController();
   const queued = session.call(connectGetHostname, {}, { signal: abort.signal });
-  await seen(peer, 5);
+  await seen(peer, 4);
   abort.abort(new Error("not needed"));
   await assert.rejects(queued, /not needed/);
   for (const call of calls) answer(call, peer);
   await Promise.all(first);
   const last = session.call(connectGetLibVersion, {});
-  await seen(peer, 6);
-  answer(calls[5] as Message, peer);
+  await seen(peer, 5);
+  answer(calls[4] as Message, peer);
   await last;
   assert.ok(calls.every((call) => call.procedure === connectGetLibVersion.number));
 });
 
-test("a connection on which five calls are never answered is given up by the next that waits in vain", async () => {
+test("a connection on which four calls are never answered is given up by the next that waits in vain", async () => {
   await using fixture = await connect(noAnswer);
   const { session } = fixture;
-  const stuck = Array.from({ length: 5 }, () => session.call(connectGetLibVersion, {}, { timeoutMs: 10 }));
+  const stuck = Array.from({ length: 4 }, () => session.call(connectGetLibVersion, {}, { timeoutMs: 10 }));
   for (const settled of await Promise.allSettled(stuck)) assert.equal(settled.status, "rejected");
   const lostBefore = session.lost;
   assert.equal(lostBefore, undefined);

@@ -1,10 +1,10 @@
 // One connection to a daemon, from connected socket to lost.
 //
-//   call ──► queue ──(fewer than 5 in flight)──► in flight ──► reply
+//   call ──► queue ──(fewer than 4 in flight)──► in flight ──► reply
 //                                                    └─ given up: keeps its place until the daemon answers
 //
-// libvirtd serves 5 requests of a client at once and stops reading past that, so the rest waits here, where it can still
-// be given up without having been sent. Whatever ends the connection fails all waiters at once.
+// libvirtd serves 5 requests of a client at once. With the fifth it stops reading, our keepalive pings included, and warns in its log:
+// so 4 are sent, and the rest waits here, where it can still be given up without having been sent. Whatever ends the connection fails all waiters at once.
 
 import type { Duplex } from "node:stream";
 import { LibvirtConnectionError } from "../errors/connection-error.ts";
@@ -26,13 +26,13 @@ export interface SessionOptions {
   readonly address: string;
   readonly defaultTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
-  /** Calls that the daemon may work on at once; the rest waits here. libvirtd takes 5 of one connection. */
+  /** Calls that the daemon may work on at once; the rest waits here. 4 when absent. */
   readonly maxInFlight?: number;
   /** Events of the daemon: messages that answer nothing. */
   readonly onEvent?: (message: Message) => void;
 }
 
-const serverMaxInFlight = 5;
+const defaultMaxInFlight = 4;
 const keepaliveMaxMissed = 2;
 /** Of the default timeout. Copies end with the daemon's work or with the daemon, which keepalive sees. */
 const timeoutFactor: Readonly<Record<Lane, number>> = { short: 1, query: 1, slow: 10, copy: 120, agent: 1 };
@@ -58,7 +58,7 @@ export class Session {
   constructor(socket: Duplex, options: SessionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#maxInFlight = options.maxInFlight ?? serverMaxInFlight;
+    this.#maxInFlight = options.maxInFlight ?? defaultMaxInFlight;
     this.#keepalive = new Keepalive({
       intervalMs: options.keepaliveIntervalMs,
       maxMissed: keepaliveMaxMissed,

@@ -42,6 +42,11 @@ export class PrivateDaemon implements AsyncDisposable {
     return join(this.folder, "run", "libvirt-sock");
   }
 
+  /** What it takes its host for; SASL's realm, too. */
+  get hostname(): string {
+    return `vivarium-${this.tcpPort}`;
+  }
+
   /** An empty folder, before the daemon is there: for its certificates and passwords. */
   static async prepare(): Promise<PrivateDaemon> {
     const folder = await mkdtemp(join(tmpdir(), "vivarium-libvirtd-"));
@@ -73,18 +78,23 @@ export class PrivateDaemon implements AsyncDisposable {
       'security_driver = "none"\ncgroup_controllers = [ ]\nstdio_handler = "file"\n',
     );
     await writeFile(join(this.folder, "sasl2", "libvirt.conf"), `${(options.sasl?.(this.folder) ?? []).join("\n")}\n`);
+    await writeFile(join(this.folder, "hosts"), `127.0.0.1 localhost ${this.hostname}\n`);
     const mounts = ["etc:/etc/libvirt", "lib:/var/lib/libvirt", "log:/var/log/libvirt", "cache:/var/cache/libvirt"];
     const script = [
       "mount --make-rprivate /",
+      // Of its own: libvirt takes hosts of one name for one host.
+      `hostname ${this.hostname}`,
+      'mount --bind "$1/hosts" /etc/hosts',
       ...[...mounts, "run:/run/libvirt", "sasl2:/etc/sasl2"].map((mount) => {
         const [from = "", to = ""] = mount.split(":");
         return `mkdir -p ${to} && mount --bind "$1/${from}" ${to}`;
       }),
-      'exec libvirtd --listen -p "$1/libvirtd.pid"',
+      // Not by exec: the first process of a namespace must reap the QEMUs that libvirtd leaves to it.
+      '{ libvirtd --listen -p "$1/libvirtd.pid"; exit $?; }',
     ].join(" && ");
     this.#process = spawn(
       "unshare",
-      ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh", this.folder],
+      ["--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh", this.folder],
       { stdio: "ignore" },
     );
     const deadline = Date.now() + 30_000;

@@ -119,9 +119,8 @@ describe("SASL to libvirtds of our own", { skip: skipSasl, timeout: 90_000 }, ()
   async function startWith(mechanisms: string): Promise<PrivateDaemon> {
     const daemon = await PrivateDaemon.prepare();
     await daemon.makeCertificates(["good"]);
-    execFileSync("saslpasswd2", ["-p", "-c", "-a", "libvirt", "-f", join(daemon.folder, "passwd.db"), "fred"], {
-      input: "pencil",
-    });
+    const passwords = ["-u", daemon.hostname, "-f", join(daemon.folder, "passwd.db")];
+    execFileSync("saslpasswd2", ["-p", "-c", "-a", "libvirt", ...passwords, "fred"], { input: "pencil" });
     await daemon.start({
       config: (folder) => [
         "listen_tcp = 1",
