@@ -6,7 +6,7 @@ import { createServer } from "node:https";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { coreKinds, kinds, toCustomResourceDefinition } from "@vivarium/api";
-import { createApiServer, listenHttps, type ApiServer } from "@vivarium/apiserver";
+import { AuditFile, createApiServer, listenHttps, type ApiServer } from "@vivarium/apiserver";
 import { openSqliteStore, type Store } from "@vivarium/store";
 import { pino } from "pino";
 import { serveTasks } from "./child.ts";
@@ -63,13 +63,16 @@ interface Running {
   close(): Promise<void>;
 }
 
-async function startApi(store: Store, { key, cert, token }: ServerInput): Promise<Running> {
+async function startApi(store: Store, { database, key, cert, token }: ServerInput): Promise<Running> {
   opened = store;
+  const log = pino({ level: "warn" });
+  const audit = new AuditFile({ path: `${database}-audit/audit.log`, maxBytes: 100 * 1024 * 1024, keep: 1, log });
   const server = await createApiServer({
     store,
     resources: coreKinds.map((kind) => toCustomResourceDefinition(kind)),
     definitions: kinds.map((kind) => toCustomResourceDefinition(kind)),
-    logger: pino({ level: "warn" }),
+    audit: { sink: audit },
+    logger: log,
   });
   await grantAll(server, "bench");
   const authorization = `Bearer ${token}`;
@@ -86,6 +89,7 @@ async function startApi(store: Store, { key, cert, token }: ServerInput): Promis
     async close() {
       await server.close();
       await listener.close();
+      await audit.close();
     },
   };
 }

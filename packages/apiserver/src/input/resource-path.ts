@@ -48,7 +48,7 @@ function decode(path: string): string[] | undefined {
       .replace(/\/$/, "")
       .split("/")
       .slice(1)
-      .map((part) => decodeURIComponent(part));
+      .map((part) => (part.includes("%") ? decodeURIComponent(part) : part));
   } catch {
     return undefined;
   }

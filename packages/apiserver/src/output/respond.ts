@@ -31,10 +31,14 @@ export function respondError(error: StatusError): ApiResponse {
 }
 
 /** An object as it is stored. */
-export function respondStored(context: RequestContext, resource: Resource, kv: KeyValue): ApiResponse {
+export function respondStored(
+  context: RequestContext,
+  resource: Resource,
+  { kv, status = 200 }: { readonly kv: KeyValue; readonly status?: number },
+): ApiResponse {
   const form = objectForm(context);
-  if (form.kind === "json") return respondBytes(200, presentStored(kv, resource));
-  return respondObject(context, resource, decodeStored(kv, resource), { form });
+  if (form.kind === "json") return respondBytes(status, presentStored(kv, resource));
+  return respondObject(context, resource, decodeStored(kv, resource), { form, status });
 }
 
 export function respondObject(

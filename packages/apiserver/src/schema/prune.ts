@@ -4,32 +4,56 @@ import type { JsonSchema } from "../custom-resource-definition.ts";
 import { metaSchema } from "../meta/meta-schema.ts";
 
 /** Changes `value`; returns the paths of what was removed. */
-export function prune(value: unknown, schema: JsonSchema, path = ""): string[] {
+export function prune(value: unknown, schema: JsonSchema): string[] {
+  const removed: string[] = [];
+  pruneBelow(value, schema, { path: "", removed });
+  return removed;
+}
+
+interface Place {
+  readonly path: string;
+  readonly removed: string[];
+}
+
+function pruneBelow(value: unknown, schema: JsonSchema, { path, removed }: Place): void {
   if (Array.isArray(value)) {
     const { items } = schema;
-    return items === undefined ? [] : value.flatMap((item, index) => prune(item, items, `${path}[${index}]`));
+    if (items === undefined) return;
+    for (const [index, item] of value.entries())
+      if (isContainer(item)) pruneBelow(item, items, { path: `${path}[${index}]`, removed });
+    return;
   }
-  if (typeof value !== "object" || value === null) return [];
+  if (!isContainer(value)) return;
   const object = value as Record<string, unknown>;
+  for (const name of Object.keys(object)) {
+    const child = schemaOf(schema, name);
+    const childPath = (): string => (path === "" ? name : `${path}.${name}`);
+    if (child === "unknown") {
+      delete object[name];
+      removed.push(childPath());
+    } else if (child !== undefined && isContainer(object[name]))
+      pruneBelow(object[name], child, { path: childPath(), removed });
+  }
+}
+
+/** Undefined: whatever is there stays as it is. */
+function schemaOf(schema: JsonSchema, name: string): JsonSchema | "unknown" | undefined {
+  if (schema.properties !== undefined && Object.hasOwn(schema.properties, name)) return schema.properties[name];
+  if (typeof schema.additionalProperties === "object") return schema.additionalProperties;
+  if (schema["x-kubernetes-embedded-resource"] === true && embeddedFields.has(name))
+    return name === "metadata" ? metaSchema : undefined;
   const keepsUnknown =
     schema["x-kubernetes-preserve-unknown-fields"] === true ||
     schema.additionalProperties === true ||
     !isObject(schema);
-  return Object.keys(object).flatMap((name) => {
-    const childPath = path === "" ? name : `${path}.${name}`;
-    const known = schema.properties !== undefined && Object.hasOwn(schema.properties, name);
-    if (known) return prune(object[name], schema.properties[name] ?? {}, childPath);
-    if (typeof schema.additionalProperties === "object")
-      return prune(object[name], schema.additionalProperties, childPath);
-    if (schema["x-kubernetes-embedded-resource"] === true && embeddedFields.has(name))
-      return name === "metadata" ? prune(object[name], metaSchema, childPath) : [];
-    if (keepsUnknown) return [];
-    delete object[name];
-    return [childPath];
-  });
+  return keepsUnknown ? undefined : "unknown";
 }
 
 const embeddedFields: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"]);
+
+function isContainer(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
 
 /** A schema that describes no object says nothing of an object's fields; validation refuses the value itself. */
 function isObject(schema: JsonSchema): boolean {

@@ -1,6 +1,7 @@
 // POST to a collection.
 
 import { StatusError, type ApiResponse } from "@vivarium/api";
+import type { KeyValue } from "@vivarium/store";
 import { admitWrite } from "../admission/admit-write.ts";
 import type { AdmissionRequest } from "../admission/admission-plugin.ts";
 import { alreadyExists, methodNotAllowed } from "../errors.ts";
@@ -8,12 +9,12 @@ import { requestOwnership, type Ownership } from "../field-management/ownership.
 import { decodeObject } from "../input/decode-object.ts";
 import { parseBody } from "../input/parse-body.ts";
 import { isDryRun, type Target } from "../input/target.ts";
-import { respondObject } from "../output/respond.ts";
+import { respondObject, respondStored } from "../output/respond.ts";
 import { prepareCreate } from "../prepare.ts";
 import type { RequestContext } from "../request-context.ts";
 import type { Resource } from "../resource.ts";
 import type { ServerState } from "../server-state.ts";
-import { decodeStored, encodeStored, type ApiObject } from "../stored-object.ts";
+import { encodeStored, type ApiObject } from "../stored-object.ts";
 
 /** A generated name that is taken is replaced by another one so many times. */
 const maxNameAttempts = 8;
@@ -25,7 +26,7 @@ export async function create(state: ServerState, context: RequestContext, target
   return createObject(state, context, { target, object: decoded });
 }
 
-/** The part that server-side apply shares: writes an object that does not exist yet. */
+/** The part that server-side apply shares: writes an object that does not exist yet. Takes `object` over. */
 export async function createObject(
   state: ServerState,
   context: RequestContext,
@@ -40,7 +41,9 @@ export async function createObject(
     throw new StatusError("MethodNotAllowed", "create not allowed while custom resource definition is terminating");
   const isGenerated = decoded.metadata.name === "";
   for (let attempt = 1; ; attempt++) {
-    const object = prepareCreate(context, target, { object: structuredClone(decoded), ownership });
+    // Only a generated name is tried more than once.
+    const wanted = isGenerated ? structuredClone(decoded) : decoded;
+    const object = prepareCreate(context, target, { object: wanted, ownership });
     const { name } = object.metadata;
     if (namespace !== undefined) await state.namespaces.assertAccepts(resource, { namespace, name });
     const key = resource.keyOf(namespace, name);
@@ -48,7 +51,8 @@ export async function createObject(
       write: () => writeNew(state, { key, object, resource, isDryRun: isDryRun(context.request.query) }),
       isWritten: (result) => result !== undefined,
     });
-    if (written !== undefined) return respondObject(context, resource, written, { status: 201 });
+    if (written === "dry-run") return respondObject(context, resource, object, { status: 201 });
+    if (written !== undefined) return respondStored(context, resource, { kv: written, status: 201 });
     if (!isGenerated || attempt >= maxNameAttempts) throw alreadyExists(resource, name);
   }
 }
@@ -80,8 +84,8 @@ async function writeNew(
     readonly resource: Resource;
     readonly isDryRun: boolean;
   },
-): Promise<ApiObject | undefined> {
-  if (isDryRun) return (await state.store.get(key)) === undefined ? object : undefined;
+): Promise<KeyValue | "dry-run" | undefined> {
+  if (isDryRun) return (await state.store.get(key)) === undefined ? "dry-run" : undefined;
   const result = await state.store.put(key, encodeStored(object, resource), { expected: 0 });
-  return result.written ? decodeStored(result.current, resource) : undefined;
+  return result.written ? result.current : undefined;
 }

@@ -14,5 +14,5 @@ export async function get(state: ServerState, context: RequestContext, target: N
   if (revision !== undefined && revision > 0) await assertReached(state, revision);
   const found = await state.store.get(keyOf(target));
   if (found === undefined) throw notFound(target.resource, target.name);
-  return respondStored(context, target.resource, found);
+  return respondStored(context, target.resource, { kv: found });
 }

@@ -52,7 +52,7 @@ export async function updateObject(
   const answer: Answer = {
     object: respond ?? ((object) => respondObject(context, resource, object)),
     stored: (kv) =>
-      respond === undefined ? respondStored(context, resource, kv) : respond(decodeStored(kv, resource)),
+      respond === undefined ? respondStored(context, resource, { kv: kv }) : respond(decodeStored(kv, resource)),
   };
   for (let attempt = 1; ; attempt++) {
     const found = await state.store.get(key);
