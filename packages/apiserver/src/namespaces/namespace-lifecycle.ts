@@ -1,7 +1,7 @@
 // What namespaces mean for the objects in them: the first ones exist from the start, and nothing is made in one that is missing or
 // going. Emptying a deleted one is the work of empty-namespaces.ts.
 
-import type { Store } from "@vivarium/store";
+import type { KeyValue, Store } from "@vivarium/store";
 import { forbidden, notFound } from "../errors.ts";
 import { timestamp } from "../meta/timestamp.ts";
 import type { Resource } from "../resource.ts";
@@ -41,11 +41,22 @@ export class NamespaceLifecycle {
     if (namespaces === undefined) return;
     const found = await this.#store.get(namespaces.keyOf(undefined, namespace));
     if (found === undefined) throw notFound(namespaces, namespace);
-    if (decodeStored(found, namespaces).metadata.deletionTimestamp !== undefined)
+    if (isTerminating(found, namespaces))
       throw forbidden(
         resource,
         name,
         `unable to create new content in namespace ${namespace} because it is being terminated`,
       );
   }
+}
+
+const terminating = new WeakMap<KeyValue, boolean>();
+
+/** Asked at each create: a namespace is read once for each of its versions, where the store keeps what it gave. */
+function isTerminating(found: KeyValue, namespaces: Resource): boolean {
+  const known = terminating.get(found);
+  if (known !== undefined) return known;
+  const isGoing = decodeStored(found, namespaces).metadata.deletionTimestamp !== undefined;
+  terminating.set(found, isGoing);
+  return isGoing;
 }
