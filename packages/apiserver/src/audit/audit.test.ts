@@ -166,8 +166,12 @@ test("a clean end loses nothing; full files are put aside and the oldest removed
 test("while the log cannot be written, changes are refused and reads go on; then it heals by itself", async (t) => {
   const directory = join(await folder(t), "logs");
   const path = join(directory, "audit.log");
+  // The file comes after the start of the server: what that tells would open it before the directory is gone.
+  let opened: AuditFile | undefined;
+  const sink: AuditSink = { room: () => opened?.room(), write: (line) => opened?.write(line) };
+  const { call } = await openTestServer({ audit: { sink }, runsTasks: false });
   const file = new AuditFile({ path, maxBytes: 1e9, keep: 1, log: silent });
-  const { call } = await openTestServer({ audit: { sink: file }, runsTasks: false });
+  opened = file;
   await rm(directory, { recursive: true });
   const line = "x".repeat(1024 * 1024);
   for (let count = 0; count < 5; count++) file.write(line);
