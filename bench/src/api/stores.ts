@@ -1,7 +1,7 @@
 // The stores alone, each asked the same: durable puts by many writers at once, reads, and one long list.
 
 import { join } from "node:path";
-import { openSqliteStore, type Store } from "@vivarium/store";
+import { EtcdServer, openEtcdStore, openSqliteStore, whyNoEtcd, type Store } from "@vivarium/store";
 import { monotonicMs } from "./usage.ts";
 import { nameOf, virtualMachineBody } from "./virtual-machine-body.ts";
 
@@ -10,16 +10,29 @@ const puts = 20_000;
 const gets = 20_000;
 const prefix = "/registry/bench/";
 
+/** The second is a real etcd of one member, on the same disk and processors. */
 export async function measureStores(directory: string): Promise<unknown> {
-  const sqlite = openSqliteStore({ path: join(directory, "store.db") });
-  try {
-    return { sqlite: await measureStore(sqlite) };
-  } finally {
-    await sqlite.close();
-  }
+  const skipped = whyNoEtcd();
+  return {
+    sqlite: await measureStore(openSqliteStore({ path: join(directory, "store.db") })),
+    etcd: skipped === false ? await measureEtcd() : { skipped },
+  };
+}
+
+async function measureEtcd(): Promise<unknown> {
+  await using server = await EtcdServer.start();
+  return await measureStore(await openEtcdStore({ endpoints: [server.endpoint] }));
 }
 
 async function measureStore(store: Store): Promise<unknown> {
+  try {
+    return await measureOpen(store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function measureOpen(store: Store): Promise<unknown> {
   const { body } = virtualMachineBody("bench");
   const put = await timed(puts, (index) => store.put(prefix + nameOf(index), Uint8Array.from(body), { expected: 0 }));
   const get = await timed(gets, (index) => store.get(prefix + nameOf((index * 7919) % puts)));
