@@ -59,7 +59,7 @@ export function providerConfig(provider: Provider, credentials: Readonly<Record<
   return {
     endpoint: provider.spec.endpoint,
     credentials,
-    pool: provider.spec.defaults?.datastore ?? "vivarium",
+    pool: providerConfigPool(provider),
     timeoutMs: healthCheckOf(provider).timeoutMs,
   };
 }
@@ -74,4 +74,9 @@ export function healthCheckOf(provider: Provider) {
     failureThreshold: failureThreshold ?? 3,
     successThreshold: successThreshold ?? 1,
   };
+}
+
+/** Where all that VMs are made of lies. */
+export function providerConfigPool(provider: Provider): string {
+  return provider.spec.defaults?.datastore ?? "vivarium";
 }

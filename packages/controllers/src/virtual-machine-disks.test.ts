@@ -185,4 +185,29 @@ describe("disks of a running VM", () => {
     await untilDisks(lab, "AsDeclared");
     assert.equal(disksOf(lab, vm).length, 2);
   });
+
+  test("a VM is not made while the pool of its disks is low, and is once there is room", async (t) => {
+    const lab = await VmLab.start(t);
+    const pool = await lab.client.create(StoragePool, {
+      ...headOf(StoragePool, "theirs"),
+      spec: { adopt: { name: "vivarium" } },
+    });
+    const say = (status: "True" | "False", to: StoragePool) => {
+      const condition = {
+        type: "CapacityLow",
+        status,
+        reason: "x",
+        message: "no room",
+        lastTransitionTime: "2026-01-01T00:00:00Z",
+      };
+      return lab.client.updateStatus(StoragePool, { ...to, status: { pool: "vivarium", conditions: [condition] } });
+    };
+    const low = await say("True", pool);
+    await lab.createVm("web");
+    const vm = await lab.untilReason("web", "PoolFull");
+    assert.match(readyOf(vm)?.message ?? "", /no room/);
+    assert.deepEqual(lab.inventory().volumes, []);
+    await say("False", low);
+    await lab.untilReady("web");
+  });
 });

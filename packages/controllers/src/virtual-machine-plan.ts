@@ -24,6 +24,7 @@ export interface Problem {
     | "SecretNotFound"
     | "VolumeNotFound"
     | "VolumeNotReady"
+    | "PoolFull"
     | "InvalidUserData"
     | "InvalidSpec"
     | "Unsupported"
@@ -388,6 +389,7 @@ const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
   SecretNotFound: true,
   VolumeNotFound: true,
   VolumeNotReady: true,
+  PoolFull: false,
   InvalidUserData: false,
   InvalidSpec: false,
   Unsupported: false,

@@ -6,6 +6,7 @@ import {
   findCondition,
   Provider,
   Secret,
+  StoragePool,
   VMClass,
   VMImage,
   VMNetworkAttachment,
@@ -25,6 +26,10 @@ export function relatedToVirtualMachines(machines: Cache<VirtualMachine>): reado
   const seen = new Map<string, string>();
 
   const volumeNews = new ObjectNews<Volume>(({ status }) => [status?.phase, status?.record]);
+
+  const poolNews = new ObjectNews<StoragePool>(
+    ({ status }) => findCondition(status?.conditions, "CapacityLow")?.status,
+  );
 
   function isNews(object: KubeObject): boolean {
     const { uid = "", generation, resourceVersion = "" } = object.metadata;
@@ -60,6 +65,7 @@ export function relatedToVirtualMachines(machines: Cache<VirtualMachine>): reado
     related(Volume, (object) =>
       volumeNews.isNews(object) ? machines.list().flatMap((vm) => (refersTo(vm, object) ? [requestOf(vm)] : [])) : [],
     ),
+    related(StoragePool, (object) => (poolNews.isNews(object) ? machines.list().filter(isWaiting).map(requestOf) : [])),
     related(Secret, (object) => concerned(object, (vm) => cloudInitSecretsOf(vm).some((key) => isSame(object, key)))),
     related(ConfigMap, (object) =>
       isSame(object, sshKeysConfigMap) ? concerned(object, (vm) => vm.status?.domain === undefined) : [],

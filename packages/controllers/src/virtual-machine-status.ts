@@ -330,6 +330,7 @@ const ranks: Readonly<Record<Problem["reason"], number>> = {
   SecretNotFound: 5,
   VolumeNotFound: 5,
   VolumeNotReady: 7,
+  PoolFull: 6,
   ImageFailed: 6,
   ImageNotReady: 7,
 };

@@ -65,6 +65,7 @@ import {
   sizesAfter,
 } from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
+import { lowPoolOf } from "./virtual-machine-pool.ts";
 import { relatedToVirtualMachines, requestOf } from "./virtual-machine-related.ts";
 import { readRecord, statusOf } from "./virtual-machine-status.ts";
 import { act, aimOf, changesDomain, probeBoot, stepDeadlineMs } from "./virtual-machine-steps.ts";
@@ -248,7 +249,13 @@ export function createVirtualMachineController(options: VirtualMachineController
     };
   }
 
-  function buildOf({ vm, provider }: Look, resolved: Resolved<ResolvedVm>): Resolved<BuildPlan> {
+  function buildOf({ vm, provider, record }: Look, resolved: Resolved<ResolvedVm>): Resolved<BuildPlan> {
+    // What was begun is ended: its disks may be there already.
+    const low =
+      record.madeOn === undefined && provider?.ok === true
+        ? lowPoolOf(provider.value, { pools: pools.list(), providers: providerObjects.list() })
+        : undefined;
+    if (low !== undefined) return { ok: false, problems: [low] };
     return resolveBuild(vm, resolved, {
       related: relatedObjects,
       provider: provider?.ok === true ? provider.value : undefined,

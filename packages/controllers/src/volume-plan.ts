@@ -14,7 +14,12 @@ export type StorageResolved<T> =
 
 /** How the volume is made. */
 export type VolumeMaking =
-  | { readonly kind: "create"; readonly creation: VolumeCreation }
+  | {
+      readonly kind: "create";
+      readonly creation: VolumeCreation;
+      /** Written at once, as far as that can be told. */
+      readonly allocateBytes: number;
+    }
   /** Fetched by the server, then sent. */
   | { readonly kind: "fetch"; readonly url: string; readonly checksum?: string; readonly format: "qcow2" | "raw" };
 

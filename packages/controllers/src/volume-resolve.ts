@@ -107,9 +107,17 @@ export function resolveMaking(
     const { url, checksum } = source;
     return { ok: true, value: { kind: "fetch", url, format, ...(checksum === undefined ? {} : { checksum }) } };
   }
-  const create = (sizeBytes: number, from?: VolumeCreation["from"]): StorageResolved<VolumeMaking> => ({
+  const create = (
+    sizeBytes: number,
+    from?: VolumeCreation["from"],
+    copiedBytes = 0,
+  ): StorageResolved<VolumeMaking> => ({
     ok: true,
-    value: { kind: "create", creation: { format, sizeBytes, preallocation, ...(from === undefined ? {} : { from }) } },
+    value: {
+      kind: "create",
+      creation: { format, sizeBytes, preallocation, ...(from === undefined ? {} : { from }) },
+      allocateBytes: preallocation === "full" ? sizeBytes : method === "copy" ? copiedBytes : 0,
+    },
   });
   if (source?.volumeRef !== undefined) {
     const key = referredBy(volume, source.volumeRef);
@@ -123,7 +131,8 @@ export function resolveMaking(
     if (there.value.provider.name !== provider.name || there.value.provider.namespace !== provider.namespace) {
       return failed("InvalidSpec", `${name} lies on another Provider`);
     }
-    return create(size.value ?? found.status.capacityBytes ?? 0, { source: { volume: there.value.ref }, method });
+    const from = { source: { volume: there.value.ref }, method };
+    return create(size.value ?? found.status.capacityBytes ?? 0, from, found.status.allocationBytes);
   }
   if (source?.imageRef !== undefined) {
     const key = referredBy(volume, source.imageRef);

@@ -173,15 +173,12 @@ export function createVolumeController(
     const poolKey = `${place.provider.namespace}/${place.provider.name}/${name}`;
     const others = [...promised].filter(([key, promise]) => key !== own && promise.pool === poolKey);
     const bytes = Math.max(0, wantedBytes - hasBytes);
-    const isFull =
-      seen.kind === "absent" &&
-      making.ok &&
-      making.value.kind === "create" &&
-      making.value.creation.preallocation === "full";
+    const allocateBytes =
+      seen.kind === "absent" && making.ok && making.value.kind === "create" ? making.value.allocateBytes : 0;
     const refusal = guardRefusal(
       { ...space, provisionedBytes: space.provisionedBytes + others.reduce((sum, [, each]) => sum + each.bytes, 0) },
       poolPolicyOf(place.pool.spec),
-      { provisionBytes: bytes, allocateBytes: isFull ? wantedBytes : 0 },
+      { provisionBytes: bytes, allocateBytes },
     );
     // From here to the end of the step nobody else may count on the same bytes.
     if (refusal === undefined) promised.set(own, { pool: poolKey, bytes });
