@@ -7,12 +7,13 @@ import { parseBody } from "./input/parse-body.ts";
 import type { ResourcePath } from "./input/resource-path.ts";
 import { keyOf, type NamedTarget, type Target } from "./input/target.ts";
 import type { RequestContext } from "./request-context.ts";
-import type { Resource } from "./resource.ts";
+import { isNamespace, type Resource } from "./resource.ts";
 import type { ServerState } from "./server-state.ts";
 import type { Subresource, SubresourceContext } from "./subresources.ts";
 import { create } from "./verbs/create.ts";
 import { deleteCollection } from "./verbs/delete-collection.ts";
 import { deleteOne } from "./verbs/delete.ts";
+import { finalizeNamespace } from "./verbs/finalize-namespace.ts";
 import { get } from "./verbs/get.ts";
 import { list } from "./verbs/list.ts";
 import { patch } from "./verbs/patch.ts";
@@ -52,6 +53,8 @@ async function serve(
     return verbOf(statusVerbs, context)(state, context, { ...named, subresource: "status" });
   if (path.subresource === "scale" && target.resource.scale !== undefined)
     return verbOf(scaleVerbs, context)(state, context, { ...named, subresource: "scale" });
+  if (path.subresource === "finalize" && isNamespace(target.resource))
+    return verbOf(finalizeVerbs, context)(state, context, named);
   return added(state, context, { target: named, name: path.subresource });
 }
 
@@ -61,6 +64,7 @@ type VerbTable<T> = Readonly<Partial<Record<ApiRequest["method"], Verb<T>>>>;
 const collectionVerbs: VerbTable<Target> = { GET: listOrWatch, POST: create, DELETE: deleteCollection };
 const objectVerbs: VerbTable<NamedTarget> = { GET: get, PUT: update, PATCH: patch, DELETE: deleteOne };
 const statusVerbs: VerbTable<NamedTarget> = { GET: get, PUT: update, PATCH: patch };
+const finalizeVerbs: VerbTable<NamedTarget> = { PUT: finalizeNamespace };
 const scaleVerbs: VerbTable<NamedTarget> = { GET: getScale, PUT: updateScale, PATCH: patchScale };
 
 function listOrWatch(state: ServerState, context: RequestContext, target: Target): Promise<ApiResponse> {

@@ -21,6 +21,15 @@ export function alreadyExists(resource: Resource, name: string): StatusError {
   });
 }
 
+/** Of all names that were tried for a generateName. */
+export function noNameLeft(resource: Resource, name: string): StatusError {
+  return new StatusError(
+    "AlreadyExists",
+    `${resource.qualifiedPlural} "${name}" already exists, the server was not able to generate a unique name for the object`,
+    { details: { ...resource.detailsOf(name), retryAfterSeconds: 1 } },
+  );
+}
+
 export function conflict(resource: Resource, name: string, why: string): StatusError {
   return new StatusError("Conflict", `Operation cannot be fulfilled on ${resource.qualifiedPlural} "${name}": ${why}`, {
     details: resource.detailsOf(name),

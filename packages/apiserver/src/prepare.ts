@@ -3,7 +3,6 @@
 
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { StatusError } from "@vivarium/api";
 import { badRequest, conflict, invalid } from "./errors.ts";
 import { setOwners, type Ownership } from "./field-management/ownership.ts";
 import type { Target } from "./input/target.ts";
@@ -32,8 +31,7 @@ export function prepareCreate(
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.generation;
   if (metadata.generateName === "") delete metadata.generateName;
-  if (metadata.name === "" && metadata.generateName !== undefined)
-    metadata.name = metadata.generateName + randomSuffix(metadata.generateName);
+  if (metadata.name === "" && metadata.generateName !== undefined) metadata.name = generatedName(metadata.generateName);
   metadata.uid = randomUUID();
   metadata.creationTimestamp = timestamp(context.now);
   if (resource.strategy.hasGeneration) metadata.generation = 1;
@@ -160,14 +158,11 @@ function hasSpecChange(resource: Resource, object: ApiObject, old: ApiObject): b
 }
 
 const suffixCharacters = "bcdfghjklmnpqrstvwxz2456789";
-const maxGeneratedLength = 63;
+const maxPrefixLength = 58;
 
-function randomSuffix(prefix: string): string {
-  if (prefix.length + 5 > maxGeneratedLength)
-    throw new StatusError(
-      "BadRequest",
-      `metadata.generateName is ${prefix.length} characters long, expected at most ${maxGeneratedLength - 5}`,
-    );
+/** A prefix that is too long is cut, as Kubernetes does. */
+function generatedName(prefix: string): string {
   const random = crypto.getRandomValues(new Uint8Array(5));
-  return Array.from(random, (byte) => suffixCharacters[byte % suffixCharacters.length]).join("");
+  const suffix = Array.from(random, (byte) => suffixCharacters[byte % suffixCharacters.length]).join("");
+  return prefix.slice(0, maxPrefixLength) + suffix;
 }

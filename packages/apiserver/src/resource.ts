@@ -132,6 +132,11 @@ export class Resource {
   }
 }
 
+/** The kind that scopes the names of others. */
+export function isNamespace({ group, plural }: Resource): boolean {
+  return group === "" && plural === "namespaces";
+}
+
 function apiVersionOf(group: string, version: string): string {
   return group === "" ? version : `${group}/${version}`;
 }

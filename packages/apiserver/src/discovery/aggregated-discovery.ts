@@ -1,6 +1,6 @@
 // All groups, versions and kinds in one answer (apidiscovery.k8s.io/v2), so that clients need no call per group.
 
-import type { Resource } from "../resource.ts";
+import { isNamespace, type Resource } from "../resource.ts";
 import type { ServerState } from "../server-state.ts";
 import { scaleKind } from "../verbs/scale.ts";
 import { addedVerbs, verbsOf } from "./resource-verbs.ts";
@@ -31,6 +31,7 @@ function discoveryOf(state: ServerState, resource: Resource): object {
   const responseKind = { group, version, kind };
   const subresources = [
     ...(resource.hasStatus ? [{ subresource: "status", responseKind, verbs: verbsOf.status }] : []),
+    ...(isNamespace(resource) ? [{ subresource: "finalize", responseKind, verbs: verbsOf.finalize }] : []),
     ...(resource.scale === undefined ? [] : [{ subresource: "scale", responseKind: scaleKind, verbs: verbsOf.scale }]),
     ...state.subresources.of(group, plural).map((each) => ({
       subresource: each.name,

@@ -2,7 +2,7 @@
 
 import { negotiate } from "../output/negotiate.ts";
 import { respondBytes, respondJson } from "../output/respond.ts";
-import type { Resource } from "../resource.ts";
+import { isNamespace, type Resource } from "../resource.ts";
 import type { ResourceRegistry } from "../resource-registry.ts";
 import type { Route } from "../router.ts";
 import type { ServerState } from "../server-state.ts";
@@ -95,6 +95,9 @@ function plainResources(state: ServerState, resource: Resource): object[] {
     },
     ...(resource.hasStatus
       ? [{ name: `${plural}/status`, singularName: "", namespaced, kind, verbs: verbsOf.status }]
+      : []),
+    ...(isNamespace(resource)
+      ? [{ name: `${plural}/finalize`, singularName: "", namespaced, kind, verbs: verbsOf.finalize }]
       : []),
     ...(resource.scale === undefined
       ? []

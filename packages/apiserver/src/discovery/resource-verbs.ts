@@ -5,6 +5,7 @@ import type { Subresource } from "../subresources.ts";
 export const verbsOf = {
   object: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
   status: ["get", "patch", "update"],
+  finalize: ["update"],
   scale: ["get", "patch", "update"],
   /** Kinds that are asked and not stored. */
   review: ["create"],

@@ -75,6 +75,23 @@ test(
   },
 );
 
+test("finalize lets a held namespace go, whatever is in it", { timeout: 10_000 }, async () => {
+  const { call, server } = await openTestServer({ runsTasks: false });
+  const path = "/api/v1/namespaces/team";
+  await call("POST", "/api/v1/namespaces", { body: namespace });
+  await call("PUT", `${path}/finalize`, { body: { ...namespace, spec: { finalizers: ["example.dev/x"] } } });
+  const { body } = await call("DELETE", path);
+  assert.deepEqual(body["spec"]?.["finalizers"], ["example.dev/x"]);
+  assert.equal(
+    (await call("PUT", `${path}/finalize`, { body: { ...namespace, spec: { finalizers: [1] } } })).status,
+    422,
+  );
+  const done = await call("PUT", `${path}/finalize`, { body: { ...namespace, spec: { finalizers: [] } } });
+  assert.equal(done.status, 200);
+  assert.equal((await call("GET", path)).status, 404);
+  await server.close();
+});
+
 test("a server that starts goes on deleting", { timeout: 10_000 }, async () => {
   const store = openMemoryStore();
   const first = await openTestServer({ store });

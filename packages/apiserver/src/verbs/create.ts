@@ -4,7 +4,7 @@ import { StatusError, type ApiResponse } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
 import { admitWrite } from "../admission/admit-write.ts";
 import type { AdmissionRequest } from "../admission/admission-plugin.ts";
-import { alreadyExists, methodNotAllowed } from "../errors.ts";
+import { alreadyExists, noNameLeft, methodNotAllowed } from "../errors.ts";
 import { requestOwnership, type Ownership } from "../field-management/ownership.ts";
 import { decodeObject } from "../input/decode-object.ts";
 import { parseBody } from "../input/parse-body.ts";
@@ -53,7 +53,8 @@ export async function createObject(
     });
     if (written === "dry-run") return respondObject(context, resource, object, { status: 201 });
     if (written !== undefined) return respondStored(context, resource, { kv: written, status: 201 });
-    if (!isGenerated || attempt >= maxNameAttempts) throw alreadyExists(resource, name);
+    if (!isGenerated) throw alreadyExists(resource, name);
+    if (attempt >= maxNameAttempts) throw noNameLeft(resource, name);
   }
 }
 
