@@ -77,6 +77,31 @@ describe("the libvirt provider on a real libvirtd", { skip: liveSkipReason(), co
     await assert.rejects(live.provider.compute.undefine(vm), (error) => isProviderError(error, "Conflict"));
   });
 
+  rule(
+    "a guest that does not let go of a disk keeps it, however often it is asked, and loses it when it is off",
+    async () => {
+      const vm = await built();
+      const { compute, disks, hotplug } = live.provider;
+      assert.ok(hotplug);
+      const names = async (): Promise<readonly string[]> => {
+        const seen = await compute.observe(vm);
+        return seen.kind === "present" ? seen.disks.map((disk) => disk.name) : [];
+      };
+      await compute.start(vm);
+      await disks.ensureData(vm, { name: "data", sizeBytes: 2 ** 20, preallocated: false });
+      await hotplug.attachDisk(vm, { name: "data" });
+      // The guest has halted: nobody in it answers.
+      await waitFor(async () => Buffer.from((await live.provider.console?.readLog(vm)) ?? []).includes(probeAliveText));
+      await hotplug.requestDetach(vm, "data");
+      await hotplug.requestDetach(vm, "data");
+      assert.deepEqual(await names(), ["root", "data"]);
+      await compute.forceOff(vm);
+      assert.deepEqual(await names(), ["root"]);
+      await compute.undefine(vm);
+      await disks.remove(vm);
+    },
+  );
+
   rule("a disk is a clone of the image, only ever larger", async () => {
     const vm = live.newVm();
     const { provider, image } = live;
