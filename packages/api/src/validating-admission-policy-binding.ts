@@ -19,7 +19,7 @@ const spec = struct("Which policy, where, and with what.", {
   ),
   matchResources: optional(matchResources("Requests that this binding is about, of those that the policy is about.")),
   validationActions: list(
-    "What happens when a condition does not hold: Deny refuses, Warn tells the client, Audit notes it in the server's log.",
+    "What happens when a condition does not hold: Deny refuses, Warn tells the client, Audit notes it in the audit log.",
     choice("One action.", ["Deny", "Warn", "Audit"]),
   ),
 });

@@ -197,7 +197,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       const trail = new AuditTrail(request, now());
       try {
         const path = parseResourcePath(request.path);
-        const context = { request: authorized(state, trail, path), now: trail.receivedAt, warnings: [] };
+        const context = {
+          request: authorized(state, trail, path),
+          now: trail.receivedAt,
+          warnings: [],
+          auditAnnotations: trail.annotations,
+        };
         if (path === undefined) throw pathNotFound();
         const found = await findConnect(state, context, path);
         state.audit?.connected(trail);

@@ -123,6 +123,7 @@ export async function findConnect(
     user: context.request.user,
     isDryRun: false,
     warnings: context.warnings,
+    auditAnnotations: context.auditAnnotations,
   });
   settle?.("written");
   return { subresource, context: subresourceContext(state, context, named) };

@@ -7,4 +7,6 @@ export interface RequestContext {
   readonly now: Date;
   /** Becomes `Warning` headers of the answer. */
   readonly warnings: string[];
+  /** Becomes annotations of the request's line in the audit log. */
+  readonly auditAnnotations: Map<string, string>;
 }

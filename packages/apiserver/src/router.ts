@@ -42,7 +42,12 @@ export function createRouter(state: ServerState): (request: ApiRequest) => Promi
     const now = state.now();
     const trail = new AuditTrail(request, now);
     try {
-      const context: RequestContext = { request: authorized(state, trail, path), now, warnings };
+      const context: RequestContext = {
+        request: authorized(state, trail, path),
+        now,
+        warnings,
+        auditAnnotations: trail.annotations,
+      };
       const room = state.audit?.room(trail);
       if (room !== undefined) await room;
       const response = await route(state, context, { routes: currentRoutes(), path });

@@ -28,6 +28,8 @@ export interface AdmissionRequest extends AdmissionSubject {
   readonly isDryRun: boolean;
   /** Becomes `Warning` headers of the answer. */
   readonly warnings: string[];
+  /** Becomes annotations of the request's line in the audit log. */
+  readonly auditAnnotations: Map<string, string>;
 }
 
 /** `unknown`: the store failed, and may or may not have written. */

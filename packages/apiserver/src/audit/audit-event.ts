@@ -46,6 +46,7 @@ export function auditLine(trail: AuditTrail, outcome: AuditOutcome, level: Audit
         "authorization.k8s.io/decision": decision.isAllowed ? "allow" : "forbid",
         "authorization.k8s.io/reason": decision.reason,
       }),
+      ...Object.fromEntries(trail.annotations),
       ...(sent.hash !== undefined && { [hashAnnotation]: sent.hash }),
     },
   };

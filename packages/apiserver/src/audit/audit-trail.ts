@@ -14,6 +14,9 @@ export class AuditTrail {
   /** Who the request was taken for, where that is somebody else. */
   impersonated?: UserInfo;
 
+  /** What others have to say about the request, by qualified names. */
+  readonly annotations = new Map<string, string>();
+
   constructor(request: ApiRequest, receivedAt: Date) {
     this.request = request;
     this.receivedAt = receivedAt;

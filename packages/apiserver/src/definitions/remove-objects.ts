@@ -17,7 +17,14 @@ export async function removeObjects(state: ServerState, resource: Resource): Pro
     for (const item of (await state.store.list(prefix)).items) {
       const { name, namespace } = decodeStored(item, resource).metadata;
       const target = { resource, name, ...(namespace !== undefined && { namespace }) };
-      const order = { target, options: { isDryRun: false }, now: state.now(), user: finalizingUser, warnings: [] };
+      const order = {
+        target,
+        options: { isDryRun: false },
+        now: state.now(),
+        user: finalizingUser,
+        warnings: [],
+        auditAnnotations: new Map<string, string>(),
+      };
       await deleteObject(state, order).catch((error: unknown) => {
         if (!isStatus(error, "NotFound")) throw error;
       });

@@ -68,6 +68,7 @@ function admissionOf(context: RequestContext, { resource, namespace }: Target, o
     user: context.request.user,
     isDryRun: isDryRun(context.request.query),
     warnings: context.warnings,
+    auditAnnotations: context.auditAnnotations,
   };
 }
 

@@ -22,7 +22,8 @@ export async function deleteCollection(
   const selected = page.items
     .map((item) => decodeStored(item, resource))
     .filter((object) => filter === undefined || filter.matches(object));
-  const order = { options, now: context.now, user: context.request.user, warnings: context.warnings };
+  const { now, warnings, auditAnnotations } = context;
+  const order = { options, now, user: context.request.user, warnings, auditAnnotations };
 
   async function deleteSelected(object: ApiObject): Promise<ApiObject[]> {
     const { name, namespace } = object.metadata;

@@ -32,6 +32,7 @@ export async function deleteOne(
     now: context.now,
     user: context.request.user,
     warnings: context.warnings,
+    auditAnnotations: context.auditAnnotations,
   });
   if (!done) return respondObject(context, resource, object, { status: options.wantsAccepted === true ? 202 : 200 });
   const { uid } = object.metadata;
@@ -52,11 +53,12 @@ interface DeletionOrder {
   /** On whose behalf. */
   readonly user: UserInfo;
   readonly warnings: string[];
+  readonly auditAnnotations: Map<string, string>;
 }
 
 export async function deleteObject(
   state: ServerState,
-  { target, options, now, user, warnings }: DeletionOrder,
+  { target, options, now, user, warnings, auditAnnotations }: DeletionOrder,
 ): Promise<Deletion> {
   const { resource, name } = target;
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
@@ -75,6 +77,7 @@ export async function deleteObject(
         user,
         isDryRun: options.isDryRun,
         warnings,
+        auditAnnotations,
       },
       {
         write: () => deleteFound(state, { resource, found, object, options, now }),

@@ -41,6 +41,7 @@ export async function finalizeNamespace(
       user: context.request.user,
       isDryRun: isDry,
       warnings: context.warnings,
+      auditAnnotations: context.auditAnnotations,
     },
     { write, isWritten: (result) => result !== undefined },
   );

@@ -73,6 +73,7 @@ export async function updateObject(
         user: context.request.user,
         isDryRun: isDryRun(context.request.query),
         warnings: context.warnings,
+        auditAnnotations: context.auditAnnotations,
       },
       {
         write: () => write(state, context, { target, found, old, next, answer }),

@@ -5,6 +5,7 @@ import type { Environment, ParseResult } from "@marcbachmann/cel-js";
 import type { ValidatingAdmissionPolicySpec } from "@vivarium/api";
 import { childrenOf } from "../../cel/ast.ts";
 import { newEnvironment } from "../../cel/base-environment.ts";
+import { isQualifiedName, qualifiedNameRule } from "../../meta/names.ts";
 import { invalidValue, required, type FieldError } from "../../schema/field-error.ts";
 import { firstLine } from "../../schema/problem-of.ts";
 
@@ -35,6 +36,7 @@ export interface CompiledPolicy {
   readonly matchConditions: readonly { readonly name: string; readonly expression: PolicyExpression }[];
   readonly variables: readonly { readonly name: string; readonly expression: PolicyExpression }[];
   readonly validations: readonly CompiledValidation[];
+  readonly auditAnnotations: readonly { readonly key: string; readonly expression: PolicyExpression }[];
   readonly errors: readonly FieldError[];
 }
 
@@ -86,13 +88,15 @@ export function compilePolicy(spec: ValidatingAdmissionPolicySpec): CompiledPoli
     const { message, reason = "Invalid" } = validation;
     return [{ expression, message, messageExpression: messages[0], reason }];
   });
-  (spec.auditAnnotations ?? []).forEach(({ valueExpression }, index) =>
-    compile(forValidations, valueExpression, {
-      path: `spec.auditAnnotations[${index}].valueExpression`,
-      wanted: "dyn",
-    }),
-  );
-  return { matchConditions, variables, validations, errors };
+  const auditAnnotations = (spec.auditAnnotations ?? []).flatMap(({ key, valueExpression }, index) => {
+    const path = `spec.auditAnnotations[${index}]`;
+    if (!isQualifiedName(key) || key.includes("/")) errors.push(invalidValue(`${path}.key`, key, qualifiedNameRule));
+    return compile(forValidations, valueExpression, { path: `${path}.valueExpression`, wanted: "dyn" }).map((each) => ({
+      key,
+      expression: each,
+    }));
+  });
+  return { matchConditions, variables, validations, auditAnnotations, errors };
 }
 
 /** A text: what is wrong with the expression. */

@@ -19,7 +19,12 @@ export interface PolicyInput {
   readonly namespaceObject: unknown;
 }
 
-export function evaluatePolicy(policy: CompiledPolicy, input: PolicyInput): readonly PolicyFailure[] {
+/** `annotate` is told what the policy wants to have remembered of the request. */
+export function evaluatePolicy(
+  policy: CompiledPolicy,
+  input: PolicyInput,
+  annotate: (key: string, value: string) => void,
+): readonly PolicyFailure[] {
   const variables = toVariables(policy, input);
   for (const { name, expression } of policy.matchConditions) {
     try {
@@ -28,7 +33,16 @@ export function evaluatePolicy(policy: CompiledPolicy, input: PolicyInput): read
       return [failed(`matchCondition '${name}' resulted in error: ${firstLine(error)}`)];
     }
   }
-  return policy.validations.flatMap((validation): PolicyFailure[] => {
+  const unremembered = policy.auditAnnotations.flatMap(({ key, expression }): PolicyFailure[] => {
+    try {
+      const value = expression.evaluate(variables);
+      if (typeof value === "string" && value !== "") annotate(key, value);
+      return [];
+    } catch (error) {
+      return [failed(`auditAnnotation '${key}' resulted in error: ${firstLine(error)}`)];
+    }
+  });
+  const broken = policy.validations.flatMap((validation): PolicyFailure[] => {
     const { expression, reason } = validation;
     try {
       if (expression.evaluate(variables) === true) return [];
@@ -37,6 +51,7 @@ export function evaluatePolicy(policy: CompiledPolicy, input: PolicyInput): read
     }
     return [{ kind: "refused", message: messageOf(validation, variables), reason }];
   });
+  return [...broken, ...unremembered];
 }
 
 function failed(message: string): PolicyFailure {

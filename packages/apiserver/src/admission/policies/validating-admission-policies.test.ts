@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { AuditSink } from "../../audit/audit-log.ts";
 import { listOf, openTestServer, shown, widget, widgetsPath, type TestServer } from "../../testing/test-server.ts";
 
 const root = "/apis/admissionregistration.k8s.io/v1";
@@ -29,8 +30,8 @@ function binding(spec: object = {}): object {
   };
 }
 
-async function openWith(policySpec: object, bindingSpec: object = {}): Promise<TestServer> {
-  const server = await openTestServer();
+async function openWith(policySpec: object, bindingSpec: object = {}, sink?: AuditSink): Promise<TestServer> {
+  const server = await openTestServer(sink === undefined ? {} : { audit: { sink } });
   const made = [
     await server.call("POST", `${root}/validatingadmissionpolicies`, { body: policy(policySpec) }),
     await server.call("POST", `${root}/validatingadmissionpolicybindings`, { body: binding(bindingSpec) }),
@@ -118,6 +119,32 @@ test("Warn tells the client and lets the write pass", async () => {
   const created = await create(server, "a");
   assert.equal(created.status, 201);
   assert.match(shown(created.headers["warning"]), /Validation failed for ValidatingAdmissionPolicy 'sizes'.*think/);
+  await server.server.close();
+});
+
+test("Audit lets the write pass and notes it in the audit log, with what the policy wants remembered", async () => {
+  const lines: string[] = [];
+  const sink: AuditSink = { room: () => undefined, write: (line) => lines.push(line) };
+  const server = await openWith(
+    {
+      validations: [{ expression: "object.spec.size < 3", message: "big" }],
+      auditAnnotations: [
+        { key: "size", valueExpression: "'of size ' + string(object.spec.size)" },
+        { key: "none", valueExpression: "null" },
+      ],
+    },
+    { validationActions: ["Audit"] },
+    sink,
+  );
+  lines.length = 0;
+  assert.equal((await create(server, "a", { spec: { size: 4 } })).status, 201);
+  const line = lines.find((each) => each.includes('"resource":"widgets"')) ?? "{}";
+  const { annotations = {} } = JSON.parse(line) as { annotations?: Record<string, string> };
+  assert.equal(annotations["sizes/size"], "of size 4");
+  assert.equal(annotations["sizes/none"], undefined);
+  assert.deepEqual(JSON.parse(annotations["validation.policy.admission.k8s.io/validation_failure"] ?? ""), [
+    { message: "big", policy: "sizes", binding: "everywhere", validationActions: ["Audit"] },
+  ]);
   await server.server.close();
 });
 

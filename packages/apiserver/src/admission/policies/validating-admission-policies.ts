@@ -18,7 +18,6 @@ export class ValidatingAdmissionPolicies implements AdmissionPlugin {
   readonly name = "ValidatingAdmissionPolicy";
   readonly #store: Store;
   readonly #registry: ResourceRegistry;
-  readonly #log: Logger;
   readonly #index = new PolicyIndex();
   readonly #mirror: StoreMirror;
 
@@ -26,7 +25,6 @@ export class ValidatingAdmissionPolicies implements AdmissionPlugin {
     const { store, registry, log } = options;
     this.#store = store;
     this.#registry = registry;
-    this.#log = log;
     this.#mirror = new StoreMirror({
       store,
       prefix: policyPrefix,
@@ -49,7 +47,8 @@ export class ValidatingAdmissionPolicies implements AdmissionPlugin {
   }
 
   async admit(request: AdmissionRequest): Promise<undefined> {
-    const { resource, name } = request;
+    const { resource } = request;
+    const noted: object[] = [];
     const namespace = await this.#namespaceOf(request);
     const versions = this.#versionsOf(resource);
     const namespaceLabels = namespace?.metadata.labels ?? (request.namespace === undefined ? undefined : {});
@@ -65,17 +64,18 @@ export class ValidatingAdmissionPolicies implements AdmissionPlugin {
         const { validationActions } = binding.spec;
         const message = `ValidatingAdmissionPolicy '${policy.name}' with binding '${binding.name}' denied request: ${failure.message}`;
         if (validationActions.includes("Audit"))
-          this.#log.info(
-            { policy: policy.name, binding: binding.name, user: request.user.name, kind: resource.kind, name },
-            `audit: ${failure.message}`,
-          );
+          noted.push({ message: failure.message, policy: policy.name, binding: binding.name, validationActions });
         if (validationActions.includes("Warn"))
           request.warnings.push(
             `Validation failed for ValidatingAdmissionPolicy '${policy.name}' with binding '${binding.name}': ${failure.message}`,
           );
-        if (validationActions.includes("Deny")) throw denied(request, message, failure.reason);
+        if (validationActions.includes("Deny")) {
+          note(request, noted);
+          throw denied(request, message, failure.reason);
+        }
       }
     }
+    note(request, noted);
     return undefined;
   }
 
@@ -96,7 +96,12 @@ export class ValidatingAdmissionPolicies implements AdmissionPlugin {
     if (problem !== undefined) return [{ kind: "failed", message: problem, reason: "Invalid" }];
     const { object, oldObject } = request;
     const input = { object, oldObject, request: describe(request), namespaceObject };
-    return params.flatMap((each) => evaluatePolicy(policy.compiled, { ...input, params: each }));
+    const annotate = (key: string, value: string): void => {
+      const name = `${policy.name}/${key}`;
+      const before = request.auditAnnotations.get(name);
+      request.auditAnnotations.set(name, before === undefined || before === value ? value : `${before}, ${value}`);
+    };
+    return params.flatMap((each) => evaluatePolicy(policy.compiled, { ...input, params: each }, annotate));
   }
 
   async #namespaceOf({ namespace }: AdmissionRequest): Promise<ApiObject | undefined> {
@@ -112,6 +117,12 @@ export class ValidatingAdmissionPolicies implements AdmissionPlugin {
       .filter((each) => each.group === group && each.plural === plural)
       .map((each) => each.version);
   }
+}
+
+const failureAnnotation = "validation.policy.admission.k8s.io/validation_failure";
+
+function note({ auditAnnotations }: AdmissionRequest, failures: readonly object[]): void {
+  if (failures.length > 0) auditAnnotations.set(failureAnnotation, JSON.stringify(failures));
 }
 
 /** The variable `request`. */
