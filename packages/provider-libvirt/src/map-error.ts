@@ -23,6 +23,7 @@ export const providerCodeOf: Readonly<Record<LibvirtErrorCode, ProviderErrorCode
   NO_SECRET: "NotFound",
   NO_DOMAIN_SNAPSHOT: "NotFound",
   NO_DOMAIN_METADATA: "NotFound",
+  NO_NETWORK_METADATA: "NotFound",
   DEVICE_MISSING: "NotFound",
   NO_NWFILTER_BINDING: "NotFound",
   NO_DOMAIN_CHECKPOINT: "NotFound",

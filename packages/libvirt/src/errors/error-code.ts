@@ -112,6 +112,7 @@ const names = {
   108: "NO_HOSTNAME",
   109: "CHECKPOINT_INCONSISTENT",
   110: "MULTIPLE_DOMAINS",
+  111: "NO_NETWORK_METADATA",
 } as const;
 
 /**
