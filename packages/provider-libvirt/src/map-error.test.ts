@@ -24,6 +24,7 @@ const rows: Readonly<Record<ProviderErrorCode, readonly LibvirtErrorCode[]>> = {
     "NO_SECRET",
     "NO_DOMAIN_SNAPSHOT",
     "NO_DOMAIN_METADATA",
+    "NO_NETWORK_METADATA",
     "DEVICE_MISSING",
     "NO_NWFILTER_BINDING",
     "NO_DOMAIN_CHECKPOINT",
