@@ -1,8 +1,9 @@
 // A generic Kubernetes-style API server. It serves whatever kinds it is given as CustomResourceDefinitions and knows none of them by
 // name but a few core ones (src/strategies).
 //
-//   request ─► router ─► dispatch ─► verb (src/verbs) ─► prepare: default, validate ─► store
-//                                      └─► output: JSON, Table, watch events ◄────────────┘
+//   request ─► router ─► dispatch ─► verb (src/verbs) ─► prepare: default, validate ─► admission ─► store
+//                ▲                     └─► output: JSON, Table, watch events ◄──────────────────────┤
+//                └──── tasks (src/tasks): garbage, deleted namespaces, quotas, old events ◄─────────┘
 
 export type {
   AdmissionOperation,
