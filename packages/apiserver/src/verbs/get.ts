@@ -4,6 +4,7 @@ import type { ApiResponse } from "@vivarium/api";
 import { notFound } from "../errors.ts";
 import { parseRevision } from "../input/list-options.ts";
 import { keyOf, type NamedTarget } from "../input/target.ts";
+import { compressed } from "../output/compress.ts";
 import { respondStored } from "../output/respond.ts";
 import type { RequestContext } from "../request-context.ts";
 import type { ServerState } from "../server-state.ts";
@@ -14,5 +15,5 @@ export async function get(state: ServerState, context: RequestContext, target: N
   if (revision !== undefined && revision > 0) await assertReached(state, revision);
   const found = await state.store.get(keyOf(target));
   if (found === undefined) throw notFound(target.resource, target.name);
-  return respondStored(context, target.resource, { kv: found });
+  return compressed(context.request, respondStored(context, target.resource, { kv: found }));
 }

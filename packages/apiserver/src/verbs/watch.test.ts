@@ -88,6 +88,19 @@ test("an object that begins or ceases to match was added or deleted", async () =
   );
 });
 
+test("a watch of one name gives that object alone, not those whose names begin with it", async () => {
+  const server = await openTestServer();
+  const query = `resourceVersion=${await server.store.revision()}&fieldSelector=metadata.name%3Da`;
+  const reading = readEvents(server, query, { count: 2 });
+  for (const name of ["ab", "a", "b"]) await server.call("POST", widgetsPath, { body: widget(name) });
+  await server.call("DELETE", `${widgetsPath}/ab`);
+  await server.call("DELETE", `${widgetsPath}/a`);
+  assert.deepEqual(summary(await reading), [
+    ["ADDED", "a"],
+    ["DELETED", "a"],
+  ]);
+});
+
 test("a version that is compacted, or from another store, ends the watch with 410", async () => {
   const server = await openTestServer();
   const { call, store } = server;
