@@ -11,19 +11,31 @@ import type { LibvirtHost } from "../libvirt-host.ts";
 
 const run = promisify(execFile);
 const toolTimeoutMs = 5000;
+/** dnsmasq writes the list of leases within milliseconds of hearing of a change. */
+const settleMs = 50;
+const longestTries = 20;
 
 export async function releaseLeases(
   host: LibvirtHost,
   { macs, options }: { readonly macs: readonly string[]; readonly options: CallOptions | undefined },
 ): Promise<void> {
   if (macs.length === 0) return;
-  const leases = await host.attempt("look up DHCP leases", (libvirt) => leasesOf(libvirt, { macs, options }), options);
-  if (leases.length === 0) return;
-  if (!host.isLocal) {
-    host.log.info({ macs }, "DHCP leases of a remote host cannot be given back; they expire by themselves");
-    return;
+  // A release is a datagram that nobody answers: whether it was heard is seen when libvirt no longer lists the lease.
+  for (let tries = 0; tries < longestTries; tries += 1) {
+    const leases = await host.attempt(
+      "look up DHCP leases",
+      (libvirt) => leasesOf(libvirt, { macs, options }),
+      options,
+    );
+    if (leases.length === 0) return;
+    if (!host.isLocal) {
+      host.log.info({ macs }, "DHCP leases of a remote host cannot be given back; they expire by themselves");
+      return;
+    }
+    for (const lease of leases) await releaseOne(host, { lease, options });
+    await host.clock.delay(settleMs, options);
   }
-  for (const lease of leases) await releaseOne(host, { lease, options });
+  host.log.info({ macs }, "DHCP leases were given back but are still listed; they expire by themselves");
 }
 
 async function leasesOf(
@@ -45,7 +57,8 @@ async function leasesOf(
       }),
     ),
   );
-  return found.flat();
+  // dhcp_release speaks DHCPv4 only.
+  return found.flat().filter((lease) => isIPv4(lease.address));
 }
 
 async function releaseOne(
@@ -53,8 +66,6 @@ async function releaseOne(
   { lease, options }: { readonly lease: DhcpLease; readonly options: CallOptions | undefined },
 ): Promise<void> {
   const { interface: bridge, address: ip, mac = "" } = lease;
-  // dhcp_release speaks DHCPv4 only.
-  if (!isIPv4(ip)) return;
   try {
     await run("dhcp_release", [bridge, ip, mac], {
       timeout: toolTimeoutMs,
