@@ -164,6 +164,14 @@ function addPowerCommands(viv: Command): void {
     .argument("<vm>")
     .addOption(outputOption(["json", "yaml"]))
     .action(lazy(async () => (await import("./commands/info.ts")).info));
+  withNamespace(viv.command("top"))
+    .helpGroup(groups.power)
+    .description("show what VMs use: CPU, memory, disk and network")
+    .argument("[vm]")
+    .option("-A, --all-namespaces", "in all namespaces")
+    .option("--history", "every sample that the server keeps of one VM, oldest first")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/top.ts")).top));
   for (const verb of ["start", "stop", "restart"] as const) {
     const command = withTimeout(withNamespace(viv.command(verb)), "5m")
       .helpGroup(groups.power)

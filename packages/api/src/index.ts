@@ -37,6 +37,7 @@ export * from "./validating-admission-policy-binding.ts";
 export * from "./version.ts";
 export * from "./service-account.ts";
 export * from "./virtual-machine.ts";
+export * from "./virtual-machine-metrics.ts";
 export * from "./vm-class.ts";
 export * from "./vm-image.ts";
 export * from "./vm-network-attachment.ts";

@@ -6,3 +6,4 @@ export * from "./image-on-provider.ts";
 export { OpenProviders } from "./open-providers.ts";
 export { providerConfig } from "./provider-plan.ts";
 export * from "./provider-registry.ts";
+export * from "./stats/create-stats.ts";

@@ -15,6 +15,7 @@ import { createImages } from "./images.ts";
 import { LibvirtHost } from "./libvirt-host.ts";
 import type { Memo } from "./libvirt-host.ts";
 import { VolumePool } from "./pool.ts";
+import { createStats } from "./stats/create-stats.ts";
 import { createHotplug } from "./storage/hotplug.ts";
 import { createPools } from "./storage/pools.ts";
 import { VolumeUsage } from "./storage/usage.ts";
@@ -57,6 +58,7 @@ export function createLibvirtProviderFactory({
         pools: createPools(host),
         volumes: createVolumes({ host, usage }),
         hotplug: createHotplug({ host, pool, usage }),
+        stats: createStats(host),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>
           subscribeToHost(host, { listener, signal: AbortSignal.any([signal, closing.signal]) }),

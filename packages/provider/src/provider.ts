@@ -2,6 +2,7 @@
 // a role that it cannot play is absent. All methods throw ProviderError; "could not look" (Unavailable) is never "absent".
 
 import type { ProviderError } from "./provider-error.ts";
+import type { StatsRole } from "./stats.ts";
 import type { HotplugRole, PoolRole, VolumeRef, VolumeRole } from "./storage.ts";
 
 /** Names one VM everywhere. The hypervisor's id is derived from it, so that a repeated create meets its own earlier try. */
@@ -27,6 +28,7 @@ export interface Provider {
   readonly pools?: PoolRole;
   readonly volumes?: VolumeRole;
   readonly hotplug?: HotplugRole;
+  readonly stats?: StatsRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;

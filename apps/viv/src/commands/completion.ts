@@ -26,7 +26,18 @@ export async function completion(shell: string): Promise<void> {
 }
 
 /** Commands whose next word is a VM's name. */
-const takesVm: readonly string[] = ["start", "stop", "restart", "status", "info", "ip", "ssh", "console", "logs"];
+const takesVm: readonly string[] = [
+  "start",
+  "stop",
+  "restart",
+  "status",
+  "info",
+  "top",
+  "ip",
+  "ssh",
+  "console",
+  "logs",
+];
 
 function optionsOf(command: Command): readonly string[] {
   return command.options

@@ -3,6 +3,7 @@
 
 import type { KindDefinition } from "@vivarium/api";
 import { resourcePath, type ApiClient } from "@vivarium/client";
+import { readJson } from "./read-json.ts";
 
 const tableType = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
@@ -31,10 +32,7 @@ export async function fetchTable(
     body: new Uint8Array(0),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  const chunks: Uint8Array[] = [];
-  if (response.body instanceof Uint8Array) chunks.push(response.body);
-  else for await (const chunk of response.body) chunks.push(chunk);
-  return JSON.parse(Buffer.concat(chunks).toString("utf8")) as ServerTable;
+  return readJson<ServerTable>(response);
 }
 
 /** Header and rows for `textTable`; cells without a value are empty. */

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { StatusError } from "@vivarium/api";
 import type { ApiServer } from "@vivarium/apiserver";
 import { createClient, inProcessTransport } from "@vivarium/client";
 import { runLeaderElection } from "@vivarium/runtime";
@@ -42,6 +43,13 @@ export function leadControllers(options: ControllersOptions, apiServer: Pick<Api
 
   return {
     findGuest: (key) => (leading ?? { findGuest: (each) => standby.find(each) }).findGuest(key),
+    async metricsOf(key, options) {
+      if (leading !== undefined) return leading.metricsOf(key, options);
+      throw new StatusError(
+        "ServiceUnavailable",
+        "Figures are kept by the server that runs the controllers; ask that one.",
+      );
+    },
     metrics: async () => (await leading?.metrics()) ?? "",
     async stop() {
       end.abort();

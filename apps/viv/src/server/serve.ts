@@ -14,6 +14,7 @@ import { openAuditFile } from "./audit-file.ts";
 import { authenticationOf } from "./authentication.ts";
 import { kubeconfigFor } from "./kubeconfig.ts";
 import { guestSubresources } from "./guest-subresources.ts";
+import { metricsSubresource } from "./metrics-subresource.ts";
 import { openStore } from "./open-store.ts";
 import { rotatePath, SecretEncryption } from "./secret-encryption.ts";
 import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
@@ -63,7 +64,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       store,
       resources: coreKinds.map((kind) => toCustomResourceDefinition(kind)),
       definitions: kinds.map((kind) => toCustomResourceDefinition(kind)),
-      subresources: guestSubresources(() => controllers),
+      subresources: [...guestSubresources(() => controllers), metricsSubresource(() => controllers)],
       routes: [
         ["/metrics", async () => respondMetrics(`${await metrics.metrics()}\n${(await controllers?.metrics()) ?? ""}`)],
       ],

@@ -7,9 +7,10 @@ import {
   VirtualMachine,
   type ApiHandler,
   type ObjectKey,
+  type VirtualMachineMetrics,
 } from "@vivarium/api";
 import { createClient, inProcessTransport } from "@vivarium/client";
-import { createControllers, effectiveProvider } from "@vivarium/controllers";
+import { createControllers, createStats, effectiveProvider } from "@vivarium/controllers";
 import { createImageCache } from "@vivarium/images";
 import type { Provider, VmIdentity } from "@vivarium/provider";
 import { createManager } from "@vivarium/runtime";
@@ -27,6 +28,8 @@ export interface Guest {
 export interface Controllers {
   /** Throws StatusError. */
   findGuest(key: ObjectKey): Promise<Guest>;
+  /** The newest samples of a VM's figures. Throws StatusError. */
+  metricsOf(key: ObjectKey, options: { readonly samples?: number }): Promise<VirtualMachineMetrics>;
   /** In the Prometheus text format. */
   metrics(): Promise<string>;
   /** Ends reconciles under way; VMs go on running. */
@@ -59,8 +62,9 @@ export function startControllers(options: ControllersOptions): Controllers {
     imageCache,
   });
   for (const controller of controllers) manager.add(controller);
+  const stats = createStats({ manager, providers: registry, logger, metrics });
   const end = new AbortController();
-  const running = manager.run({ signal: end.signal });
+  const running = Promise.all([manager.run({ signal: end.signal }), stats.run({ signal: end.signal })]);
   running.catch((error: unknown) => {
     logger.fatal({ err: error }, "the controllers ended");
     process.exit(1);
@@ -82,6 +86,11 @@ export function startControllers(options: ControllersOptions): Controllers {
 
   return {
     findGuest,
+    async metricsOf(key, options) {
+      const found = stats.metricsOf(await client.get(VirtualMachine, key), options);
+      if (found !== undefined) return found;
+      throw new StatusError("NotFound", `There are no figures of VM ${formatKey(key)} yet: its host told none of it`);
+    },
     metrics: () => metrics.metrics(),
     async stop() {
       end.abort();

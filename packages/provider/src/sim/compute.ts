@@ -57,6 +57,7 @@ export function simulatedCompute({ world, gate, clock, host, guest }: SimulatedP
             );
           }
           domain.boots += 1;
+          domain.startedAtMs = clock.now();
           domain.serialLog += `boot ${domain.boots} of ${domain.name}\n`;
           world.setPower(domain, { power: "running", reason: "booted", change: "started" });
           void after(clock, guest.leaseMs, () => {

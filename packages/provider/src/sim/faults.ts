@@ -13,7 +13,8 @@ export type SimulatedMethod =
   | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`
   | `hotplug.${"attachDisk" | "requestDetach" | "tuneDisk" | "growDisk"}`
   | `addresses.${"lookup" | "release"}`
-  | `console.${"open" | "readLog"}`;
+  | `console.${"open" | "readLog"}`
+  | "stats.read";
 
 /** `hang` never answers; the caller's signal ends it. */
 type Effect = "fail" | "lose-answer" | "hang";

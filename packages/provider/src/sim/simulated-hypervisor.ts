@@ -15,6 +15,7 @@ import { FaultRules } from "./faults.ts";
 import type { SimulatedMethod } from "./faults.ts";
 import { simulatedHotplug } from "./hotplug.ts";
 import { simulatedPools } from "./pools.ts";
+import { simulatedStats } from "./stats.ts";
 import { simulatedDisks, simulatedImages } from "./storage.ts";
 import { simulatedVolumes } from "./volumes.ts";
 import { SimulatedWorld } from "./world.ts";
@@ -167,6 +168,7 @@ function openProvider(parts: SimulatedParts): Provider {
     pools: simulatedPools(parts),
     volumes: simulatedVolumes(parts),
     hotplug: simulatedHotplug(parts),
+    stats: simulatedStats(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),
     subscribe(listener, { signal }) {
       if (signal.aborted || closed.signal.aborted) return;

@@ -25,6 +25,8 @@ export interface SimulatedDomain {
   agentConnected: boolean;
   /** Grows with each start. */
   boots: number;
+  /** When it was last started, by the hypervisor's clock. */
+  startedAtMs?: number;
   serialLog: string;
 }
 

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VmCounters } from "./vm-counters.ts";
+import { cpuSeconds, diskReadBytes } from "./vm-metrics.ts";
+import type { VmStats } from "./vm-metrics.ts";
+
+function vm(stats: Partial<VmStats>): VmStats {
+  return {
+    uid: "u",
+    name: "default.web",
+    power: "running",
+    powerReason: "booted",
+    cpus: 1,
+    memoryBytes: 1,
+    vcpus: [],
+    disks: [],
+    nics: [],
+    ...stats,
+  };
+}
+
+const off = vm({ power: "off" });
+
+test("a counter goes on over restarts of the guest, and stands while it is off", () => {
+  const counters = new VmCounters();
+  const seen = (stats: VmStats): number => {
+    counters.take(stats);
+    return counters.total(cpuSeconds);
+  };
+  assert.equal(seen(vm({ run: 1, cpu: { seconds: 10 } })), 10);
+  assert.equal(seen(off), 10);
+  assert.equal(seen(vm({ run: 2, cpu: { seconds: 3 } })), 13);
+  // More than at the end of the run before: only the run tells that it is another one.
+  assert.equal(seen(vm({ run: 3, cpu: { seconds: 4 } })), 17);
+  assert.equal(seen(vm({ run: 3, cpu: { seconds: 5 } })), 18);
+});
+
+test("a busy domain that tells nothing takes nothing away", () => {
+  const counters = new VmCounters();
+  counters.take(vm({ run: 1, cpu: { seconds: 10 }, disks: [{ name: "root", readBytes: 5 }] }));
+  counters.take(vm({ run: 1, disks: [{ name: "root" }] }));
+  assert.deepEqual([counters.total(cpuSeconds), counters.total(diskReadBytes)], [10, 5]);
+});
+
+test("a disk that is taken out is forgotten; one that comes back under its name begins anew", () => {
+  const counters = new VmCounters();
+  const root = { name: "root", readBytes: 100 };
+  counters.take(vm({ run: 1, disks: [root, { name: "data", readBytes: 50 }] }));
+  counters.take(vm({ run: 1, disks: [root] }));
+  assert.deepEqual(counters.figures(diskReadBytes), [{ part: "root", value: 100 }]);
+  counters.take(vm({ run: 1, disks: [root, { name: "data", readBytes: 1 }] }));
+  assert.deepEqual(counters.figures(diskReadBytes), [
+    { part: "root", value: 100 },
+    { part: "data", value: 1 },
+  ]);
+});
+
+test("a counter that goes back within a run is added to what it was", () => {
+  const counters = new VmCounters();
+  counters.take(vm({ run: 1, disks: [{ name: "data", readBytes: 50 }] }));
+  counters.take(vm({ run: 1, disks: [{ name: "data", readBytes: 2 }] }));
+  assert.equal(counters.total(diskReadBytes), 52);
+});
