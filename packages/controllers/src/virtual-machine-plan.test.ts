@@ -28,7 +28,7 @@ const foreign: Seen = { kind: "foreign", domain: "web", reason: "other uuid" };
 const absent: Seen = { kind: "absent", volumes: [] };
 
 function present(power: PowerState, powerReason = "booted"): Extract<Seen, { kind: "present" }> {
-  const nics = [{ mac: "52:54:00:00:00:01" }];
+  const nics = [{ mac: "52:54:00:00:00:01", isIsolated: false, isLinkUp: true, limits: {} }];
   return {
     kind: "present",
     domain: "web",

@@ -1,28 +1,19 @@
 // Refuses what this host cannot run, before anything is touched, and says what would have to change.
 
-import { stat } from "node:fs/promises";
-import { isLibvirtError } from "@vivarium/libvirt";
-import type { Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
-import type { CallOptions, NicDefinition, ProviderErrorCode, VmDefinition } from "@vivarium/provider";
+import type { VmDefinition } from "@vivarium/provider";
 import type { HostFacts } from "./host-facts.ts";
+import { refusalOfNic } from "./nics/check-nic.ts";
+import type { NicCheckParts, Refusal } from "./nics/check-nic.ts";
 
-export interface CheckParts {
-  readonly libvirt: Libvirt;
+export interface CheckParts extends Omit<NicCheckParts, "hostname"> {
   readonly facts: HostFacts;
-  readonly isLocal: boolean;
-  readonly options: CallOptions | undefined;
 }
 
 export async function checkDefinition(definition: VmDefinition, parts: CheckParts): Promise<void> {
   const refusal = refusalByFacts(definition, parts.facts) ?? (await refusalByNetworks(definition, parts));
   if (refusal === undefined) return;
   throw new ProviderError(refusal.code, `Cannot run VM "${definition.identity.name}": ${refusal.why}`);
-}
-
-export interface Refusal {
-  readonly code: ProviderErrorCode;
-  readonly why: string;
 }
 
 /** Pure: what follows from the host's own properties. */
@@ -57,36 +48,10 @@ export function refusalByFacts(definition: VmDefinition, facts: HostFacts): Refu
 }
 
 async function refusalByNetworks(definition: VmDefinition, parts: CheckParts): Promise<Refusal | undefined> {
-  const refusals = await Promise.all(definition.networks.map((nic) => refusalOfNic(nic, parts)));
-  return refusals.find((refusal) => refusal !== undefined);
-}
-
-async function refusalOfNic(nic: NicDefinition, parts: CheckParts): Promise<Refusal | undefined> {
-  const { source } = nic;
-  if ("bridge" in source) {
-    if (!parts.isLocal || (await isBridge(source.bridge))) return undefined;
-    const why = `NIC "${nic.name}" names bridge "${source.bridge}", which host "${parts.facts.hostname}" does not have`;
-    return { code: "InvalidSpec", why };
-  }
-  const name = source.network;
-  try {
-    const network = await parts.libvirt.networkLookupByName(name, parts.options);
-    if (await parts.libvirt.networkIsActive(network, parts.options)) return undefined;
-    const why = `network "${name}" of NIC "${nic.name}" is inactive, expected active; start it with "virsh net-start ${name}"`;
-    return { code: "Conflict", why };
-  } catch (error) {
-    if (!isLibvirtError(error, "NO_NETWORK")) throw error;
-    const why = `NIC "${nic.name}" names network "${name}", which host "${parts.facts.hostname}" does not have`;
-    return { code: "InvalidSpec", why };
-  }
-}
-
-async function isBridge(name: string): Promise<boolean> {
-  if (name.includes("/") || name === "..") return false;
-  return stat(`/sys/class/net/${name}/bridge`).then(
-    () => true,
-    () => false,
+  const refusals = await Promise.all(
+    definition.networks.map((nic) => refusalOfNic(nic, { ...parts, hostname: parts.facts.hostname })),
   );
+  return refusals.find((refusal) => refusal !== undefined);
 }
 
 function inMiB(bytes: number): string {

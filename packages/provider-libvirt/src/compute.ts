@@ -24,6 +24,9 @@ import { findDomain, findOwnDomain, requireOwnDomain } from "./domain/lookup.ts"
 import type { DomainView } from "./domain/view.ts";
 import type { FactSource } from "./host-facts.ts";
 import { diskVolumeName, isVolumeOf, seedVolumeName, serialLogName } from "./names.ts";
+import type { FilterStore } from "./nics/filters.ts";
+import { nicObservation } from "./nics/observe-nic.ts";
+import type { ShapingProbe } from "./nics/shaping.ts";
 import type { VolumePool } from "./pool.ts";
 import { diskVolumesOf } from "./storage/disk-volumes.ts";
 import type { DiskVolumeParts } from "./storage/disk-volumes.ts";
@@ -31,12 +34,14 @@ import type { DiskVolumeParts } from "./storage/disk-volumes.ts";
 export interface ComputeParts extends DiskVolumeParts {
   readonly pool: VolumePool;
   readonly facts: FactSource;
+  readonly filters: FilterStore;
+  readonly shaping: ShapingProbe;
 }
 
 /** An agent that refuses does so at once; one that obeys or hangs must not hold the request back. */
 const agentTimeoutMs = 500;
 
-export function createCompute({ host, pool, facts, usage }: ComputeParts): ComputeRole {
+export function createCompute({ host, pool, facts, usage, filters, shaping }: ComputeParts): ComputeRole {
   return {
     observe: (vm, options) => observe({ host, pool }, { vm, options }),
 
@@ -44,7 +49,7 @@ export function createCompute({ host, pool, facts, usage }: ComputeParts): Compu
       const known = await facts.get(options);
       await host.attempt(
         `check VM "${definition.identity.name}"`,
-        (libvirt) => checkDefinition(definition, { libvirt, facts: known, isLocal: host.isLocal, options }),
+        (libvirt) => checkDefinition(definition, { libvirt, facts: known, isLocal: host.isLocal, shaping, options }),
         options,
       );
       await diskVolumesOf(definition.identity, definition.disks, { host, usage, options });
@@ -58,20 +63,22 @@ export function createCompute({ host, pool, facts, usage }: ComputeParts): Compu
       // Made ahead of virtlogd, so that libvirt knows it as a volume and it can be read from afar.
       const log = serialLogName(vm);
       await pool.create({ name: log, format: "raw", capacityBytes: 0, allocationBytes: 0 }, options);
-      await pool.use(
-        `define VM "${vm.name}"`,
-        async ({ libvirt, path }) => {
-          const own = await findOwnDomain(libvirt, { vm, options, action: "define" });
-          const known = own === undefined ? [] : own.view.disks;
-          const xml = buildDomainXml(definition, {
-            acceleration: acceleration.kind,
-            poolPath: path,
-            volumePaths,
-            known,
-          });
-          await libvirt.domainDefineXmlFlags(xml, options);
-        },
-        options,
+      await filters.changing({ uid: vm.uid, nics: definition.networks, options }, () =>
+        pool.use(
+          `define VM "${vm.name}"`,
+          async ({ libvirt, path }) => {
+            const own = await findOwnDomain(libvirt, { vm, options, action: "define" });
+            const xml = buildDomainXml(definition, {
+              acceleration: acceleration.kind,
+              poolPath: path,
+              volumePaths,
+              known: own?.view.disks ?? [],
+              knownNics: own?.view.nics ?? [],
+            });
+            await libvirt.domainDefineXmlFlags(xml, options);
+          },
+          options,
+        ),
       );
     },
 
@@ -126,19 +133,18 @@ export function createCompute({ host, pool, facts, usage }: ComputeParts): Compu
     },
 
     async undefine(vm, options) {
-      await host.attempt(
-        `undefine VM "${vm.name}"`,
-        async (libvirt) => {
-          const own = await findOwnDomain(libvirt, { vm, options, action: "undefine" });
-          if (own === undefined) return;
-          // libvirt would only make a running domain transient.
-          if (own.power.power !== "off") {
-            const message = `Cannot undefine VM "${vm.name}": domain is "${own.power.power}", expected "off"`;
-            throw new ProviderError("Conflict", message);
-          }
-          await undefineDomain(libvirt, { domain: own.domain, options });
-        },
-        options,
+      const undefine = async (libvirt: Libvirt): Promise<void> => {
+        const own = await findOwnDomain(libvirt, { vm, options, action: "undefine" });
+        if (own === undefined) return;
+        // libvirt would only make a running domain transient.
+        if (own.power.power !== "off") {
+          const message = `Cannot undefine VM "${vm.name}": domain is "${own.power.power}", expected "off"`;
+          throw new ProviderError("Conflict", message);
+        }
+        await undefineDomain(libvirt, { domain: own.domain, options });
+      };
+      await filters.changing({ uid: vm.uid, nics: [], options }, () =>
+        host.attempt(`undefine VM "${vm.name}"`, undefine, options),
       );
     },
   };
@@ -170,7 +176,7 @@ async function observe(
         ...found.power,
         cpus: found.view.cpus,
         memoryBytes: found.view.memoryBytes,
-        nics: found.view.nics.map(({ mac, device }) => ({ mac, ...(device === undefined ? {} : { device }) })),
+        nics: found.view.nics.map(nicObservation),
         disks: disksOf(vm, found.view),
         agentConnected: found.view.agentConnected,
         volumes,

@@ -14,6 +14,10 @@ import { FactSource } from "./host-facts.ts";
 import { createImages } from "./images.ts";
 import { LibvirtHost } from "./libvirt-host.ts";
 import type { Memo } from "./libvirt-host.ts";
+import { createNics } from "./nics/create-nics.ts";
+import { FilterStore } from "./nics/filters.ts";
+import { HostNics } from "./nics/host-nics.ts";
+import { ShapingProbe } from "./nics/shaping.ts";
 import { VolumePool } from "./pool.ts";
 import { createStats } from "./stats/create-stats.ts";
 import { createHotplug } from "./storage/hotplug.ts";
@@ -41,13 +45,19 @@ export function createLibvirtProviderFactory({
       const pool = new VolumePool(host);
       const facts = new FactSource({ host, pool });
       const usage = new VolumeUsage(clock);
+      const hostNics = new HostNics();
+      const filters = new FilterStore({ host, hostNics });
+      const shaping = new ShapingProbe(host);
       host.connection?.onDomainEvent((event) => {
-        if (changeOf(event) !== undefined) usage.forget();
+        if (changeOf(event) === undefined) return;
+        usage.forget();
+        hostNics.forget(event.domain.uuid);
       });
+      host.connection?.onState(() => hostNics.forgetAll());
       const closing = new AbortController();
       return {
         type: "libvirt",
-        compute: createCompute({ host, pool, facts, usage }),
+        compute: createCompute({ host, pool, facts, usage, filters, shaping }),
         disks: createDisks({ host, pool }),
         images: createImages(pool),
         addresses: {
@@ -59,6 +69,7 @@ export function createLibvirtProviderFactory({
         volumes: createVolumes({ host, usage }),
         hotplug: createHotplug({ host, pool, usage }),
         stats: createStats(host),
+        nics: createNics({ host, facts, hostNics, filters, shaping }),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>
           subscribeToHost(host, { listener, signal: AbortSignal.any([signal, closing.signal]) }),

@@ -3,6 +3,7 @@
 export * from "./provider.ts";
 export * from "./storage.ts";
 export * from "./stats.ts";
+export * from "./nics.ts";
 export * from "./provider-error.ts";
 export * from "./clock.ts";
 export * from "./domain-name.ts";

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { build, definitionOf, dismantle, macOf, rejects, seed } from "./conformance-parts.ts";
 import type { ConformanceSubject } from "./conformance-parts.ts";
+import { nicRules } from "./nic-conformance.ts";
 import type { Provider, ProviderEvent, VmIdentity, VmObservation } from "./provider.ts";
 import { statsRules } from "./stats-conformance.ts";
 import { storageRules } from "./storage-conformance.ts";
@@ -188,6 +189,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
 
     storageRules(rule);
     statsRules(rule);
+    nicRules(rule);
 
     rule("the console of a VM that is off is a Conflict", async (subject) => {
       const { provider, newVm } = subject;

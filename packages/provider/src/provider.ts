@@ -1,6 +1,7 @@
 // What the controllers ask of a hypervisor. A provider is one connection to one hypervisor, made of small roles;
 // a role that it cannot play is absent. All methods throw ProviderError; "could not look" (Unavailable) is never "absent".
 
+import type { NicDefinition, NicObservation, NicRole } from "./nics.ts";
 import type { ProviderError } from "./provider-error.ts";
 import type { StatsRole } from "./stats.ts";
 import type { HotplugRole, PoolRole, VolumeRef, VolumeRole } from "./storage.ts";
@@ -29,6 +30,7 @@ export interface Provider {
   readonly volumes?: VolumeRole;
   readonly hotplug?: HotplugRole;
   readonly stats?: StatsRole;
+  readonly nics?: NicRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;
@@ -144,17 +146,6 @@ export interface DiskObservation {
   readonly limits: DiskLimits;
 }
 
-export interface NicDefinition {
-  /** Name within the VM's spec. */
-  readonly name: string;
-  /** A libvirt network or a host bridge by name. */
-  readonly source: { readonly network: string } | { readonly bridge: string };
-  readonly model: string;
-  /** Lower case, colons. */
-  readonly mac: string;
-  readonly mtu?: number;
-}
-
 export type PowerState = "running" | "paused" | "shutting-down" | "off" | "crashed" | "suspended";
 
 export type VmObservation =
@@ -171,7 +162,8 @@ export type VmObservation =
       readonly powerReason: string;
       readonly cpus: number;
       readonly memoryBytes: number;
-      readonly nics: readonly { readonly mac: string; readonly device?: string }[];
+      /** While running, those that the guest has. */
+      readonly nics: readonly NicObservation[];
       /** Without the seed; while running, those that the guest has. */
       readonly disks: readonly DiskObservation[];
       readonly agentConnected: boolean;

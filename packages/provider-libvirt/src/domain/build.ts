@@ -1,19 +1,23 @@
 // The domain that a VM becomes: https://libvirt.org/formatdomain.html. Pure; see build.test.ts and its golden files for the result.
 
 import { domainNameOf } from "@vivarium/provider";
-import type { NicDefinition, VmDefinition } from "@vivarium/provider";
+import type { VmDefinition } from "@vivarium/provider";
 import { seedVolumeName, serialLogName } from "../names.ts";
 import { element, renderXml } from "../xml/element.ts";
 import type { XmlElement } from "../xml/element.ts";
 import { diskElement, placeDisks, scsiController, seedDisk } from "./disks.ts";
 import type { DiskPlaces } from "./disks.ts";
 import { markElement } from "./identity.ts";
+import { nicElements } from "./nics.ts";
+import type { NicView } from "./nics.ts";
 
 export interface DomainPlace extends DiskPlaces {
   /** How guests run on this host. */
   readonly acceleration: "kvm" | "tcg";
   /** Directory of the pool that holds the VM's own volumes. */
   readonly poolPath: string;
+  /** Interfaces of the domain that is defined anew. */
+  readonly knownNics?: readonly NicView[];
 }
 
 export function buildDomainXml(definition: VmDefinition, place: DomainPlace): string {
@@ -95,7 +99,7 @@ function devices(definition: VmDefinition, place: DomainPlace): XmlElement[] {
     ...(disks.some(({ bus }) => bus === "scsi") ? [scsiController()] : []),
     ...placeDisks(definition, place).map((disk) => diskElement(disk)),
     seedDisk(at(seedVolumeName(identity)), place.known),
-    ...networks.map(nic),
+    ...nicElements(networks, place.knownNics),
     element("serial", { type: "pty" }, [
       element("log", { file: at(serialLogName(identity)), append: "on" }),
       element("target", { type: "isa-serial", port: 0 }),
@@ -110,19 +114,4 @@ function devices(definition: VmDefinition, place: DomainPlace): XmlElement[] {
     element("rng", { model: "virtio" }, [element("backend", { model: "random" }, "/dev/urandom")]),
     element("memballoon", { model: "virtio" }, [element("stats", { period: 10 })]),
   ];
-}
-
-// No <bandwidth> ever: libvirt shapes with an sfq queue, and on kernels without it the domain does not start.
-function nic(definition: NicDefinition): XmlElement {
-  const { source } = definition;
-  const [type, attributes] =
-    "network" in source ? ["network", { network: source.network }] : ["bridge", { bridge: source.bridge }];
-  return element("interface", { type }, [
-    element("mac", { address: definition.mac }),
-    element("source", attributes),
-    element("model", { type: definition.model }),
-    definition.mtu !== undefined && element("mtu", { size: definition.mtu }),
-    // No option ROM: it is for booting over the network and costs firmware time.
-    element("rom", { enabled: "no" }),
-  ]);
 }

@@ -5,14 +5,8 @@ import { bytesAt, find, findAll, parseXml, textAt } from "../xml/element.ts";
 import { parseDisk } from "./disks.ts";
 import type { DiskView } from "./disks.ts";
 import { readMark } from "./identity.ts";
-
-export interface NicView {
-  readonly mac: string;
-  /** The host's tap device; only while running. */
-  readonly device: string | undefined;
-  readonly network: string | undefined;
-  readonly bridge: string | undefined;
-}
+import { parseNic } from "./nics.ts";
+import type { NicView } from "./nics.ts";
 
 export interface DomainView {
   readonly name: string;
@@ -39,12 +33,7 @@ export function parseDomainXml(xml: string): DomainView {
     type: root.attributes["type"] ?? "",
     cpus: Number(vcpu?.attributes["current"] ?? vcpu?.text ?? 0),
     memoryBytes: bytesAt(root, { path: ["memory"], defaultUnit: "KiB" }),
-    nics: findAll(root, "devices", "interface").map((nic) => ({
-      mac: find(nic, "mac")?.attributes["address"]?.toLowerCase() ?? "",
-      device: find(nic, "target")?.attributes["dev"],
-      network: find(nic, "source")?.attributes["network"],
-      bridge: find(nic, "source")?.attributes["bridge"],
-    })),
+    nics: findAll(root, "devices", "interface").map(parseNic),
     disks: findAll(root, "devices", "disk").map(parseDisk),
     agentConnected: findAll(root, "devices", "channel").some((channel) => {
       const target = find(channel, "target")?.attributes;

@@ -1,14 +1,14 @@
 // Disks of running VMs: plugged in, let go, limited, grown. What is changed is changed in the running domain and in its definition at
 // once, so that the next start finds the same.
 
-import { DomainModificationImpact, DomainXmlFlags, isLibvirtError } from "@vivarium/libvirt";
+import { DomainModificationImpact, isLibvirtError } from "@vivarium/libvirt";
 import type { Domain, Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, DiskLimits, HotDisk, HotplugRole, VmIdentity } from "@vivarium/provider";
 import { diskElement, freeTarget, limitKeys, limitNames, nameOfDisk, pathOf, scsiController } from "../domain/disks.ts";
 import type { DiskView } from "../domain/disks.ts";
 import { requireOwnDomain } from "../domain/lookup.ts";
-import { parseDomainXml } from "../domain/view.ts";
+import { onRunning } from "../domain/running.ts";
 import { invalidSpec } from "../libvirt-host.ts";
 import type { LibvirtHost } from "../libvirt-host.ts";
 import type { VolumePool } from "../pool.ts";
@@ -26,37 +26,7 @@ export interface HotplugParts {
 const { LIVE, CONFIG } = DomainModificationImpact;
 const both = LIVE | CONFIG;
 
-/** A running domain of ours: what it has now, and what it will have at its next start. */
-interface RunningDomain {
-  readonly libvirt: Libvirt;
-  readonly domain: Domain;
-  readonly live: readonly DiskView[];
-  readonly config: readonly DiskView[];
-  readonly configXml: string;
-}
-
 export function createHotplug({ host, pool, usage }: HotplugParts): HotplugRole {
-  async function onRunning<T>(
-    vm: VmIdentity,
-    { action, options }: { readonly action: string; readonly options: CallOptions | undefined },
-    act: (running: RunningDomain) => Promise<T>,
-  ): Promise<T> {
-    return host.attempt(
-      `${action} VM "${vm.name}"`,
-      async (libvirt) => {
-        const own = await requireOwnDomain(libvirt, { vm, options, action });
-        if (own.power.power === "off" || own.power.power === "crashed") {
-          const message = `Cannot ${action} VM "${vm.name}": its domain is "${own.power.power}", expected "running"`;
-          throw new ProviderError("Conflict", message);
-        }
-        const configXml = await libvirt.domainGetXmlDesc(own.domain, { ...options, flags: DomainXmlFlags.INACTIVE });
-        const config = parseDomainXml(configXml).disks;
-        return act({ libvirt, domain: own.domain, live: own.view.disks, config, configXml });
-      },
-      options,
-    );
-  }
-
   async function pathOfDisk(vm: VmIdentity, disk: HotDisk, options: CallOptions | undefined): Promise<string> {
     const volumePaths = await diskVolumesOf(vm, [disk], { host, usage, options });
     return pool.use(
@@ -70,14 +40,14 @@ export function createHotplug({ host, pool, usage }: HotplugParts): HotplugRole 
     async attachDisk(vm, disk, options) {
       const path = await pathOfDisk(vm, disk, options);
       const action = `attach disk "${disk.name}" to`;
-      await onRunning(vm, { action, options }, async ({ libvirt, domain, live, config, configXml }) => {
+      await onRunning(vm, { host, action, options }, async ({ libvirt, domain, live, config, configXml }) => {
         const named = (view: DiskView): boolean => nameOfDisk(vm, view) === disk.name;
-        if (live.some(named)) return;
+        if (live.disks.some(named)) return;
         if (disk.bus === "scsi") await ensureScsiController(libvirt, { domain, configXml, options });
-        const target = freeTarget([...live, ...config], disk);
+        const target = freeTarget([...live.disks, ...config.disks], disk);
         const xml = renderXml(diskElement({ disk, path, target, isRoot: false }));
         // Where only the next start would have had it, it is plugged in now, and stays as it was defined.
-        const before = config.find(named);
+        const before = config.disks.find(named);
         if (before !== undefined) await detach(libvirt, { domain, disk: before, flags: CONFIG, options });
         await libvirt.domainAttachDeviceFlags(domain, xml, { ...options, flags: both });
       });
@@ -85,20 +55,20 @@ export function createHotplug({ host, pool, usage }: HotplugParts): HotplugRole 
 
     async requestDetach(vm, name, options) {
       const action = `detach disk "${name}" from`;
-      await onRunning(vm, { action, options }, async ({ libvirt, domain, live, config }) => {
+      await onRunning(vm, { host, action, options }, async ({ libvirt, domain, live, config }) => {
         const named = (view: DiskView): boolean => nameOfDisk(vm, view) === name;
-        const kept = config.find(named);
+        const kept = config.disks.find(named);
         // First what the next start has: it needs nobody's consent.
         if (kept !== undefined) await detach(libvirt, { domain, disk: kept, flags: CONFIG, options });
-        const plugged = live.find(named);
+        const plugged = live.disks.find(named);
         if (plugged !== undefined) await detach(libvirt, { domain, disk: plugged, flags: LIVE, options });
       });
     },
 
     async tuneDisk(vm, { name, limits }, options) {
       const action = `set the limits of disk "${name}" of`;
-      await onRunning(vm, { action, options }, async ({ libvirt, domain, live }) => {
-        const disk = live.find((view) => nameOfDisk(vm, view) === name);
+      await onRunning(vm, { host, action, options }, async ({ libvirt, domain, live }) => {
+        const disk = live.disks.find((view) => nameOfDisk(vm, view) === name);
         if (disk === undefined) {
           throw new ProviderError("NotFound", `Cannot ${action} VM "${vm.name}": the domain has no such disk`);
         }
@@ -121,8 +91,8 @@ export function createHotplug({ host, pool, usage }: HotplugParts): HotplugRole 
         return power === "off";
       });
       if (isOff) return pool.resize(diskVolumeName(vm, name), sizeBytes, options);
-      await onRunning(vm, { action, options }, async ({ libvirt, domain, live }) => {
-        const disk = live.find((each) => nameOfDisk(vm, each) === name);
+      await onRunning(vm, { host, action, options }, async ({ libvirt, domain, live }) => {
+        const disk = live.disks.find((each) => nameOfDisk(vm, each) === name);
         if (disk === undefined) {
           throw new ProviderError("NotFound", `Cannot ${action} VM "${vm.name}": the domain has no such disk`);
         }

@@ -5,6 +5,7 @@ import { domainNameOf } from "../domain-name.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { ComputeRole, DiskDefinition, VmDefinition, VmIdentity, VmObservation } from "../provider.ts";
 import type { CallGate } from "./calls.ts";
+import { observationOf, requireNic } from "./nic-rules.ts";
 import type { SimulatedDomain, SimulatedHost, SimulatedWorld } from "./world.ts";
 
 export interface GuestBehaviour {
@@ -47,7 +48,7 @@ export function simulatedCompute({ world, gate, clock, host, guest }: SimulatedP
             throw new ProviderError("Conflict", `Cannot start VM "${vm.name}": domain is "crashed", expected "off"`);
           }
           if (isOn(domain)) return;
-          const inactive = domain.definition?.networks.find(
+          const inactive = domain.nics.find(
             (nic) => "network" in nic.source && world.networks.get(nic.source.network) !== true,
           );
           if (inactive !== undefined) {
@@ -121,10 +122,7 @@ function observe(world: SimulatedWorld, vm: VmIdentity): VmObservation {
     powerReason: domain.powerReason,
     cpus: domain.definition?.cpus ?? 0,
     memoryBytes: domain.definition?.memoryBytes ?? 0,
-    nics: (domain.definition?.networks ?? []).map((nic, index) => ({
-      mac: nic.mac,
-      ...(isOn(domain) ? { device: `vnet${index}` } : {}),
-    })),
+    nics: domain.nics.map((nic, index) => observationOf(nic, isOn(domain) ? `vnet${index}` : undefined)),
     disks: domain.disks.map((disk, index) => ({
       name: disk.name,
       isOurs: true,
@@ -137,7 +135,7 @@ function observe(world: SimulatedWorld, vm: VmIdentity): VmObservation {
 }
 
 function check(definition: VmDefinition, { world, host }: { world: SimulatedWorld; host: SimulatedHost }): void {
-  const refuse = (code: "InvalidSpec" | "Unsupported" | "Conflict", why: string): never => {
+  const refuse = (code: "InvalidSpec" | "Unsupported", why: string): never => {
     throw new ProviderError(code, `Cannot run VM "${definition.identity.name}": ${why}`);
   };
   if (definition.memoryBytes > host.memoryBytes) {
@@ -151,17 +149,7 @@ function check(definition: VmDefinition, { world, host }: { world: SimulatedWorl
   if (definition.nestedVirtualization && !host.nestedVirtualization) {
     refuse("Unsupported", "the host offers no nested virtualization");
   }
-  for (const { source } of definition.networks) {
-    if ("bridge" in source && !world.bridges.has(source.bridge)) {
-      refuse("InvalidSpec", `bridge "${source.bridge}" does not exist on the host`);
-    }
-    if ("network" in source && !world.networks.has(source.network)) {
-      refuse("InvalidSpec", `network "${source.network}" does not exist on the host`);
-    }
-    if ("network" in source && world.networks.get(source.network) === false) {
-      refuse("Conflict", `network "${source.network}" is inactive, expected active`);
-    }
-  }
+  for (const nic of definition.networks) requireNic(nic, { vm: definition.identity, world, host });
 }
 
 function define(world: SimulatedWorld, definition: VmDefinition): void {
@@ -177,6 +165,7 @@ function define(world: SimulatedWorld, definition: VmDefinition): void {
   if (existing !== undefined) {
     existing.definition = definition;
     existing.disks = definition.disks;
+    existing.nics = definition.networks;
   } else {
     world.domains.set(vm.uid, {
       name: domainNameOf(vm),
@@ -184,6 +173,7 @@ function define(world: SimulatedWorld, definition: VmDefinition): void {
       ours: true,
       definition,
       disks: definition.disks,
+      nics: definition.networks,
       power: "off",
       powerReason: "unknown",
       agentConnected: false,
@@ -255,7 +245,7 @@ export function isOn(domain: SimulatedDomain): boolean {
 }
 
 function giveLease(world: SimulatedWorld, domain: SimulatedDomain): void {
-  for (const { mac } of domain.definition?.networks ?? []) {
+  for (const { mac } of domain.nics) {
     if (world.addresses.has(mac)) continue;
     world.addresses.set(mac, { ip: `192.168.122.${10 + world.addresses.size}`, mac, source: "lease" });
   }

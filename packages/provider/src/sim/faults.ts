@@ -12,6 +12,7 @@ export type SimulatedMethod =
   | `pools.${"observe" | "check" | "create" | "start" | "refresh" | "remove"}`
   | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`
   | `hotplug.${"attachDisk" | "requestDetach" | "tuneDisk" | "growDisk"}`
+  | `nics.${"listMacs" | "attachNic" | "requestNicDetach" | "tuneNic"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`
   | "stats.read";

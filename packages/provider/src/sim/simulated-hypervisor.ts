@@ -3,6 +3,7 @@
 
 import { systemClock } from "../clock.ts";
 import type { Clock } from "../clock.ts";
+import type { NicDefinition } from "../nics.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { ProviderErrorCode } from "../provider-error.ts";
 import type { GuestAddress, HypervisorInfo, Provider, ProviderFactory } from "../provider.ts";
@@ -14,6 +15,7 @@ import { simulatedConsole } from "./console.ts";
 import { FaultRules } from "./faults.ts";
 import type { SimulatedMethod } from "./faults.ts";
 import { simulatedHotplug } from "./hotplug.ts";
+import { simulatedNics } from "./nics.ts";
 import { simulatedPools } from "./pools.ts";
 import { simulatedStats } from "./stats.ts";
 import { simulatedDisks, simulatedImages } from "./storage.ts";
@@ -65,7 +67,11 @@ export interface SimulatedHypervisor {
   connectAgent(uid: string): void;
   setAddress(mac: string, address: GuestAddress): void;
   /** A domain that somebody else made. */
-  addForeignDomain(domain: { readonly name: string; readonly uid: string }): void;
+  addForeignDomain(domain: {
+    readonly name: string;
+    readonly uid: string;
+    readonly nics?: readonly NicDefinition[];
+  }): void;
 }
 
 export function createSimulatedHypervisor(options: SimulatedOptions = {}): SimulatedHypervisor {
@@ -81,6 +87,7 @@ export function createSimulatedHypervisor(options: SimulatedOptions = {}): Simul
     secureBoot: false,
     tpm: false,
     nestedVirtualization: false,
+    nicLimits: true,
     ...options.host,
   };
   const parts: SimulatedParts = { world, gate, clock, host, guest };
@@ -119,12 +126,13 @@ export function createSimulatedHypervisor(options: SimulatedOptions = {}): Simul
       world.emit({ kind: "vm", uid, change: "agent-connected" });
     },
     setAddress: (mac, address) => void world.addresses.set(mac, address),
-    addForeignDomain({ name, uid }) {
+    addForeignDomain({ name, uid, nics = [] }) {
       world.domains.set(uid, {
         name,
         uid,
         ours: false,
         disks: [],
+        nics,
         power: "running",
         powerReason: "booted",
         agentConnected: false,
@@ -169,6 +177,7 @@ function openProvider(parts: SimulatedParts): Provider {
     volumes: simulatedVolumes(parts),
     hotplug: simulatedHotplug(parts),
     stats: simulatedStats(parts),
+    nics: simulatedNics(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),
     subscribe(listener, { signal }) {
       if (signal.aborted || closed.signal.aborted) return;

@@ -1,5 +1,6 @@
 // What a simulated hypervisor holds: domains, volumes, images, networks. Outlives the connections to it, as a real one does.
 
+import type { NicDefinition } from "../nics.ts";
 import type {
   DiskDefinition,
   GuestAddress,
@@ -20,6 +21,7 @@ export interface SimulatedDomain {
   definition?: VmDefinition;
   /** As defined, and as plugged since. */
   disks: readonly DiskDefinition[];
+  nics: readonly NicDefinition[];
   power: PowerState;
   powerReason: string;
   agentConnected: boolean;
@@ -62,6 +64,8 @@ export interface SimulatedHost {
   readonly secureBoot: boolean;
   readonly tpm: boolean;
   readonly nestedVirtualization: boolean;
+  /** Whether its kernel can limit bandwidth. */
+  readonly nicLimits: boolean;
 }
 
 export class SimulatedWorld {
