@@ -19,6 +19,7 @@ export * from "./custom-resource-definition.ts";
 export * from "./duration.ts";
 export { Event } from "./event.ts";
 export { EventsEvent } from "./events-event.ts";
+export * from "./host.ts";
 export * from "./image-sources.ts";
 export * from "./invalid-value-error.ts";
 export * from "./kind.ts";

@@ -5,6 +5,7 @@ import { ClusterRoleBinding } from "./cluster-role-binding.ts";
 import { ConfigMap } from "./config-map.ts";
 import { Event } from "./event.ts";
 import { EventsEvent } from "./events-event.ts";
+import { Host } from "./host.ts";
 import type { KindDefinition } from "./kind.ts";
 import { Lease } from "./lease.ts";
 import { Namespace } from "./namespace.ts";
@@ -26,6 +27,7 @@ import { Volume } from "./volume.ts";
 /** The kinds that Vivarium is about; installed as CustomResourceDefinitions. */
 export const kinds: readonly KindDefinition[] = [
   Provider,
+  Host,
   VirtualMachine,
   VMClass,
   VMImage,

@@ -13,6 +13,7 @@ import {
   list,
   opaque,
   optional,
+  quantity,
   string,
   stringMap,
   struct,
@@ -72,6 +73,28 @@ function defaultName(description: string) {
   return optional(string(description, { maxLength: 255 }));
 }
 
+/** How much of a host machines may take. */
+function hostPolicy(description: string) {
+  return optional(
+    struct(description, {
+      reservedCpus: optional(int32("CPUs that are kept for the host itself; none when absent.", { minimum: 0 })),
+      reservedMemory: optional(quantity("Memory that is kept for the host itself; none when absent.")),
+      cpuOvercommitPercent: optional(
+        int32("Virtual CPUs that may be promised, in percent of those that are left; 400 when absent.", {
+          minimum: 1,
+          maximum: 10000,
+        }),
+      ),
+      memoryOvercommitPercent: optional(
+        int32("Memory that may be promised, in percent of what is left; 100 when absent.", {
+          minimum: 1,
+          maximum: 1000,
+        }),
+      ),
+    }),
+  );
+}
+
 const spec = struct("A hypervisor and how to reach it.", {
   type: choice("Which kind of hypervisor.", ["vsphere", "libvirt", "firecracker", "qemu", "proxmox", "sim"]),
   endpoint: string("Where it is: for libvirt a connection URI such as `qemu:///system`.", { pattern: endpointPattern }),
@@ -87,6 +110,7 @@ const spec = struct("A hypervisor and how to reach it.", {
       network: defaultName("Network, `default` when absent."),
     }),
   ),
+  hostPolicy: hostPolicy("How much of its hosts machines may take."),
   rateLimit: optional(
     struct("Limit of calls.", {
       qps: optional(int32("Calls per second.", { minimum: 1, maximum: 1000, default: 10 })),

@@ -4,6 +4,8 @@ import type { ImageCache } from "@vivarium/images";
 import type { ProviderFactory } from "@vivarium/provider";
 import { realClock } from "@vivarium/runtime";
 import type { Clock, Controller, Manager } from "@vivarium/runtime";
+import { createHostController } from "./host.ts";
+import { HostReports } from "./host-reports.ts";
 import { OpenProviders } from "./open-providers.ts";
 import { createProviderController } from "./provider.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
@@ -33,10 +35,12 @@ export function createControllers(options: ControllersOptions): Controllers {
   const { manager, imageCache } = options;
   const clock = options.clock ?? realClock;
   const providers = new OpenProviders(options.factories);
+  const reports = new HostReports();
   return {
     registry: providers,
     controllers: [
-      createProviderController({ manager, providers, clock }),
+      createProviderController({ manager, reports, clock }),
+      createHostController({ manager, providers, reports, clock }),
       createVmClassController({ manager, clock }),
       createVmNetworkAttachmentController({ manager, clock }),
       createVirtualMachineController({ manager, providers, clock }),

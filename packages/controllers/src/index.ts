@@ -4,6 +4,6 @@ export * from "./create-controllers.ts";
 export * from "./effective-provider.ts";
 export * from "./image-on-provider.ts";
 export { OpenProviders } from "./open-providers.ts";
-export { providerConfig } from "./provider-plan.ts";
+export { hostsOf, providerConfig } from "./provider-config.ts";
 export * from "./provider-registry.ts";
 export * from "./stats/create-stats.ts";

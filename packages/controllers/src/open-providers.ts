@@ -1,12 +1,18 @@
-// The registry itself: holds one open provider for each Provider object. Only the Provider controller opens and closes.
+// The registry itself: holds one open connection for each host of each Provider object. Only the Host controller opens and closes.
 
 import { isDeepStrictEqual } from "node:util";
 import type { Provider, ProviderConfig, ProviderFactory } from "@vivarium/provider";
-import type { ProviderKey, ProviderRegistry, RegistryEvent } from "./provider-registry.ts";
+import type { HostKey, ProviderKey, ProviderRegistry, RegistryEvent } from "./provider-registry.ts";
 
-interface Entry {
+/** How a host is reached, and whether it is the one that is meant where none is named. */
+export interface HostConnection {
   readonly type: string;
   readonly config: ProviderConfig;
+  readonly isFirst: boolean;
+}
+
+interface Entry extends HostConnection {
+  readonly key: HostKey;
   readonly provider: Provider;
   /** Ends the subscription. */
   readonly closed: AbortController;
@@ -27,7 +33,11 @@ export class OpenProviders implements ProviderRegistry {
   }
 
   get(key: ProviderKey): Provider | undefined {
-    return this.#entries.get(idOf(key))?.provider;
+    const { namespace, name, host } = key;
+    if (host !== undefined) return this.#entries.get(idOf({ namespace, name, host }))?.provider;
+    const entries = [...this.#entries.values()];
+    return entries.find((entry) => entry.isFirst && entry.key.namespace === namespace && entry.key.name === name)
+      ?.provider;
   }
 
   subscribe(listener: (event: RegistryEvent) => void, { signal }: { readonly signal: AbortSignal }): void {
@@ -36,24 +46,23 @@ export class OpenProviders implements ProviderRegistry {
     signal.addEventListener("abort", () => this.#listeners.delete(listener), { once: true });
   }
 
-  /** Whether it is open with just this configuration. */
-  isOpen(key: ProviderKey, { type, config }: { readonly type: string; readonly config: ProviderConfig }): boolean {
+  /** Whether it is open in just this way. */
+  isOpen(key: HostKey, { type, config, isFirst }: HostConnection): boolean {
     const entry = this.#entries.get(idOf(key));
-    return entry !== undefined && entry.type === type && isDeepStrictEqual(entry.config, config);
+    return (
+      entry !== undefined && entry.type === type && entry.isFirst === isFirst && isDeepStrictEqual(entry.config, config)
+    );
   }
 
   /** Opens it, after closing what was open under this key. Does not wait for the connection. */
-  async open(
-    key: ProviderKey,
-    { type, config }: { readonly type: string; readonly config: ProviderConfig },
-  ): Promise<void> {
+  async open(key: HostKey, { type, config, isFirst }: HostConnection): Promise<void> {
     await this.close(key);
     const factory = this.#factories.get(type);
     if (factory === undefined)
       throw new RangeError(`Cannot open ${idOf(key)}: no provider of type "${type}" is built in`);
     const provider = factory.open(config);
     const closed = new AbortController();
-    this.#entries.set(idOf(key), { type, config, provider, closed });
+    this.#entries.set(idOf(key), { key, type, config, isFirst, provider, closed });
     provider.subscribe(
       (event) => {
         for (const listener of this.#listeners) listener({ provider: key, event });
@@ -62,7 +71,7 @@ export class OpenProviders implements ProviderRegistry {
     );
   }
 
-  async close(key: ProviderKey): Promise<void> {
+  async close(key: HostKey): Promise<void> {
     const entry = this.#entries.get(idOf(key));
     if (entry === undefined) return;
     this.#entries.delete(idOf(key));
@@ -83,6 +92,6 @@ export class OpenProviders implements ProviderRegistry {
   }
 }
 
-function idOf(key: ProviderKey): string {
-  return `${key.namespace}/${key.name}`;
+function idOf(key: HostKey): string {
+  return `${key.namespace}/${key.name}/${key.host}`;
 }

@@ -1,20 +1,27 @@
-// The open connection of each Provider object. The Provider controller opens and closes them; all others only look here.
+// The open connections of each Provider object, one for each of its hosts. The Host controller opens and closes them; all others only
+// look here.
 
 import type { Provider, ProviderEvent } from "@vivarium/provider";
 
 export interface ProviderKey {
   readonly namespace: string;
   readonly name: string;
+  /** One of several hosts; the first that the Provider names when absent. */
+  readonly host?: string;
+}
+
+export interface HostKey extends ProviderKey {
+  readonly host: string;
 }
 
 export interface RegistryEvent {
-  readonly provider: ProviderKey;
+  readonly provider: HostKey;
   readonly event: ProviderEvent;
 }
 
 export interface ProviderRegistry {
-  /** The open provider of this Provider object, whether or not its endpoint answers now; undefined when there is none. */
+  /** The open connection to this host, whether or not it answers now; undefined when there is none. */
   get(key: ProviderKey): Provider | undefined;
-  /** Events of all providers, also of those opened later. */
+  /** Events of all hosts, also of those opened later. */
   subscribe(listener: (event: RegistryEvent) => void, options: { readonly signal: AbortSignal }): void;
 }

@@ -2,129 +2,120 @@
 // with something that matters, or after ten minutes: an idle system writes nothing.
 
 import { isDeepStrictEqual } from "node:util";
-import { formatDuration, formatTime, setCondition } from "@vivarium/api";
+import { formatTime, setCondition } from "@vivarium/api";
 import type { Provider, ProviderStatus } from "@vivarium/api";
-import type { HypervisorInfo, ProviderErrorCode } from "@vivarium/provider";
-import type { ProviderHealth } from "./provider-health.ts";
+import type { HypervisorInfo } from "@vivarium/provider";
+import type { HostReport } from "./host-reports.ts";
+import type { Verdict } from "./host-verdict.ts";
 
 const refreshMs = 600_000;
+
+/** A host of the Provider, and what is known of it. */
+export interface HostOfProvider {
+  readonly name: string;
+  readonly report: HostReport;
+}
 
 interface Report {
   readonly nowMs: number;
   readonly connectedVMs: number;
+  readonly hosts: readonly HostOfProvider[];
 }
 
-export function refusedStatus(
-  provider: Provider,
-  report: Report & { readonly reason: string; readonly message: string },
-): ProviderStatus {
-  const { adoption } = provider.status ?? {};
-  const verdict = { status: "False", reason: report.reason, message: report.message } as const;
-  return {
-    ...(adoption === undefined ? {} : { adoption }),
-    healthy: false,
-    connectedVMs: report.connectedVMs,
-    ...conditionsOf(provider, { ready: verdict, available: verdict, nowMs: report.nowMs }),
-  };
-}
-
-export function healthStatus(
-  provider: Provider,
-  report: Report & { readonly health: ProviderHealth; readonly nextCheckMs?: number },
-): ProviderStatus {
-  const { health, nowMs } = report;
+export function providerStatus(provider: Provider, { nowMs, connectedVMs, hosts }: Report): ProviderStatus {
   const old = provider.status ?? {};
-  const isHealthy = health.verdict === "healthy";
+  const verdict = verdictOfAll(hosts);
+  const healths = hosts.map(({ report }) => report.health);
+  const infos = healths.flatMap(({ findings }) => findings?.info ?? []);
+  const checkedMs = Math.max(...healths.flatMap(({ checkedMs: ms }) => ms ?? []));
+  const isChecked = Number.isFinite(checkedMs);
+  // What was found once is no longer true of what cannot be used at all.
+  const isRefused = verdict.status === "False" && !isChecked;
+  const { adoption } = old;
+  const { host: _, ...kept } = isRefused ? (adoption === undefined ? {} : { adoption }) : old;
   const status: ProviderStatus = {
-    ...old,
-    healthy: isHealthy,
-    connectedVMs: report.connectedVMs,
-    ...(health.info === undefined ? {} : foundStatus(health.info)),
-    ...conditionsOf(provider, { ready: verdictOf(report, provider), available: verdictOf(report, provider), nowMs }),
-    ...(health.checkedMs === undefined ? {} : { lastHealthCheck: formatTime(new Date(health.checkedMs)) }),
+    ...kept,
+    healthy: verdict.status === "True",
+    connectedVMs,
+    ...(hosts.length > 1 || isRefused || old.host === undefined ? {} : { host: old.host }),
+    ...foundStatus(infos),
+    ...conditionsOf(provider, { verdict, nowMs }),
+    ...(isChecked ? { lastHealthCheck: formatTime(new Date(checkedMs)) } : {}),
   };
   const ageMs = nowMs - Date.parse(old.lastHealthCheck ?? "");
-  const isStale = !(ageMs < refreshMs);
+  const isStale = isChecked && !(ageMs < refreshMs);
   return isStale || !isDeepStrictEqual(lasting(old), lasting(status)) ? status : old;
 }
 
-function verdictOf({ health, nextCheckMs }: { health: ProviderHealth; nextCheckMs?: number }, provider: Provider) {
-  const { endpoint } = provider.spec;
-  switch (health.verdict) {
-    case "healthy":
-      return {
-        status: "True",
-        reason: "Connected",
-        message: `Connected to ${health.info?.hostname ?? endpoint}`,
-      } as const;
-    case "unknown":
-      return { status: "Unknown", reason: "Connecting", message: `Connecting to ${endpoint}` } as const;
-    case "unhealthy": {
-      const every =
-        nextCheckMs === undefined ? undefined : formatDuration(nextCheckMs - (health.checkedMs ?? nextCheckMs));
-      const next = every === undefined ? "" : `; tried again every ${every}, and at once when it connects`;
-      const cause = health.error?.message ?? "no answer";
-      return { status: "False", reason: reasonOf(health.error?.code), message: `${cause}${next}` } as const;
-    }
-  }
-  throw new TypeError(`Unknown verdict: ${JSON.stringify(health.verdict satisfies never)}`);
+/** A Provider can be used when any of its hosts can; then it says which cannot. */
+export function verdictOfAll(hosts: readonly HostOfProvider[]): Verdict {
+  const [first, ...rest] = hosts;
+  if (first === undefined) return { status: "False", reason: "NoHosts", message: "The Provider names no host" };
+  if (rest.length === 0) return first.report.verdict;
+  const names = hosts.filter(({ report }) => report.verdict.status === "True").map(({ name }) => name);
+  const others = hosts.filter(({ report }) => report.verdict.status !== "True");
+  const why = others.map(({ name, report }) => `${name}: ${report.verdict.message}`).join("; ");
+  const connected = `Connected to ${names.join(", ")}`;
+  if (others.length === 0) return { status: "True", reason: "Connected", message: connected };
+  if (names.length > 0) return { status: "True", reason: "PartlyConnected", message: `${connected}; not to ${why}` };
+  const isTrying = others.some(({ report }) => report.verdict.status === "Unknown");
+  if (isTrying) return { status: "Unknown", reason: "Connecting", message: why };
+  return { status: "False", reason: first.report.verdict.reason, message: why };
 }
 
-function reasonOf(code: ProviderErrorCode | undefined): string {
-  switch (code) {
-    case "Unauthorized":
-      return "Unauthorized";
-    case "Timeout":
-      return "Timeout";
-    case "Unsupported":
-    case "InvalidSpec":
-      return code;
-    case "NotFound":
-    case "AlreadyExists":
-    case "Conflict":
-    case "NoSpace":
-    case "Internal":
-      return "ProviderError";
-    case "Unavailable":
-    case undefined:
-      return "Unreachable";
-  }
-  throw new TypeError(`Unknown code: ${JSON.stringify(code satisfies never)}`);
-}
-
-interface Verdict {
-  readonly status: "True" | "False" | "Unknown";
-  readonly reason: string;
-  readonly message: string;
+/** What several hosts have together, and what every one of them can do. */
+function merge(a: HypervisorInfo, b: HypervisorInfo): HypervisorInfo {
+  const common = (one: readonly string[], other: readonly string[]) => one.filter((each) => other.includes(each));
+  const [one, other] = [a.capabilities, b.capabilities];
+  return {
+    ...a,
+    cpus: a.cpus + b.cpus,
+    memoryBytes: a.memoryBytes + b.memoryBytes,
+    freeMemoryBytes: a.freeMemoryBytes + b.freeMemoryBytes,
+    storage: {
+      totalBytes: a.storage.totalBytes + b.storage.totalBytes,
+      availableBytes: a.storage.availableBytes + b.storage.availableBytes,
+    },
+    vms: a.vms + b.vms,
+    acceleration: a.acceleration.kind === "tcg" ? a.acceleration : b.acceleration,
+    capabilities: {
+      diskFormats: common(one.diskFormats, other.diskFormats),
+      networkModels: common(one.networkModels, other.networkModels),
+      linkedClones: one.linkedClones && other.linkedClones,
+      imageImport: one.imageImport && other.imageImport,
+      serialConsole: one.serialConsole && other.serialConsole,
+      uefi: one.uefi && other.uefi,
+      secureBoot: one.secureBoot && other.secureBoot,
+      tpm: one.tpm && other.tpm,
+      nestedVirtualization: one.nestedVirtualization && other.nestedVirtualization,
+    },
+  };
 }
 
 function conditionsOf(
   provider: Provider,
-  { ready, available, nowMs }: { readonly ready: Verdict; readonly available: Verdict; readonly nowMs: number },
+  { verdict, nowMs }: { readonly verdict: Verdict; readonly nowMs: number },
 ): Pick<ProviderStatus, "conditions" | "observedGeneration"> {
   const { generation } = provider.metadata;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
   const now = new Date(nowMs);
-  const first = setCondition(provider.status?.conditions, { type: "Ready", ...ready, ...observed }, { now });
+  const first = setCondition(provider.status?.conditions, { type: "Ready", ...verdict, ...observed }, { now });
   return {
-    conditions: setCondition(first, { type: "ProviderAvailable", ...available, ...observed }, { now }),
+    conditions: setCondition(first, { type: "ProviderAvailable", ...verdict, ...observed }, { now }),
     ...observed,
   };
 }
 
-function foundStatus(info: HypervisorInfo): Partial<ProviderStatus> {
-  const { capabilities, storage } = info;
+function foundStatus(infos: readonly HypervisorInfo[]): Partial<ProviderStatus> {
+  const [first, ...rest] = infos;
+  if (first === undefined) return {};
+  const info = rest.reduce(merge, first);
+  const { capabilities, storage, hostname, architecture, cpus, memoryBytes, freeMemoryBytes } = info;
   const usedBytes = storage.totalBytes - storage.availableBytes;
   return {
     version: info.version,
     acceleration: { ...info.acceleration },
-    host: {
-      hostname: info.hostname,
-      architecture: info.architecture,
-      cpus: info.cpus,
-      memoryBytes: info.memoryBytes,
-      freeMemoryBytes: info.freeMemoryBytes,
-    },
+    ...(rest.length > 0 ? {} : { host: { hostname, architecture, cpus, memoryBytes, freeMemoryBytes } }),
     capabilities: [
       "VirtualMachines",
       "DiskManagement",

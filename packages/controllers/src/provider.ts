@@ -1,13 +1,8 @@
-// The Provider controller: opens a connection for each Provider object, watches its health, and says what was found there.
-//
-//   connection events ─┐
-//   Secret, Provider ──┼─► observe ─► decide ─► open | check | refuse | report
-//   interval ──────────┘
+// The Provider controller: keeps a Host object for each host that a Provider declares, and says what is known of all of them together. Who
+// connects to a host and watches it is the Host controller (host.ts).
 
-import { Provider, Secret, VirtualMachine } from "@vivarium/api";
+import { Host, isStatus, Provider, VirtualMachine } from "@vivarium/api";
 import type { ProviderStatus } from "@vivarium/api";
-import { isProviderError, ProviderError } from "@vivarium/provider";
-import type { Provider as OpenProvider } from "@vivarium/provider";
 import { related, writeStatus } from "@vivarium/runtime";
 import type {
   Clock,
@@ -18,140 +13,103 @@ import type {
   ReconcileResult,
 } from "@vivarium/runtime";
 import { effectiveProvider, isSameProvider } from "./effective-provider.ts";
-import type { OpenProviders } from "./open-providers.ts";
-import { checkFailed, checkSucceeded, connected, disconnected, unknownHealth } from "./provider-health.ts";
-import type { ProviderHealth } from "./provider-health.ts";
-import { decideProvider, healthCheckOf } from "./provider-plan.ts";
-import type { ProviderObservation } from "./provider-plan.ts";
-import type { ProviderKey } from "./provider-registry.ts";
-import { healthStatus, refusedStatus } from "./provider-status.ts";
+import { unknownHealth } from "./host-health.ts";
+import type { HostReport, HostReports } from "./host-reports.ts";
+import { hostsOf } from "./provider-config.ts";
+import type { DeclaredHost } from "./provider-config.ts";
+import { providerStatus } from "./provider-status.ts";
+import type { HostOfProvider } from "./provider-status.ts";
 
 export interface ProviderControllerOptions {
   readonly manager: Manager;
-  readonly providers: OpenProviders;
+  /** Written by the Host controller. */
+  readonly reports: HostReports;
   readonly clock: Clock;
 }
 
-export function createProviderController({ manager, providers, clock }: ProviderControllerOptions): Controller {
+export function createProviderController({ manager, reports, clock }: ProviderControllerOptions): Controller {
   const objects = manager.cache(Provider);
-  const secrets = manager.cache(Secret);
+  const hosts = manager.cache(Host);
   const machines = manager.cache(VirtualMachine);
-  const healths = new Map<string, ProviderHealth>();
-  /** Checks under way: the loss of the connection ends them at once. */
-  const checks = new Map<string, AbortController>();
 
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
-    for (;;) {
-      const observation = observe(request);
-      const { provider } = observation;
-      const step = decideProvider(observation);
-      switch (step.kind) {
-        case "close":
-          healths.delete(idOf(request));
-          await providers.close(request);
-          return undefined;
-        case "refuse":
-          healths.delete(idOf(request));
-          await providers.close(request);
-          if (provider !== undefined)
-            await report(provider, refusedStatus(provider, { ...step, ...common(provider) }), context);
-          return undefined;
-        case "open":
-          healths.set(idOf(request), unknownHealth);
-          if (provider !== undefined) await providers.open(request, { type: provider.spec.type, config: step.config });
-          break;
-        case "check":
-          if (provider !== undefined)
-            await check(provider, { key: request, timeoutMs: step.timeoutMs, signal: context.signal });
-          break;
-        case "report": {
-          if (provider === undefined) return undefined;
-          const { nextCheckMs } = step;
-          const next = nextCheckMs === undefined ? {} : { nextCheckMs };
-          const { health } = observation;
-          await report(provider, healthStatus(provider, { health, ...next, ...common(provider) }), context);
-          return nextCheckMs === undefined ? undefined : { requeueAfterMs: Math.max(0, nextCheckMs - clock.now()) };
-        }
+    const provider = objects.get(request);
+    const isGone = provider === undefined || provider.metadata.deletionTimestamp !== undefined;
+    const declared = isGone ? [] : hostsOf(provider);
+    await removeOthers(request, { declared, signal: context.signal });
+    if (isGone) return undefined;
+    const found: HostOfProvider[] = [];
+    for (const host of declared) {
+      const known = await ensureHost(provider, host, context);
+      if (known !== undefined) found.push({ name: host.name, report: known });
+    }
+    // Nothing is said before all were tried: what was said before this server started still stands.
+    if (found.length < declared.length) return undefined;
+    await report(provider, found, context);
+    return undefined;
+  }
+
+  /** Hosts that the Provider does not name any more. */
+  async function removeOthers(
+    request: ReconcileRequest,
+    { declared, signal }: { readonly declared: readonly DeclaredHost[]; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { namespace } = request;
+    for (const host of hosts.list({ namespace })) {
+      const { name, deletionTimestamp } = host.metadata;
+      if (host.spec.providerRef.name !== request.name || deletionTimestamp !== undefined) continue;
+      if (declared.some((each) => each.name === name)) continue;
+      try {
+        await manager.client.delete(Host, { namespace, name }, { signal });
+      } catch (error) {
+        if (!isStatus(error, "NotFound")) throw error;
       }
     }
   }
 
-  function observe(request: ReconcileRequest): ProviderObservation {
-    const provider = objects.get(request);
-    return {
-      nowMs: clock.now(),
-      provider,
-      types: providers.types,
-      secret: provider === undefined ? { kind: "not-wanted" } : secretOf(provider),
-      isOpen: (config) => provider !== undefined && providers.isOpen(request, { type: provider.spec.type, config }),
-      health: healths.get(idOf(request)) ?? unknownHealth,
-    };
-  }
-
-  function secretOf(provider: Provider): ProviderObservation["secret"] {
-    const ref = provider.spec.credentialSecretRef;
-    if (ref === undefined) return { kind: "not-wanted" };
-    const namespace = ref.namespace ?? provider.metadata.namespace ?? "";
-    const secret = secrets.get({ namespace, name: ref.name });
-    if (secret === undefined) {
-      const isElsewhere = namespace !== provider.metadata.namespace;
-      return { kind: "missing", name: isElsewhere ? `${namespace}/${ref.name}` : ref.name };
-    }
-    const decode = ([name, value]: [string, string]): [string, string] => [
-      name,
-      Buffer.from(value, "base64").toString(),
-    ];
-    return { kind: "found", entries: Object.fromEntries(Object.entries(secret.data ?? {}).map(decode)) };
-  }
-
-  async function check(
+  async function ensureHost(
     provider: Provider,
-    { key, timeoutMs, signal }: { readonly key: ProviderKey; readonly timeoutMs: number; readonly signal: AbortSignal },
+    declared: DeclaredHost,
+    { signal }: ReconcileContext,
+  ): Promise<HostReport | undefined> {
+    const { namespace = "", name: providerName, uid = "" } = provider.metadata;
+    const key = { namespace, name: declared.name };
+    const host = hosts.get(key);
+    if (host !== undefined && host.spec.providerRef.name !== providerName) {
+      const other = host.spec.providerRef.name;
+      const message = `Host "${declared.name}" belongs to Provider "${other}": give it another name`;
+      const verdict = { status: "False", reason: "HostNameTaken", message } as const;
+      return { verdict, health: unknownHealth };
+    }
+    if (host === undefined) {
+      const owner = { apiVersion: provider.apiVersion, kind: provider.kind, name: providerName, uid };
+      await unlessThere(
+        manager.client.create(
+          Host,
+          {
+            apiVersion: `${Host.group}/${Host.version}`,
+            kind: Host.kind,
+            metadata: { ...key, labels: { ...declared.labels }, ownerReferences: [owner] },
+            spec: { providerRef: { name: providerName } },
+          },
+          { signal },
+        ),
+      );
+    }
+    return reports.get(key);
+  }
+
+  async function report(
+    provider: Provider,
+    found: readonly HostOfProvider[],
+    { signal }: ReconcileContext,
   ): Promise<void> {
-    const open = providers.get(key);
-    if (open === undefined) return;
-    const thresholds = healthCheckOf(provider);
-    const lost = new AbortController();
-    checks.set(idOf(key), lost);
-    try {
-      const info = await describeInTime(open, { timeoutMs, signal: AbortSignal.any([signal, lost.signal]) });
-      update(key, (health) => checkSucceeded(health, { ...thresholds, info, nowMs: clock.now() }));
-    } catch (error) {
-      signal.throwIfAborted();
-      // The connection event that ended the check has said all there is to say.
-      if (lost.signal.aborted) return;
-      if (!isProviderError(error)) throw error;
-      update(key, (health) => checkFailed(health, { ...thresholds, error, nowMs: clock.now() }));
-    } finally {
-      checks.delete(idOf(key));
-    }
-  }
-
-  async function describeInTime(
-    open: OpenProvider,
-    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
-  ) {
-    const deadline = new AbortController();
-    const ended = new AbortController();
-    const timeout = new ProviderError("Timeout", `The hypervisor did not answer within ${timeoutMs / 1000} s`);
-    clock.delay(timeoutMs, { signal: ended.signal }).then(
-      () => deadline.abort(timeout),
-      () => {}, // The check ended first.
-    );
-    try {
-      return await open.describe({ signal: AbortSignal.any([signal, deadline.signal]) });
-    } catch (error) {
-      throw deadline.signal.aborted ? timeout : error;
-    } finally {
-      ended.abort();
-    }
-  }
-
-  function update(key: ProviderKey, change: (health: ProviderHealth) => ProviderHealth): void {
-    healths.set(idOf(key), change(healths.get(idOf(key)) ?? unknownHealth));
-  }
-
-  async function report(provider: Provider, status: ProviderStatus, { signal }: ReconcileContext): Promise<void> {
+    const key = { namespace: provider.metadata.namespace ?? "", name: provider.metadata.name };
+    const connectedVMs = machines.list().filter((vm) => {
+      const effective = effectiveProvider(vm, objects.list());
+      return effective.kind === "found" && isSameProvider(effective.key, key);
+    }).length;
+    const status = providerStatus(provider, { nowMs: clock.now(), connectedVMs, hosts: found });
     await writeStatus(manager.client, { type: Provider, object: provider, status }, { signal });
     tellChange(provider, status);
   }
@@ -167,76 +125,39 @@ export function createProviderController({ manager, providers, clock }: Provider
       (ready.status === old?.status && ready.reason === old.reason)
     )
       return;
-    const type = ready.status === "True" ? "Normal" : "Warning";
+    const type = ready.reason === "Connected" ? "Normal" : "Warning";
     manager.recorder.record(provider, { type, reason: ready.reason, message: ready.message });
-  }
-
-  function common(provider: Provider) {
-    const key = { namespace: provider.metadata.namespace ?? "", name: provider.metadata.name };
-    const connectedVMs = machines.list().filter((vm) => {
-      const effective = effectiveProvider(vm, objects.list());
-      return effective.kind === "found" && isSameProvider(effective.key, key);
-    }).length;
-    return { nowMs: clock.now(), connectedVMs };
-  }
-
-  function onConnection(key: ProviderKey, change: (health: ProviderHealth) => ProviderHealth): void {
-    update(key, change);
-    checks.get(idOf(key))?.abort();
   }
 
   return {
     name: "provider",
     for: Provider,
     related: [
-      related(Secret, (secret) =>
-        objects
-          .list()
-          .filter((provider) => isUsedBy(secret, provider))
-          .map(requestOf),
-      ),
+      related(Host, ({ metadata, spec }) => [{ namespace: metadata.namespace ?? "", name: spec.providerRef.name }]),
       related(VirtualMachine, (vm) => {
         const effective = effectiveProvider(vm, objects.list());
         return effective.kind === "found" ? [effective.key] : [];
       }),
     ],
     sources: [
-      (enqueue, { signal }) => {
-        providers.subscribe(
-          ({ provider: key, event }) => {
-            switch (event.kind) {
-              case "connected":
-                update(key, connected);
-                enqueue(key);
-                break;
-              case "disconnected":
-                onConnection(key, (health) => disconnected(health, { error: event.error, nowMs: clock.now() }));
-                enqueue(key);
-                break;
-              case "vm":
-              case "pool":
-                break;
-            }
+      (enqueue, { signal }) =>
+        reports.subscribe(
+          (host) => {
+            const name = hosts.get(host)?.spec.providerRef.name;
+            if (name !== undefined) enqueue({ namespace: host.namespace, name });
           },
           { signal },
-        );
-        signal.addEventListener("abort", () => void providers.closeAll(), { once: true });
-      },
+        ),
     ],
     reconcile,
   };
 }
 
-function isUsedBy(secret: Secret, provider: Provider): boolean {
-  const ref = provider.spec.credentialSecretRef;
-  const namespace = ref?.namespace ?? provider.metadata.namespace;
-  return ref?.name === secret.metadata.name && namespace === secret.metadata.namespace;
-}
-
-function requestOf(provider: Provider): ReconcileRequest {
-  return { namespace: provider.metadata.namespace ?? "", name: provider.metadata.name };
-}
-
-function idOf(key: ProviderKey): string {
-  return `${key.namespace}/${key.name}`;
+/** Made a moment ago: the cache has not heard of it yet. */
+async function unlessThere(creating: Promise<unknown>): Promise<void> {
+  try {
+    await creating;
+  } catch (error) {
+    if (!isStatus(error, "AlreadyExists")) throw error;
+  }
 }

@@ -168,6 +168,10 @@ export function decide(input: PlanInput): Step {
       const { domain, reason } = input.seen;
       return settle({ kind: "NameConflict", domain, reason }, input.nowMs + foreignLookMs);
     }
+    case "unbound": {
+      const { domain } = input.seen;
+      return settle({ kind: "NameConflict", domain, reason: "it is not adopted" }, input.nowMs + foreignLookMs);
+    }
     case "absent":
       return decideAbsent(input);
     case "present":
@@ -346,6 +350,7 @@ function decideDelete(input: PlanInput): Step {
     case "present":
       return seen.power === "off" ? { kind: "Undefine" } : { kind: "ForceOff", why: "Delete" };
     case "foreign":
+    case "unbound":
     case "absent":
       if (!done.has("RemoveVolumes")) return { kind: "RemoveVolumes" };
       if (!done.has("ReleaseLeases")) return { kind: "ReleaseLeases" };

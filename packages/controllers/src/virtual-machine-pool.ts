@@ -2,7 +2,7 @@
 
 import { findCondition } from "@vivarium/api";
 import type { Provider, StoragePool } from "@vivarium/api";
-import { providerConfigPool } from "./provider-plan.ts";
+import { providerConfigPool } from "./provider-config.ts";
 import { providerOfPool } from "./storage-pool-target.ts";
 import type { Problem } from "./virtual-machine-plan.ts";
 

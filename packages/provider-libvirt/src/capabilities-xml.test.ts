@@ -9,8 +9,19 @@ const host = (domains: string): string => `<capabilities>
 </capabilities>`;
 
 test("KVM counts only for the host's own architecture", () => {
-  assert.deepEqual(parseHostCapabilities(host("")), { uuid: "u-1", architecture: "x86_64", offersKvm: false });
+  assert.deepEqual(parseHostCapabilities(host("")), {
+    uuid: "u-1",
+    architecture: "x86_64",
+    cpuModel: undefined,
+    offersKvm: false,
+  });
   assert.equal(parseHostCapabilities(host("<domain type='kvm'/>")).offersKvm, true);
+});
+
+test("the processor is named with its vendor", () => {
+  const cpu = "<arch>x86_64</arch><model>Skylake-Server</model><vendor>Intel</vendor>";
+  const xml = `<capabilities><host><uuid>u</uuid><cpu>${cpu}</cpu></host></capabilities>`;
+  assert.equal(parseHostCapabilities(xml).cpuModel, "Intel Skylake-Server");
 });
 
 const domain = (parts: { os?: string; cpu?: string; tpm?: string }): string => `<domainCapabilities>

@@ -7,6 +7,8 @@ export interface HostCapabilitiesView {
   /** Stays the same over reboots; identifies the host. */
   readonly uuid: string;
   readonly architecture: string;
+  /** As libvirt calls it, with its vendor; absent where libvirt does not know it. */
+  readonly cpuModel: string | undefined;
   /** Whether libvirt offers domains of type kvm for the host's own architecture. */
   readonly offersKvm: boolean;
 }
@@ -18,8 +20,14 @@ export function parseHostCapabilities(xml: string): HostCapabilitiesView {
   return {
     uuid: textAt(root, "host", "uuid") ?? "",
     architecture,
+    cpuModel: cpuModelOf(textAt(root, "host", "cpu", "model"), textAt(root, "host", "cpu", "vendor")),
     offersKvm: own.some((arch) => findAll(arch, "domain").some((domain) => domain.attributes["type"] === "kvm")),
   };
+}
+
+function cpuModelOf(model: string | undefined, vendor: string | undefined): string | undefined {
+  if (model === undefined) return undefined;
+  return vendor === undefined || vendor === "unknown" ? model : `${vendor} ${model}`;
 }
 
 export interface DomainCapabilitiesView {

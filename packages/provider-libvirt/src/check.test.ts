@@ -23,6 +23,7 @@ const facts: HostFacts = {
     tpm: false,
     nestedVirtualization: false,
   },
+  details: { versions: { hypervisor: "QEMU 7.2.22" } },
 };
 const fits: VmDefinition = {
   identity: { uid: "0b7c6c1e-9d3a-4a53-9a33-4c2f6f1f7a01", namespace: "default", name: "web" },

@@ -4,7 +4,7 @@
 import { release } from "node:os";
 import { formatVersion } from "@vivarium/libvirt";
 import type { Libvirt } from "@vivarium/libvirt";
-import type { Acceleration, CallOptions, Capabilities } from "@vivarium/provider";
+import type { Acceleration, CallOptions, Capabilities, HostDetails } from "@vivarium/provider";
 import { findAcceleration } from "./acceleration/find-acceleration.ts";
 import { parseDomainCapabilities, parseHostCapabilities } from "./capabilities-xml.ts";
 import type { LibvirtHost } from "./libvirt-host.ts";
@@ -20,6 +20,7 @@ export interface HostFacts {
   readonly maxVcpus: number;
   readonly acceleration: Acceleration;
   readonly capabilities: Capabilities;
+  readonly details: HostDetails;
 }
 
 /** NIC models that QEMU's q35 machine has and whose guests have drivers; libvirt does not list them. */
@@ -67,7 +68,9 @@ async function gather(
     libvirt.connectGetCapabilities(),
   ]);
   const view = parseHostCapabilities(capabilitiesXml);
-  const version = `libvirt ${formatVersion(libvirtVersion)}, QEMU ${formatVersion(qemuVersion)}`;
+  const manager = `libvirt ${formatVersion(libvirtVersion)}`;
+  const hypervisor = `QEMU ${formatVersion(qemuVersion)}`;
+  const version = `${manager}, ${hypervisor}`;
   const acceleration = await findAcceleration({
     host,
     pool,
@@ -101,6 +104,11 @@ async function gather(
       secureBoot: domain.secureBoot,
       tpm: domain.tpm,
       nestedVirtualization: acceleration.kind === "kvm" && domain.nestedVirtualization,
+    },
+    details: {
+      ...(view.uuid === "" ? {} : { uuid: view.uuid }),
+      ...(view.cpuModel === undefined ? {} : { cpuModel: view.cpuModel }),
+      versions: { manager, hypervisor, ...(host.isLocal ? { kernel: release() } : {}) },
     },
   };
 }

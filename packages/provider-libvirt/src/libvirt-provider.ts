@@ -10,6 +10,7 @@ import { createCompute } from "./compute.ts";
 import { createConsole } from "./console/create-console.ts";
 import { createDisks } from "./disks.ts";
 import { changeOf, subscribeToHost } from "./events.ts";
+import { createHostRole } from "./host/host-role.ts";
 import { FactSource } from "./host-facts.ts";
 import { createImages } from "./images.ts";
 import { LibvirtHost } from "./libvirt-host.ts";
@@ -70,6 +71,7 @@ export function createLibvirtProviderFactory({
         hotplug: createHotplug({ host, pool, usage }),
         stats: createStats(host),
         nics: createNics({ host, facts, hostNics, filters, shaping }),
+        host: createHostRole({ host, facts }),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>
           subscribeToHost(host, { listener, signal: AbortSignal.any([signal, closing.signal]) }),

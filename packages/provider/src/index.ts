@@ -4,6 +4,8 @@ export * from "./provider.ts";
 export * from "./storage.ts";
 export * from "./stats.ts";
 export * from "./nics.ts";
+export * from "./host.ts";
+export * from "./adoption.ts";
 export * from "./provider-error.ts";
 export * from "./clock.ts";
 export * from "./domain-name.ts";

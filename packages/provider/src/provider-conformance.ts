@@ -6,6 +6,8 @@ import type { ConformanceSubject } from "./conformance-parts.ts";
 import { nicRules } from "./nic-conformance.ts";
 import type { Provider, ProviderEvent, VmIdentity, VmObservation } from "./provider.ts";
 import { statsRules } from "./stats-conformance.ts";
+import { adoptionRules } from "./adoption-conformance.ts";
+import { hostRules } from "./host-conformance.ts";
 import { storageRules } from "./storage-conformance.ts";
 
 const mib = 2 ** 20;
@@ -190,6 +192,8 @@ export async function providerConformance(name: string, setup: () => Promise<Con
     storageRules(rule);
     statsRules(rule);
     nicRules(rule);
+    hostRules(rule);
+    adoptionRules(rule);
 
     rule("the console of a VM that is off is a Conflict", async (subject) => {
       const { provider, newVm } = subject;
@@ -206,7 +210,7 @@ const unknownDigest = `sha256:${"0".repeat(64)}`;
 
 async function volumesOf(provider: Provider, vm: VmIdentity): Promise<readonly string[]> {
   const seen = await provider.compute.observe(vm);
-  return seen.kind === "foreign" ? [] : seen.volumes;
+  return "volumes" in seen ? seen.volumes : [];
 }
 
 function powerIn(seen: VmObservation): string {

@@ -2,6 +2,8 @@
 // a role that it cannot play is absent. All methods throw ProviderError; "could not look" (Unavailable) is never "absent".
 
 import type { NicDefinition, NicObservation, NicRole } from "./nics.ts";
+import type { AdoptionRole } from "./adoption.ts";
+import type { HostRole } from "./host.ts";
 import type { ProviderError } from "./provider-error.ts";
 import type { StatsRole } from "./stats.ts";
 import type { HotplugRole, PoolRole, VolumeRef, VolumeRole } from "./storage.ts";
@@ -12,6 +14,8 @@ export interface VmIdentity {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
+  /** UUID of the domain that the VM is by adoption; absent where the domain was made for it. */
+  readonly adoptedUuid?: string;
 }
 
 export interface CallOptions {
@@ -31,6 +35,8 @@ export interface Provider {
   readonly hotplug?: HotplugRole;
   readonly stats?: StatsRole;
   readonly nics?: NicRole;
+  readonly host?: HostRole;
+  readonly adoption?: AdoptionRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;
@@ -153,6 +159,8 @@ export type VmObservation =
   | { readonly kind: "absent"; readonly volumes: readonly string[] }
   /** A domain holds our name but was not made for this VM: never touched. */
   | { readonly kind: "foreign"; readonly domain: string; readonly reason: string }
+  /** The domain that the VM is to adopt is there, and is nobody's yet. */
+  | { readonly kind: "unbound"; readonly domain: string }
   | {
       readonly kind: "present";
       /** Domain name on the hypervisor. */

@@ -10,7 +10,7 @@ import {
   type ObjectKey,
 } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
-import { effectiveProvider, OpenProviders, providerConfig, type ProviderKey } from "@vivarium/controllers";
+import { effectiveProvider, hostsOf, OpenProviders, providerConfig, type ProviderKey } from "@vivarium/controllers";
 import type { ProviderFactory } from "@vivarium/provider";
 import type { Guest } from "./start-controllers.ts";
 
@@ -50,9 +50,13 @@ export class StandbyGuests {
     const { type } = object.spec;
     if (!this.#providers.types.includes(type))
       throw new StatusError("ServiceUnavailable", `This build has no provider of type "${type}"`);
-    const config = providerConfig(object, await this.#credentials(object));
-    if (this.#providers.isOpen(key, { type, config })) return;
-    await this.#providers.open(key, { type, config });
+    const [host] = hostsOf(object);
+    if (host === undefined) return;
+    const config = providerConfig(object, host, await this.#credentials(object));
+    const connection = { type, config, isFirst: true };
+    const hostKey = { ...key, host: host.name };
+    if (this.#providers.isOpen(hostKey, connection)) return;
+    await this.#providers.open(hostKey, connection);
   }
 
   async #credentials(provider: ProviderKind): Promise<Readonly<Record<string, string>>> {

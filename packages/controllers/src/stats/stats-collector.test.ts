@@ -57,7 +57,7 @@ async function lab(t: TestContext) {
     providers: {
       get: () => open,
       subscribe(listener: (event: RegistryEvent) => void, options: { readonly signal: AbortSignal }) {
-        open.subscribe((event) => listener({ provider: key, event }), options);
+        open.subscribe((event) => listener({ provider: { ...key, host: key.name }, event }), options);
       },
     },
     providerObjects,

@@ -1,13 +1,15 @@
 // The controllers over a real API server, with a simulated hypervisor and time in the test's hands.
 
 import type { TestContext } from "node:test";
-import { Provider, VirtualMachine, VMImage } from "@vivarium/api";
+import { isStatus, Provider, VirtualMachine, VMImage } from "@vivarium/api";
 import type { KubeObject, ResourceType } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
 import { createSimulatedHypervisor } from "@vivarium/provider";
 import type { SimulatedHypervisor } from "@vivarium/provider";
 import { createManager, ManualClock } from "@vivarium/runtime";
 import type { Controller, Manager } from "@vivarium/runtime";
+import { createHostController } from "../host.ts";
+import { HostReports } from "../host-reports.ts";
 import { OpenProviders } from "../open-providers.ts";
 import { createProviderController } from "../provider.ts";
 import { eventually } from "./eventually.ts";
@@ -19,7 +21,7 @@ export interface ControllersLab {
   readonly clock: ManualClock;
   readonly hypervisor: SimulatedHypervisor;
   readonly providers: OpenProviders;
-  /** The controllers named, and always the Provider controller. */
+  /** The controllers named, and always those of Provider and Host. */
   readonly run: (...controllers: readonly Controller[]) => void;
   readonly stop: () => Promise<void>;
   /** Waits until the object looks so. */
@@ -36,6 +38,7 @@ export async function controllersLab(t: TestContext): Promise<ControllersLab> {
   const hypervisor = createSimulatedHypervisor({ clock });
   const manager = createManager({ client, logger, clock, random: () => 0 });
   const providers = new OpenProviders(new Map([["sim", hypervisor.factory]]));
+  const reports = new HostReports();
   const stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
   const stop = async (): Promise<void> => {
@@ -51,7 +54,8 @@ export async function controllersLab(t: TestContext): Promise<ControllersLab> {
     providers,
     stop,
     run(...controllers) {
-      manager.add(createProviderController({ manager, providers, clock }));
+      manager.add(createProviderController({ manager, reports, clock }));
+      manager.add(createHostController({ manager, providers, reports, clock }));
       for (const controller of controllers) manager.add(controller);
       running = manager.run({ signal: stopping.signal });
     },
@@ -59,9 +63,15 @@ export async function controllersLab(t: TestContext): Promise<ControllersLab> {
       let last: unknown;
       try {
         return await eventually(async () => {
-          const object = await client.get(type, { namespace: "default", name });
-          last = object;
-          return isSo(object) === true && object;
+          try {
+            const object = await client.get(type, { namespace: "default", name });
+            last = object;
+            return isSo(object) === true && object;
+          } catch (error) {
+            // A controller makes it.
+            if (isStatus(error, "NotFound")) return false;
+            throw error;
+          }
         }, `${type.kind} ${name}`);
       } catch (error) {
         throw new Error(`${(error as Error).message}; last seen: ${JSON.stringify(last, undefined, 1)}`, {

@@ -244,7 +244,7 @@ function registryOf(provider: OpenProvider): ProviderRegistry {
   return {
     get: (wanted) => (wanted.name === key.name && wanted.namespace === key.namespace ? provider : undefined),
     subscribe(listener: (event: RegistryEvent) => void, options) {
-      provider.subscribe((event) => listener({ provider: key, event }), options);
+      provider.subscribe((event) => listener({ provider: { ...key, host: key.name }, event }), options);
     },
   };
 }

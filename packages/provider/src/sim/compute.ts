@@ -94,6 +94,7 @@ export function simulatedCompute({ world, gate, clock, host, guest }: SimulatedP
         subject: vm.uid,
         options,
         act() {
+          refuseAdopted(vm, "undefine");
           const domain = ownDomain(world, vm, "undefine");
           if (domain === undefined) return;
           if (isOn(domain)) {
@@ -113,6 +114,7 @@ function observe(world: SimulatedWorld, vm: VmIdentity): VmObservation {
   const volumes = world.volumesOf(vm.uid).map((volume) => volume.name);
   const found = find(world, vm);
   if (found === undefined) return { kind: "absent", volumes };
+  if (found.isUnbound === true) return { kind: "unbound", domain: found.domain.name };
   if (found.foreign !== undefined) return { kind: "foreign", domain: found.domain.name, reason: found.foreign };
   const { domain } = found;
   return {
@@ -154,6 +156,7 @@ function check(definition: VmDefinition, { world, host }: { world: SimulatedWorl
 
 function define(world: SimulatedWorld, definition: VmDefinition): void {
   const vm = definition.identity;
+  refuseAdopted(vm, "define");
   const existing = ownDomain(world, vm, "define");
   const present = new Set(world.volumesOf(vm.uid).map((volume) => volume.name));
   const own = definition.disks.filter((disk) => disk.volume === undefined).map((disk) => disk.name);
@@ -184,6 +187,14 @@ function define(world: SimulatedWorld, definition: VmDefinition): void {
   world.emit({ kind: "vm", uid: vm.uid, change: "defined" });
 }
 
+function refuseAdopted(vm: VmIdentity, action: string): void {
+  if (vm.adoptedUuid === undefined) return;
+  throw new ProviderError(
+    "Conflict",
+    `Cannot ${action} VM "${vm.name}": its domain was adopted, and stays as it was found`,
+  );
+}
+
 /** A volume with a life of its own is there, and no other VM has it. */
 export function requireUsable(world: SimulatedWorld, vm: VmIdentity, { name, volume }: DiskDefinition): void {
   if (volume === undefined) return;
@@ -212,7 +223,15 @@ export function volumeName(vm: VmIdentity, disk: string): string {
   return `${domainNameOf(vm)}.${vm.uid.slice(0, 8)}.${suffix}`;
 }
 
-function find(world: SimulatedWorld, vm: VmIdentity): { domain: SimulatedDomain; foreign?: string } | undefined {
+interface Found {
+  readonly domain: SimulatedDomain;
+  readonly foreign?: string;
+  /** To be adopted, and nobody's yet. */
+  readonly isUnbound?: true;
+}
+
+function find(world: SimulatedWorld, vm: VmIdentity): Found | undefined {
+  if (vm.adoptedUuid !== undefined) return findAdopted(world, vm, vm.adoptedUuid);
   const byUid = world.domains.get(vm.uid);
   if (byUid !== undefined)
     return byUid.ours ? { domain: byUid } : { domain: byUid, foreign: "it holds this VM's UUID but not its mark" };
@@ -222,8 +241,24 @@ function find(world: SimulatedWorld, vm: VmIdentity): { domain: SimulatedDomain;
     : { domain: byName, foreign: `its UUID is ${byName.uid}, this VM's is ${vm.uid}` };
 }
 
+function findAdopted(world: SimulatedWorld, vm: VmIdentity, uuid: string): Found | undefined {
+  const domain = world.domains.get(uuid);
+  if (domain === undefined) return undefined;
+  if (domain.adoptedBy?.uid === vm.uid) return { domain };
+  const owner = domain.adoptedBy ?? (domain.ours ? domain.definition?.identity : undefined);
+  return owner === undefined
+    ? { domain, isUnbound: true }
+    : { domain, foreign: `it belongs to VM ${owner.namespace}/${owner.name}` };
+}
+
 function ownDomain(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain | undefined {
   const found = find(world, vm);
+  if (found?.isUnbound === true) {
+    throw new ProviderError(
+      "Conflict",
+      `Cannot ${action} VM "${vm.name}": domain "${found.domain.name}" is not adopted`,
+    );
+  }
   if (found?.foreign !== undefined) {
     throw new ProviderError(
       "Conflict",

@@ -13,6 +13,8 @@ export type SimulatedMethod =
   | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`
   | `hotplug.${"attachDisk" | "requestDetach" | "tuneDisk" | "growDisk"}`
   | `nics.${"listMacs" | "attachNic" | "requestNicDetach" | "tuneNic"}`
+  | `adoption.${"list" | "bind" | "release" | "destroy"}`
+  | `host.${"details" | "domains"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`
   | "stats.read";

@@ -7,6 +7,7 @@ import type { NicDefinition } from "../nics.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { ProviderErrorCode } from "../provider-error.ts";
 import type { GuestAddress, HypervisorInfo, Provider, ProviderFactory } from "../provider.ts";
+import { simulatedAdoption } from "./adoption.ts";
 import { CallGate } from "./calls.ts";
 import type { SimulatedCall } from "./calls.ts";
 import { isOn, simulatedCompute } from "./compute.ts";
@@ -14,6 +15,7 @@ import type { GuestBehaviour, SimulatedParts } from "./compute.ts";
 import { simulatedConsole } from "./console.ts";
 import { FaultRules } from "./faults.ts";
 import type { SimulatedMethod } from "./faults.ts";
+import { simulatedHost } from "./host.ts";
 import { simulatedHotplug } from "./hotplug.ts";
 import { simulatedNics } from "./nics.ts";
 import { simulatedPools } from "./pools.ts";
@@ -178,6 +180,8 @@ function openProvider(parts: SimulatedParts): Provider {
     hotplug: simulatedHotplug(parts),
     stats: simulatedStats(parts),
     nics: simulatedNics(parts),
+    host: simulatedHost(parts),
+    adoption: simulatedAdoption(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),
     subscribe(listener, { signal }) {
       if (signal.aborted || closed.signal.aborted) return;

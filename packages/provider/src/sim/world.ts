@@ -1,6 +1,7 @@
 // What a simulated hypervisor holds: domains, volumes, images, networks. Outlives the connections to it, as a real one does.
 
 import type { NicDefinition } from "../nics.ts";
+import { randomUUID } from "node:crypto";
 import type {
   DiskDefinition,
   GuestAddress,
@@ -18,6 +19,8 @@ export interface SimulatedDomain {
   readonly uid: string;
   /** False: made by somebody else. */
   readonly ours: boolean;
+  /** The VM that adopted it. */
+  adoptedBy?: VmIdentity;
   definition?: VmDefinition;
   /** As defined, and as plugged since. */
   disks: readonly DiskDefinition[];
@@ -69,6 +72,7 @@ export interface SimulatedHost {
 }
 
 export class SimulatedWorld {
+  readonly hostUuid = randomUUID();
   readonly domains = new Map<string, SimulatedDomain>();
   readonly volumes = new Map<string, SimulatedVolume>();
   readonly images = new Map<string, ImageFile>();

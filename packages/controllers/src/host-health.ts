@@ -1,8 +1,16 @@
-// What is known of a provider's health, from checks and from connection events. Pure: each function gives the next state.
+// What is known of the health of a host, from checks and from connection events. Pure: each function gives the next state.
 
-import type { HypervisorInfo, ProviderError } from "@vivarium/provider";
+import type { DomainSummary, HostDetails, HypervisorInfo, ProviderError } from "@vivarium/provider";
 
-export interface ProviderHealth {
+/** What a successful check tells. */
+export interface HostFindings {
+  readonly info: HypervisorInfo;
+  /** Absent where the hypervisor does not tell. */
+  readonly details?: HostDetails;
+  readonly domains?: readonly DomainSummary[];
+}
+
+export interface HostHealth {
   readonly verdict: "unknown" | "healthy" | "unhealthy";
   /** In a row. */
   readonly failures: number;
@@ -12,7 +20,7 @@ export interface ProviderHealth {
   /** A connection event, or a new connection, asks for a check now. */
   readonly isCheckDue: boolean;
   /** Of the last successful check. */
-  readonly info?: HypervisorInfo;
+  readonly findings?: HostFindings;
   /** Of the last failure, until the next success. */
   readonly error?: ProviderError;
 }
@@ -22,12 +30,12 @@ export interface HealthThresholds {
   readonly successThreshold: number;
 }
 
-export const unknownHealth: ProviderHealth = { verdict: "unknown", failures: 0, successes: 0, isCheckDue: true };
+export const unknownHealth: HostHealth = { verdict: "unknown", failures: 0, successes: 0, isCheckDue: true };
 
 export function checkSucceeded(
-  health: ProviderHealth,
-  check: HealthThresholds & { readonly info: HypervisorInfo; readonly nowMs: number },
-): ProviderHealth {
+  health: HostHealth,
+  check: HealthThresholds & { readonly findings: HostFindings; readonly nowMs: number },
+): HostHealth {
   const { error, ...rest } = health;
   const successes = health.successes + 1;
   const isHealthy = health.verdict !== "unhealthy" || successes >= check.successThreshold;
@@ -39,15 +47,15 @@ export function checkSucceeded(
     successes,
     checkedMs: check.nowMs,
     isCheckDue: false,
-    info: check.info,
+    findings: check.findings,
   };
 }
 
 /** One that was never healthy is unhealthy at its first failure; one that was, after as many as the threshold says. */
 export function checkFailed(
-  health: ProviderHealth,
+  health: HostHealth,
   check: HealthThresholds & { readonly error: ProviderError; readonly nowMs: number },
-): ProviderHealth {
+): HostHealth {
   const failures = health.failures + 1;
   const isHealthy = health.verdict === "healthy" && failures < check.failureThreshold;
   return {
@@ -63,9 +71,9 @@ export function checkFailed(
 
 /** The connection is gone: no threshold, this is certain. */
 export function disconnected(
-  health: ProviderHealth,
+  health: HostHealth,
   at: { readonly error: ProviderError; readonly nowMs: number },
-): ProviderHealth {
+): HostHealth {
   return {
     ...health,
     verdict: "unhealthy",
@@ -78,6 +86,6 @@ export function disconnected(
 }
 
 /** The connection is back: a single good check is enough, whatever the threshold. */
-export function connected(health: ProviderHealth): ProviderHealth {
+export function connected(health: HostHealth): HostHealth {
   return { ...health, verdict: health.verdict === "unhealthy" ? "unknown" : health.verdict, isCheckDue: true };
 }

@@ -1,0 +1,91 @@
+// What a Provider object says about reaching its hosts and watching them, with the defaults where it says nothing. Pure.
+
+import { InvalidValueError, parseDuration, parseQuantity } from "@vivarium/api";
+import type { Provider, ProviderSpec } from "@vivarium/api";
+import type { ProviderConfig } from "@vivarium/provider";
+
+/** A host as its Provider declares it. */
+export interface DeclaredHost {
+  /** Also the name of its Host object. */
+  readonly name: string;
+  readonly endpoint: string;
+  readonly credentialSecretRef?: { readonly name: string; readonly namespace?: string };
+  /** Put on its Host object. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly policy: HostPolicy | InvalidValueError;
+  readonly isFirst: boolean;
+}
+
+/** How much of a host machines may take. */
+export interface HostPolicy {
+  readonly reservedCpus: number;
+  readonly reservedMemoryBytes: number;
+  readonly cpuOvercommitPercent: number;
+  readonly memoryOvercommitPercent: number;
+}
+
+/** The first is the one that is meant where none is named. A Provider with one endpoint has one host, of the Provider's name. */
+export function hostsOf(provider: Provider): readonly DeclaredHost[] {
+  const { endpoint, credentialSecretRef, hostPolicy } = provider.spec;
+  return [
+    {
+      name: provider.metadata.name,
+      endpoint,
+      ...(credentialSecretRef === undefined ? {} : { credentialSecretRef }),
+      labels: {},
+      policy: policyOf(hostPolicy),
+      isFirst: true,
+    },
+  ];
+}
+
+/** An error where it says what is no amount of memory. */
+function policyOf(declared: ProviderSpec["hostPolicy"]): HostPolicy | InvalidValueError {
+  const reserved = quantityOf(declared?.reservedMemory ?? 0);
+  if (reserved instanceof InvalidValueError) return reserved;
+  return {
+    reservedCpus: declared?.reservedCpus ?? 0,
+    reservedMemoryBytes: reserved,
+    cpuOvercommitPercent: declared?.cpuOvercommitPercent ?? 400,
+    memoryOvercommitPercent: declared?.memoryOvercommitPercent ?? 100,
+  };
+}
+
+function quantityOf(quantity: string | number): number | InvalidValueError {
+  try {
+    return parseQuantity(quantity);
+  } catch (error) {
+    if (error instanceof InvalidValueError) return error;
+    throw error;
+  }
+}
+
+export function providerConfig(
+  provider: Provider,
+  host: Pick<DeclaredHost, "endpoint">,
+  credentials: Readonly<Record<string, string>>,
+): ProviderConfig {
+  return {
+    endpoint: host.endpoint,
+    credentials,
+    pool: providerConfigPool(provider),
+    timeoutMs: healthCheckOf(provider).timeoutMs,
+  };
+}
+
+export function healthCheckOf(provider: Provider) {
+  const { enabled, interval, timeout, failureThreshold, successThreshold } = provider.spec.healthCheck ?? {};
+  return {
+    isEnabled: enabled ?? true,
+    // An interval of nothing would check without pause.
+    intervalMs: Math.max(1_000, parseDuration(interval ?? "30s")),
+    timeoutMs: Math.max(100, parseDuration(timeout ?? "10s")),
+    failureThreshold: failureThreshold ?? 3,
+    successThreshold: successThreshold ?? 1,
+  };
+}
+
+/** Where all that VMs are made of lies. */
+export function providerConfigPool(provider: Provider): string {
+  return provider.spec.defaults?.datastore ?? "vivarium";
+}
