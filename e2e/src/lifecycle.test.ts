@@ -166,7 +166,7 @@ describe("the life of one VM", { skip, concurrency: false }, () => {
 
   test("delete removes domain, disks, seed, log and lease, and the image stays", async () => {
     const mac = /<mac address='([^']+)'/.exec((await run("virsh", ["dumpxml", "web"])).stdout)?.[1] ?? "";
-    assert.ok((await leasedMacs()).includes(mac), `no lease of ${mac}`);
+    await eventually("it has a lease", async () => ((await leasedMacs()).includes(mac) ? true : undefined));
     const deleted = await server.kubectl(["delete", "vm", "web", "--wait", "--timeout=60s"]);
     assert.equal(deleted.code, 0, deleted.stderr);
     assert.deepEqual(await inventory(), { domains: [], running: [], files: [] });

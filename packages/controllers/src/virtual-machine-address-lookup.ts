@@ -12,6 +12,11 @@ import { addressRefreshMs } from "./virtual-machine-plan.ts";
 const lookupDeadlineMs = 20_000;
 /** How long a host's tables may go on naming a guest that is off. */
 const echoMs = 60_000;
+/**
+ * A DHCP server that was asked just before a guest was stopped tries for 3 s whether the address is free, then offers it, and enters it
+ * into the host's neighbour table itself (dnsmasq): that is heard when the next run has begun.
+ */
+const lateOfferMs = 5_000;
 
 /** Once known, addresses are looked up again when something happened, or after a while. What is known stays where nobody answers. */
 export async function findAddresses(look: Look, clock: Clock): Promise<void> {
@@ -41,10 +46,13 @@ export async function findAddresses(look: Look, clock: Clock): Promise<void> {
     );
     // Nothing that is heard at the moment of a start comes from the guest that was started: neighbour tables, and leases that could not
     // be given back, still tell of the run before. They are believed again once they would have expired, or when another source agrees.
-    if (memory.isFreshStart) memory.echo = new Set(found.map(answerKey));
+    const runMs = nowMs - (look.record.runningSinceMs ?? nowMs);
+    const mayBeOfferedLate = look.record.lastStop !== undefined && runMs < lateOfferMs;
+    for (const each of found) {
+      if (memory.isFreshStart || (mayBeOfferedLate && each.source === "arp")) memory.echo.add(answerKey(each));
+    }
     memory.isFreshStart = false;
-    const isEchoOver = nowMs - (look.record.runningSinceMs ?? nowMs) >= echoMs;
-    const heard = found.filter((each) => isEchoOver || !memory.echo.has(answerKey(each)));
+    const heard = found.filter((each) => runMs >= echoMs || !memory.echo.has(answerKey(each)));
     const useful = usefulAddresses(heard, macs);
     if (useful.length > 0) memory.addresses = useful;
   } catch (error) {

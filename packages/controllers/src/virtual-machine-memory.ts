@@ -25,7 +25,7 @@ export interface VmMemory {
   /** Started by us a moment ago after an earlier run: what is heard now is an echo of that run. */
   isFreshStart: boolean;
   /** The echo: `source ip`. */
-  echo: ReadonlySet<string>;
+  readonly echo: Set<string>;
   /** When the guest was asked to let go of a disk. */
   readonly detachAskedAtMs: Map<string, number>;
   /** Steps on disks that failed, by key. They never hold back anything else. */
@@ -59,7 +59,7 @@ export function forgetRun(memory: VmMemory): void {
   memory.addresses = [];
   memory.addressesLookedAtMs = undefined;
   memory.isFreshStart = false;
-  memory.echo = new Set();
+  memory.echo.clear();
   memory.detachAskedAtMs.clear();
   memory.diskFailures.clear();
 }

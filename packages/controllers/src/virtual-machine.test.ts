@@ -289,6 +289,21 @@ describe("addresses", () => {
     lab.sim.setAddress(mac, { ip: "192.0.2.9", mac, source: "lease" });
     await lab.untilReady("web");
   });
+
+  test("what a DHCP server offered to the last run, heard seconds after the start, is no address of the next", async (t) => {
+    const lab = await VmLab.start(t, { guest: { leaseMs: 3_600_000 } });
+    await lab.createVm("web");
+    const vm = await lab.untilReason("web", "WaitingForAddress");
+    const mac = (vm.status?.provider?.["applied"] as { macs: string[] } | undefined)?.macs[0] ?? "";
+    await lab.patchVm("web", { metadata: { annotations: { "vivarium.dev/restart-requested-at": "now" } } });
+    await lab.untilVm("web", "was restarted", ({ status }) => status?.lastRestartRequest === "now");
+    await lab.clock.advance(2_000);
+    lab.sim.setAddress(mac, { ip: "192.0.2.9", mac, source: "arp" });
+    await lab.clock.advance(30_000);
+    await lab.untilReason("web", "WaitingForAddress", 0);
+    lab.sim.setAddress(mac, { ip: "192.0.2.9", mac, source: "lease" });
+    await lab.untilReady("web");
+  });
 });
 
 describe("a boot that hangs", () => {
