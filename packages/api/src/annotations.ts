@@ -6,6 +6,9 @@ export const virtualMachineFinalizer = "virtualmachine.infra.virtrigaud.io/final
 /** Holds a StoragePool until the hypervisor's pool is removed, or let go of. */
 export const storagePoolFinalizer = "storagepool.vivarium.dev/finalizer";
 
+/** Holds a VirtualNetwork until the hypervisor's network is removed, or let go of. */
+export const virtualNetworkFinalizer = "virtualnetwork.vivarium.dev/finalizer";
+
 /** Holds a Volume until it is gone from its pool. */
 export const volumeFinalizer = "volume.vivarium.dev/finalizer";
 

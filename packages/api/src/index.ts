@@ -39,6 +39,7 @@ export * from "./version.ts";
 export * from "./service-account.ts";
 export * from "./virtual-machine.ts";
 export * from "./virtual-machine-metrics.ts";
+export * from "./virtual-network.ts";
 export * from "./vm-class.ts";
 export * from "./vm-image.ts";
 export * from "./vm-network-attachment.ts";

@@ -19,6 +19,7 @@ import { ServiceAccount } from "./service-account.ts";
 import { ValidatingAdmissionPolicy } from "./validating-admission-policy.ts";
 import { ValidatingAdmissionPolicyBinding } from "./validating-admission-policy-binding.ts";
 import { VirtualMachine } from "./virtual-machine.ts";
+import { VirtualNetwork } from "./virtual-network.ts";
 import { VMClass } from "./vm-class.ts";
 import { VMImage } from "./vm-image.ts";
 import { VMNetworkAttachment } from "./vm-network-attachment.ts";
@@ -34,6 +35,7 @@ export const kinds: readonly KindDefinition[] = [
   VMNetworkAttachment,
   StoragePool,
   Volume,
+  VirtualNetwork,
 ];
 
 /** The kinds of Kubernetes' own that Vivarium needs; a real cluster has them already. */

@@ -74,6 +74,13 @@ const refused: readonly (readonly [string, string, unknown, RegExp])[] = [
   ["a volume from a URL of no known scheme", "Volume", { poolRef: { name: "a" }, source: { url: "ftp://a/b" } }, /url/],
   ["a pool of no known type", "StoragePool", { create: { type: "floppy" } }, /^spec\.create\.type/],
   ["a pool with a relative path", "StoragePool", { create: { type: "dir", path: "disks" } }, /^spec\.create\.path/],
+  ["a network of no known mode", "VirtualNetwork", { create: { mode: "token-ring" } }, /^spec\.create\.mode/],
+  [
+    "a bridge that no kernel takes",
+    "VirtualNetwork",
+    { create: { mode: "nat", bridge: "a b" } },
+    /^spec\.create\.bridge/,
+  ],
   ["a serial number that is too long", "VirtualMachine", { disks: [{ name: "a", serial: "x".repeat(21) }] }, /serial/],
   ["an attachment without network", "VMNetworkAttachment", { qos: {} }, /required property 'network'/],
 ];

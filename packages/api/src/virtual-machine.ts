@@ -110,6 +110,11 @@ const disk = struct("One disk.", {
 export const networkInterface = struct("One network interface.", {
   name: entryName("Name of the interface within this machine."),
   networkRef: optional(objectRef("The VMNetworkAttachment to plug into; the provider's default network when absent.")),
+  virtualNetworkRef: optional(
+    objectRef(
+      "The VirtualNetwork to plug into, without a VMNetworkAttachment between. Not together with `networkRef`.",
+    ),
+  ),
   ipAddress: optional(
     string("Static IPv4 address, set in the guest by cloud-init. DHCP when absent.", { pattern: ipv4Pattern }),
   ),

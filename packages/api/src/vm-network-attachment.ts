@@ -1,7 +1,7 @@
 // VMNetworkAttachment: a network that machines plug into, and how they get addresses there.
 
 import type { Static } from "typebox";
-import { cidr4Pattern, conditions, ipv4Pattern, localRef, observedGeneration } from "./common-fields.ts";
+import { cidr4Pattern, conditions, ipv4Pattern, localRef, objectRef, observedGeneration } from "./common-fields.ts";
 import { boolean, choice, dateTime, int32, int64, list, map, optional, string, stringMap, struct } from "./fields.ts";
 import { ageColumn, defineKind, infra } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
@@ -16,6 +16,9 @@ const network = struct("The network itself.", {
     }),
   ),
   mtu: optional(int32("Largest packet, bytes.", { minimum: 68, maximum: 9000, default: 1500 })),
+  virtualNetworkRef: optional(
+    objectRef("The VirtualNetwork to plug into; instead of `libvirt.networkName` and `libvirt.bridge`."),
+  ),
   vsphere: optional(
     struct("The network on vSphere.", {
       portgroup: optional(string("Port group.", { maxLength: 255 })),

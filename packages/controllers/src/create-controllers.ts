@@ -11,6 +11,7 @@ import { createProviderController } from "./provider.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
 import { createStoragePoolController } from "./storage-pool.ts";
 import { createVirtualMachineController } from "./virtual-machine.ts";
+import { createVirtualNetworkController } from "./virtual-network.ts";
 import { createVmClassController } from "./vm-class.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
@@ -44,6 +45,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmClassController({ manager, clock }),
       createVmNetworkAttachmentController({ manager, clock }),
       createVirtualMachineController({ manager, providers, clock }),
+      createVirtualNetworkController({ manager, providers, clock }),
       createStoragePoolController({ manager, providers, clock }),
       createVolumeController({ manager, providers, imageCache, clock }),
       createVmImageController({ manager, registry: providers, imageCache, clock }),

@@ -209,7 +209,7 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
       (enqueue, { signal }) =>
         providers.subscribe(
           ({ provider, event }) => {
-            if (event.kind === "vm") return;
+            if (event.kind === "vm" || event.kind === "network") return;
             for (const pool of poolsOn(provider)) {
               if (event.kind !== "pool" || event.pool === poolNameOf(pool)) enqueue(requestOf(pool));
             }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Provider, VirtualMachine, VMClass, VMNetworkAttachment } from "@vivarium/api";
+import type { Provider, VirtualMachine, VirtualNetwork, VMClass, VMNetworkAttachment } from "@vivarium/api";
 import { derivedMac, macsOf, resolveDefinition, resolveProvider } from "./virtual-machine-definition.ts";
 import type { RelatedObjects, ResolvedVm } from "./virtual-machine-definition.ts";
 import type { Resolved } from "./virtual-machine-plan.ts";
@@ -34,7 +34,11 @@ const small: VMClass = {
 };
 
 function related(
-  objects: { readonly providers?: readonly Provider[]; readonly network?: VMNetworkAttachment } = {},
+  objects: {
+    readonly providers?: readonly Provider[];
+    readonly network?: VMNetworkAttachment;
+    readonly virtualNetwork?: VirtualNetwork;
+  } = {},
 ): RelatedObjects {
   const providers = objects.providers ?? [provider("kvm")];
   return {
@@ -45,6 +49,7 @@ function related(
     image: () => undefined,
     volume: () => undefined,
     pool: () => undefined,
+    virtualNetwork: ({ name }) => (name === "vnet" ? objects.virtualNetwork : undefined),
     network: (key) => (key.namespace === "net" && key.name === "lan" ? objects.network : undefined),
   };
 }
@@ -53,6 +58,18 @@ function resolve(spec: VirtualMachine["spec"], objects: Parameters<typeof relate
   const of = vm(spec);
   const from = related(objects);
   return resolveDefinition(of, from, resolveProvider(of, from, undefined));
+}
+
+function virtualNetwork(isReady: boolean, spec: VirtualNetwork["spec"] = {}): VirtualNetwork {
+  const status = isReady ? "True" : "False";
+  const ready = { type: "Ready", status, reason: "r", message: "stopped", lastTransitionTime: "" } as const;
+  return {
+    apiVersion: "vivarium.dev/v1alpha1",
+    kind: "VirtualNetwork",
+    metadata: { name: "vnet", namespace: "net", uid: "u" },
+    spec,
+    status: { conditions: [ready] },
+  };
 }
 
 function must(resolved: Resolved<ResolvedVm>): ResolvedVm {
@@ -201,5 +218,38 @@ describe("the Provider", () => {
     const kept = resolveOf({}, providers, "lab/a");
     assert.equal(kept.ok && kept.value.metadata.name, "a");
     assert.match(problemsOf(resolveOf({}, [provider("b")], "lab/a")).join(), /ProviderNotFound/);
+  });
+});
+
+describe("a VirtualNetwork", () => {
+  const direct = { networks: [{ name: "n", virtualNetworkRef: { name: "vnet", namespace: "net" } }] };
+  const through = { networks: [{ name: "n", networkRef: { name: "lan", namespace: "net" } }] };
+  const lan = attachment({ network: { virtualNetworkRef: { name: "vnet" } } });
+  const local = { namespace: "lab", name: "kvm" };
+
+  test("is plugged into by its name on the hypervisor, with or without an attachment between", () => {
+    for (const spec of [direct, through]) {
+      const made = virtualNetwork(true, { providerRef: local, create: { mode: "isolated" } });
+      const { definition } = must(resolve(spec, { network: lan, virtualNetwork: made }));
+      assert.deepEqual(definition.networks[0]?.source, { network: "net_vnet" });
+      const adopted = virtualNetwork(true, { providerRef: local, adopt: { name: "default" } });
+      const other = must(resolve(spec, { network: lan, virtualNetwork: adopted }));
+      assert.deepEqual(other.definition.networks[0]?.source, { network: "default" });
+    }
+  });
+
+  test("that is not there, not ready or on another Provider is told", () => {
+    assert.match(problemsOf(resolve(direct)).join("\n"), /NetworkNotFound: VirtualNetwork "net\/vnet"/);
+    assert.match(
+      problemsOf(resolve(direct, { virtualNetwork: virtualNetwork(false) })).join("\n"),
+      /NetworkNotReady: .*stopped/,
+    );
+    const elsewhere = virtualNetwork(true, { providerRef: { name: "far" } });
+    assert.match(problemsOf(resolve(direct, { virtualNetwork: elsewhere })).join("\n"), /InvalidSpec: .*"net\/far"/);
+    const both = { networks: [{ ...direct.networks[0], ...through.networks[0], name: "n" }] };
+    assert.match(
+      problemsOf(resolve(both, { network: lan })).join("\n"),
+      /InvalidSpec: .*networkRef and virtualNetworkRef/,
+    );
   });
 });

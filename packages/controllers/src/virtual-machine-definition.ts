@@ -2,7 +2,15 @@
 
 import { createHash } from "node:crypto";
 import { parseDuration } from "@vivarium/api";
-import type { ObjectKey, Provider, VirtualMachine, VMClass, VMImage, VMNetworkAttachment } from "@vivarium/api";
+import type {
+  ObjectKey,
+  Provider,
+  VirtualMachine,
+  VirtualNetwork,
+  VMClass,
+  VMImage,
+  VMNetworkAttachment,
+} from "@vivarium/api";
 import type { SeedNic } from "@vivarium/images";
 import type { NicDefinition, VmDefinition, VmIdentity } from "@vivarium/provider";
 import { effectiveProvider } from "./effective-provider.ts";
@@ -10,6 +18,7 @@ import { duplicatesOf, quantityOf, resolveDisks } from "./virtual-machine-disks.
 import type { AddProblem, DiskObjects } from "./virtual-machine-disks.ts";
 import type { DiskSize } from "./virtual-machine-disk-plan.ts";
 import type { DataDisk, Problem, Resolved } from "./virtual-machine-plan.ts";
+import { resolveVirtualNetwork, virtualNetworkOf } from "./virtual-machine-virtual-network.ts";
 import { unsupportedNetworkFields } from "./vm-network-attachment-plan.ts";
 
 /** Where the objects are that a VirtualMachine refers to. */
@@ -18,6 +27,7 @@ export interface RelatedObjects extends DiskObjects {
   vmClass(key: Required<ObjectKey>): VMClass | undefined;
   image(key: Required<ObjectKey>): VMImage | undefined;
   network(key: Required<ObjectKey>): VMNetworkAttachment | undefined;
+  virtualNetwork(key: Required<ObjectKey>): VirtualNetwork | undefined;
 }
 
 export interface ResolvedVm {
@@ -106,7 +116,7 @@ export function resolveDefinition(
   refuseUnsupported(vm, vmClass, add);
   const { cpus, memoryBytes } = sizeOf(vm, vmClass, add);
   const disks = resolveDisks(vm, vmClass, { objects: related, provider, add });
-  const nics = nicsOf(vm, { related, defaultNetwork: defaultNetworkOf(provider), add });
+  const nics = nicsOf(vm, { related, provider, add });
   if (problems.length > 0) return { ok: false, problems };
   const security = vmClass?.spec.securityProfile;
   const definition: VmDefinition = {
@@ -174,7 +184,7 @@ type DeclaredNic = NonNullable<VirtualMachine["spec"]["networks"]>[number];
 
 function nicsOf(
   vm: VirtualMachine,
-  from: { readonly related: RelatedObjects; readonly defaultNetwork: string; readonly add: AddProblem },
+  from: { readonly related: RelatedObjects; readonly provider: Resolved<Provider>; readonly add: AddProblem },
 ): readonly ResolvedNic[] {
   const { add } = from;
   const declared: readonly DeclaredNic[] = vm.spec.networks ?? [{ name: "default" }];
@@ -191,7 +201,7 @@ function resolveNic(
   declared: DeclaredNic,
   from: {
     readonly related: RelatedObjects;
-    readonly defaultNetwork: string;
+    readonly provider: Resolved<Provider>;
     readonly add: AddProblem;
     readonly mac: string;
   },
@@ -212,7 +222,7 @@ function resolveNic(
       return undefined;
     }
   }
-  const source = sourceOf(attachment, from.defaultNetwork, add);
+  const source = sourceOf(vm, declared, { ...from, attachment });
   const seed = seedNicOf(declared, attachment, { add, mac });
   if (source === undefined || seed === undefined) return undefined;
   const mtu = attachment?.spec.network.mtu;
@@ -230,10 +240,26 @@ function resolveNic(
 }
 
 function sourceOf(
-  attachment: VMNetworkAttachment | undefined,
-  defaultNetwork: string,
-  add: AddProblem,
+  vm: VirtualMachine,
+  declared: DeclaredNic,
+  from: {
+    readonly related: RelatedObjects;
+    readonly attachment: VMNetworkAttachment | undefined;
+    readonly provider: Resolved<Provider>;
+    readonly add: AddProblem;
+  },
 ): NicDefinition["source"] | undefined {
+  const { attachment, related, provider, add } = from;
+  if (declared.networkRef !== undefined && declared.virtualNetworkRef !== undefined) {
+    add("InvalidSpec", `spec.networks: interface "${declared.name}" has networkRef and virtualNetworkRef`);
+    return undefined;
+  }
+  const key = virtualNetworkOf(vm, declared, () => attachment);
+  if (key !== undefined) {
+    const network = related.virtualNetwork(key);
+    return resolveVirtualNetwork(key, { network, provider, providers: related.providers(), add });
+  }
+  const defaultNetwork = defaultNetworkOf(provider);
   if (attachment === undefined) return { network: defaultNetwork };
   const { type, libvirt } = attachment.spec.network;
   if (libvirt?.bridge !== undefined) return { bridge: libvirt.bridge.name };

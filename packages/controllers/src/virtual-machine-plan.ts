@@ -21,6 +21,7 @@ export interface Problem {
     | "ClassNotFound"
     | "ImageNotFound"
     | "NetworkNotFound"
+    | "NetworkNotReady"
     | "SecretNotFound"
     | "VolumeNotFound"
     | "VolumeNotReady"
@@ -391,6 +392,7 @@ const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
   ClassNotFound: true,
   ImageNotFound: true,
   NetworkNotFound: true,
+  NetworkNotReady: true,
   SecretNotFound: true,
   VolumeNotFound: true,
   VolumeNotReady: true,

@@ -7,6 +7,7 @@ import {
   Provider,
   Secret,
   StoragePool,
+  VirtualNetwork,
   VMClass,
   VMImage,
   VMNetworkAttachment,
@@ -19,9 +20,13 @@ import { cloudInitSecretsOf, sshKeysConfigMap } from "./cloud-init.ts";
 import { ObjectNews } from "./object-news.ts";
 import { effectiveProvider } from "./effective-provider.ts";
 import { keyOf } from "./virtual-machine-definition.ts";
+import { virtualNetworkOf } from "./virtual-machine-virtual-network.ts";
 import { refersTo } from "./volume-resolve.ts";
 
-export function relatedToVirtualMachines(machines: Cache<VirtualMachine>): readonly RelatedWatch<never>[] {
+export function relatedToVirtualMachines(
+  machines: Cache<VirtualMachine>,
+  attachments: Cache<VMNetworkAttachment>,
+): readonly RelatedWatch<never>[] {
   /** Of each object the generation whose change was passed on; without one, the version. */
   const seen = new Map<string, string>();
 
@@ -30,6 +35,11 @@ export function relatedToVirtualMachines(machines: Cache<VirtualMachine>): reado
   const poolNews = new ObjectNews<StoragePool>(
     ({ status }) => findCondition(status?.conditions, "CapacityLow")?.status,
   );
+
+  const networkNews = new ObjectNews<VirtualNetwork>(({ spec, status }) => [
+    spec.adopt,
+    findCondition(status?.conditions, "Ready")?.status,
+  ]);
 
   function isNews(object: KubeObject): boolean {
     const { uid = "", generation, resourceVersion = "" } = object.metadata;
@@ -61,6 +71,16 @@ export function relatedToVirtualMachines(machines: Cache<VirtualMachine>): reado
           (nic) => nic.networkRef !== undefined && isSame(object, keyOf(vm, nic.networkRef)),
         ),
       ),
+    ),
+    related(VirtualNetwork, (object) =>
+      networkNews.isNews(object)
+        ? machines.list().flatMap((vm) => {
+            const keys = (vm.spec.networks ?? []).map((nic) =>
+              virtualNetworkOf(vm, nic, (key) => attachments.get(key)),
+            );
+            return keys.some((key) => key !== undefined && isSame(object, key)) ? [requestOf(vm)] : [];
+          })
+        : [],
     ),
     related(Volume, (object) =>
       volumeNews.isNews(object) ? machines.list().flatMap((vm) => (refersTo(vm, object) ? [requestOf(vm)] : [])) : [],

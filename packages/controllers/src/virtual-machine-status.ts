@@ -327,6 +327,7 @@ const ranks: Readonly<Record<Problem["reason"], number>> = {
   ClassNotFound: 2,
   ImageNotFound: 3,
   NetworkNotFound: 4,
+  NetworkNotReady: 7,
   SecretNotFound: 5,
   VolumeNotFound: 5,
   VolumeNotReady: 7,

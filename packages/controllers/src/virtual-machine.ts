@@ -16,6 +16,7 @@ import {
   StoragePool,
   virtualMachineFinalizer,
   VirtualMachine,
+  VirtualNetwork,
   VMClass,
   VMImage,
   VMNetworkAttachment,
@@ -94,6 +95,7 @@ export function createVirtualMachineController(options: VirtualMachineController
   const classes = manager.cache(VMClass);
   const images = manager.cache(VMImage);
   const networks = manager.cache(VMNetworkAttachment);
+  const virtualNetworks = manager.cache(VirtualNetwork);
   const volumes = manager.cache(Volume);
   const pools = manager.cache(StoragePool);
   const secrets = manager.cache(Secret);
@@ -106,6 +108,7 @@ export function createVirtualMachineController(options: VirtualMachineController
     vmClass: (key) => classes.get(key),
     image: (key) => images.get(key),
     network: (key) => networks.get(key),
+    virtualNetwork: (key) => virtualNetworks.get(key),
     volume: (key) => volumes.get(key),
     pool: (key) => pools.get(key),
   };
@@ -540,7 +543,7 @@ export function createVirtualMachineController(options: VirtualMachineController
   return {
     name: "virtual-machine",
     for: VirtualMachine,
-    related: relatedToVirtualMachines(machines),
+    related: relatedToVirtualMachines(machines, networks),
     sources: [
       (enqueue, { signal }) => {
         providers.subscribe(
@@ -558,6 +561,7 @@ export function createVirtualMachineController(options: VirtualMachineController
                 for (const request of machinesOn(provider)) enqueue(request);
                 break;
               case "pool":
+              case "network":
                 break;
               case "vm": {
                 const request = requestsByUid.get(event.uid);

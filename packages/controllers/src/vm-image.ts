@@ -270,7 +270,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       (add, { signal }) => {
         enqueue = add;
         const onEvent: Parameters<ProviderRegistry["subscribe"]>[0] = ({ provider, event }) => {
-          if (event.kind === "vm" || event.kind === "pool") return;
+          if (event.kind === "vm" || event.kind === "pool" || event.kind === "network") return;
           seen.clear();
           // What failed while it was away is tried again at once.
           if (event.kind === "connected") {

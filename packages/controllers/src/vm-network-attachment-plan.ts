@@ -46,6 +46,9 @@ function problemOf(spec: VMNetworkAttachmentSpec): string | undefined {
   const { network, ipAllocation } = spec;
   const { libvirt } = network;
   const bridge = libvirt?.bridge?.name;
+  if (network.virtualNetworkRef !== undefined && (bridge ?? libvirt?.networkName) !== undefined) {
+    return "spec.network has virtualNetworkRef and a libvirt network or bridge: at most one of them may be there";
+  }
   // As the kernel takes them: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/net/core/dev.c (dev_valid_name).
   if (bridge !== undefined && (!/^[^\s/:]{1,15}$/.test(bridge) || bridge === "." || bridge === "..")) {
     return `spec.network.libvirt.bridge.name is "${bridge}", expected the name of a bridge such as br0`;
@@ -54,7 +57,8 @@ function problemOf(spec: VMNetworkAttachmentSpec): string | undefined {
   if (name !== undefined && (name.trim() === "" || name.includes("/"))) {
     return `spec.network.libvirt.networkName is "${name}", expected the name of a libvirt network such as default`;
   }
-  if (bridge === undefined && name === undefined && (network.type ?? "bridged") !== "nat") {
+  const target = network.virtualNetworkRef ?? bridge ?? name;
+  if (target === undefined && (network.type ?? "bridged") !== "nat") {
     return `A network of type ${network.type ?? "bridged"} needs spec.network.libvirt.networkName or spec.network.libvirt.bridge`;
   }
   if (ipAllocation?.type === "Static" && ipAllocation.staticConfig === undefined) {
@@ -64,7 +68,8 @@ function problemOf(spec: VMNetworkAttachmentSpec): string | undefined {
 }
 
 function targetOf({ network }: VMNetworkAttachmentSpec): string {
-  const { libvirt } = network;
+  const { libvirt, virtualNetworkRef } = network;
+  if (virtualNetworkRef !== undefined) return `VirtualNetwork "${virtualNetworkRef.name}"`;
   if (libvirt?.bridge !== undefined) return `bridge "${libvirt.bridge.name}"`;
   return libvirt?.networkName === undefined
     ? "the provider's default network"

@@ -393,6 +393,7 @@ export function createVolumeController(
               }
               return;
             }
+            if (event.kind === "network") return;
             for (const volume of volumesOn(provider)) {
               if (event.kind !== "pool" || event.pool === volume.status?.pool) enqueue(requestOf(volume));
             }

@@ -28,6 +28,9 @@ export function subscribeToHost(
       const change = event.kind === "refresh" ? "refreshed" : event.event;
       listener({ kind: "pool", pool: event.pool.name, change });
     }),
+    libvirt.onNetworkEvent(({ network, event }) => {
+      listener({ kind: "network", network: network.name, change: event });
+    }),
   ];
   const stop = (): void => {
     for (const each of stops) each();

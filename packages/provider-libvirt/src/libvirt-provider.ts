@@ -19,6 +19,8 @@ import { createNics } from "./nics/create-nics.ts";
 import { FilterStore } from "./nics/filters.ts";
 import { HostNics } from "./nics/host-nics.ts";
 import { ShapingProbe } from "./nics/shaping.ts";
+import { createNetworks } from "./network/networks.ts";
+import { NetworkUsers } from "./network/users.ts";
 import { VolumePool } from "./pool.ts";
 import { createStats } from "./stats/create-stats.ts";
 import { createHotplug } from "./storage/hotplug.ts";
@@ -49,10 +51,12 @@ export function createLibvirtProviderFactory({
       const hostNics = new HostNics();
       const filters = new FilterStore({ host, hostNics });
       const shaping = new ShapingProbe(host);
+      const networkUsers = new NetworkUsers(clock);
       host.connection?.onDomainEvent((event) => {
         if (changeOf(event) === undefined) return;
         usage.forget();
         hostNics.forget(event.domain.uuid);
+        networkUsers.forget();
       });
       host.connection?.onState(() => hostNics.forgetAll());
       const closing = new AbortController();
@@ -72,6 +76,7 @@ export function createLibvirtProviderFactory({
         stats: createStats(host),
         nics: createNics({ host, facts, hostNics, filters, shaping }),
         host: createHostRole({ host, facts }),
+        networks: createNetworks({ host, users: networkUsers }),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>
           subscribeToHost(host, { listener, signal: AbortSignal.any([signal, closing.signal]) }),

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { isProviderError } from "./provider-error.ts";
 import type { ProviderErrorCode } from "./provider-error.ts";
 import type { ImageFile, Provider, VmDefinition, VmIdentity } from "./provider.ts";
+import type { NetworkDefinition } from "./network.ts";
 import type { PoolDefinition } from "./storage.ts";
 
 export interface ConformanceSubject {
@@ -14,6 +15,8 @@ export interface ConformanceSubject {
   readonly newVm: () => VmIdentity;
   /** A pool of type `dir` that no other test uses, not made yet. */
   readonly newPool: () => PoolDefinition;
+  /** A network of mode `isolated` with a domain, one subnet and one range, that no other test uses, not made yet. */
+  readonly newNetwork: () => NetworkDefinition;
   /** Makes a domain with this VM's name that is not the VM's. */
   readonly makeForeign: (vm: VmIdentity) => Promise<void>;
   /** Ends the provider and removes everything that is left. */

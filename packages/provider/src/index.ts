@@ -6,6 +6,8 @@ export * from "./stats.ts";
 export * from "./nics.ts";
 export * from "./host.ts";
 export * from "./adoption.ts";
+export * from "./network.ts";
+export * from "./subnet.ts";
 export * from "./provider-error.ts";
 export * from "./clock.ts";
 export * from "./domain-name.ts";

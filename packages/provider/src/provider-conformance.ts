@@ -8,6 +8,7 @@ import type { Provider, ProviderEvent, VmIdentity, VmObservation } from "./provi
 import { statsRules } from "./stats-conformance.ts";
 import { adoptionRules } from "./adoption-conformance.ts";
 import { hostRules } from "./host-conformance.ts";
+import { networkRules } from "./network-conformance.ts";
 import { storageRules } from "./storage-conformance.ts";
 
 const mib = 2 ** 20;
@@ -194,6 +195,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
     nicRules(rule);
     hostRules(rule);
     adoptionRules(rule);
+    networkRules(rule);
 
     rule("the console of a VM that is off is a Conflict", async (subject) => {
       const { provider, newVm } = subject;

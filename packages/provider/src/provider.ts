@@ -4,6 +4,7 @@
 import type { NicDefinition, NicObservation, NicRole } from "./nics.ts";
 import type { AdoptionRole } from "./adoption.ts";
 import type { HostRole } from "./host.ts";
+import type { NetworkRole } from "./network.ts";
 import type { ProviderError } from "./provider-error.ts";
 import type { StatsRole } from "./stats.ts";
 import type { HotplugRole, PoolRole, VolumeRef, VolumeRole } from "./storage.ts";
@@ -37,6 +38,7 @@ export interface Provider {
   readonly nics?: NicRole;
   readonly host?: HostRole;
   readonly adoption?: AdoptionRole;
+  readonly networks?: NetworkRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;
@@ -55,7 +57,9 @@ export type ProviderEvent =
   /** Something about the VM changed: power, agent, devices. The receiver observes to learn what. */
   | { readonly kind: "vm"; readonly uid: string; readonly change: string }
   /** Something about a pool changed: started, stopped, refreshed, gone. */
-  | { readonly kind: "pool"; readonly pool: string; readonly change: string };
+  | { readonly kind: "pool"; readonly pool: string; readonly change: string }
+  /** Something about a network changed: defined, started, stopped, gone. */
+  | { readonly kind: "network"; readonly network: string; readonly change: string };
 
 export interface HypervisorInfo {
   readonly hostname: string;

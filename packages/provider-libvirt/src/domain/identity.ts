@@ -6,8 +6,9 @@ import type { XmlElement } from "../xml/element.ts";
 
 const markNamespace = "https://vivarium.dev/libvirt/1";
 
-export function markElement(vm: VmIdentity): XmlElement {
-  return element("vivarium:vm", {
+/** `marked`: what bears it. */
+export function markElement(vm: VmIdentity, marked: "vm" | "network" = "vm"): XmlElement {
+  return element(`vivarium:${marked}`, {
     "xmlns:vivarium": markNamespace,
     uid: vm.uid,
     namespace: vm.namespace,

@@ -75,6 +75,24 @@ export async function openLiveHost(part: string): Promise<LiveHost> {
       const name = `${run}-pool-${(vms += 1)}`;
       return { uid: randomUUID(), name, type: "dir", path: `/var/lib/libvirt/images/${name}` };
     },
+    newNetwork() {
+      const number = (vms += 1);
+      const owner = { uid: randomUUID(), namespace: "default", name: `vvnet-${run}-${number}` };
+      const subnet = `192.168.${210 + (number % 10)}`;
+      return {
+        owner,
+        name: owner.name,
+        mode: "isolated",
+        domain: "conf.example",
+        subnets: [`${subnet}.1/24`],
+        settings: {
+          isAutostarted: false,
+          ranges: [{ start: `${subnet}.100`, end: `${subnet}.150` }],
+          leases: [],
+          dnsHosts: [],
+        },
+      };
+    },
     makeForeign: (vm) => defineForeign(libvirt, vm),
     reopen() {
       const again = factory.open(config);
@@ -85,6 +103,11 @@ export async function openLiveHost(part: string): Promise<LiveHost> {
       await removeDomains(libvirt, `${run}-`);
       for (const { name } of await libvirt.connectListAllStoragePools()) {
         if (name.startsWith(`${run}-pool-`)) await removePool(libvirt, name);
+      }
+      for (const network of await libvirt.connectListAllNetworks()) {
+        if (!network.name.startsWith(`vvnet-${run}-`)) continue;
+        if (await libvirt.networkIsActive(network)) await libvirt.networkDestroy(network);
+        await libvirt.networkUndefine(network);
       }
       await removePool(libvirt, run);
       await Promise.all(opened.map((each) => each.close()));

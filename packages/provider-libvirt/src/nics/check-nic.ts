@@ -1,10 +1,11 @@
 // Refuses an interface that this host cannot give, before anything is touched, and says what would have to change.
 
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { BlockList, isIPv6 } from "node:net";
 import { isLibvirtError } from "@vivarium/libvirt";
 import type { Libvirt } from "@vivarium/libvirt";
 import type { CallOptions, NicDefinition, ProviderErrorCode } from "@vivarium/provider";
+import { isBridge } from "../network/host-network.ts";
 import { find, findAll, parseXml } from "../xml/element.ts";
 import { filtersUsedBy } from "./filter-xml.ts";
 import { findFilter } from "./filters.ts";
@@ -147,12 +148,4 @@ async function firstNotOne(paths: readonly string[]): Promise<string | undefined
     if (text.trim() !== "1") return path;
   }
   return undefined;
-}
-
-async function isBridge(name: string): Promise<boolean> {
-  if (name.includes("/") || name === "..") return false;
-  return stat(`/sys/class/net/${name}/bridge`).then(
-    () => true,
-    () => false,
-  );
 }

@@ -15,6 +15,7 @@ export type SimulatedMethod =
   | `nics.${"listMacs" | "attachNic" | "requestNicDetach" | "tuneNic"}`
   | `adoption.${"list" | "bind" | "release" | "destroy"}`
   | `host.${"details" | "domains"}`
+  | `networks.${"observe" | "check" | "create" | "update" | "start" | "remove"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`
   | "stats.read";

@@ -21,6 +21,24 @@ await providerConformance("the simulated hypervisor", () => {
       const name = `pool-${(vms += 1)}`;
       return { uid: randomUUID(), name, type: "dir", path: `/sim/${name}` };
     },
+    newNetwork() {
+      const number = (vms += 1);
+      const owner = { uid: randomUUID(), namespace: "default", name: `net-${number}` };
+      const subnet = `10.213.${number % 250}`;
+      return {
+        owner,
+        name: owner.name,
+        mode: "isolated",
+        domain: "conf.example",
+        subnets: [`${subnet}.1/24`],
+        settings: {
+          isAutostarted: false,
+          ranges: [{ start: `${subnet}.100`, end: `${subnet}.150` }],
+          leases: [],
+          dnsHosts: [],
+        },
+      };
+    },
     makeForeign(vm) {
       hypervisor.addForeignDomain({ name: domainNameOf(vm), uid: randomUUID() });
       return Promise.resolve();

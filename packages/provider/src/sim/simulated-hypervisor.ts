@@ -18,6 +18,7 @@ import type { SimulatedMethod } from "./faults.ts";
 import { simulatedHost } from "./host.ts";
 import { simulatedHotplug } from "./hotplug.ts";
 import { simulatedNics } from "./nics.ts";
+import { simulatedNetworks } from "./networks.ts";
 import { simulatedPools } from "./pools.ts";
 import { simulatedStats } from "./stats.ts";
 import { simulatedDisks, simulatedImages } from "./storage.ts";
@@ -182,6 +183,7 @@ function openProvider(parts: SimulatedParts): Provider {
     nics: simulatedNics(parts),
     host: simulatedHost(parts),
     adoption: simulatedAdoption(parts),
+    networks: simulatedNetworks(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),
     subscribe(listener, { signal }) {
       if (signal.aborted || closed.signal.aborted) return;

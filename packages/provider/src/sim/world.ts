@@ -11,6 +11,7 @@ import type {
   VmDefinition,
   VmIdentity,
 } from "../provider.ts";
+import type { DhcpLease, NetworkDefinition } from "../network.ts";
 import type { VolumeRef } from "../storage.ts";
 
 export interface SimulatedDomain {
@@ -60,6 +61,12 @@ export interface SimulatedPoolVolume extends VolumeRef {
   readonly backing?: string;
 }
 
+export interface SimulatedNetwork {
+  definition: NetworkDefinition;
+  isDefined: boolean;
+  leases: readonly DhcpLease[];
+}
+
 export interface SimulatedHost {
   readonly cpus: number;
   readonly memoryBytes: number;
@@ -81,6 +88,8 @@ export class SimulatedWorld {
   readonly poolVolumes = new Map<string, SimulatedPoolVolume>();
   /** Value: whether it is active. */
   readonly networks = new Map<string, boolean>([["default", true]]);
+  /** Those of `networks` that were made for a VirtualNetwork. */
+  readonly virtualNetworks = new Map<string, SimulatedNetwork>();
   readonly bridges = new Set<string>();
   /** By MAC. */
   readonly addresses = new Map<string, GuestAddress>();
@@ -96,6 +105,11 @@ export class SimulatedWorld {
     domain.powerReason = state.reason;
     if (state.power === "off" || state.power === "crashed") domain.agentConnected = false;
     this.emit({ kind: "vm", uid: domain.uid, change: state.change });
+  }
+
+  setNetwork(network: string, change: "started" | "stopped"): void {
+    this.networks.set(network, change === "started");
+    this.emit({ kind: "network", network, change });
   }
 
   domainByName(name: string): SimulatedDomain | undefined {

@@ -1,0 +1,39 @@
+// Which interfaces of which machines are plugged into a VirtualNetwork. Pure.
+
+import type { ObjectKey, VirtualMachine, VirtualNetwork, VMNetworkAttachment } from "@vivarium/api";
+import { macsOf } from "./virtual-machine-definition.ts";
+import { virtualNetworkOf } from "./virtual-machine-virtual-network.ts";
+
+type Key = Required<ObjectKey>;
+
+/** One interface that is plugged in, as it is declared. */
+export interface PluggedNic {
+  readonly vm: VirtualMachine;
+  readonly interface: string;
+  /** Lower case, colons. */
+  readonly mac: string;
+  /** Declared, of this interface. */
+  readonly ip?: string;
+}
+
+export function pluggedInto(
+  network: VirtualNetwork,
+  machines: readonly VirtualMachine[],
+  attachment: (key: Key) => VMNetworkAttachment | undefined,
+): readonly PluggedNic[] {
+  return machines.flatMap((vm) => {
+    const macs = macsOf(vm);
+    return (vm.spec.networks ?? []).flatMap((nic, index) => {
+      const key = virtualNetworkOf(vm, nic, attachment);
+      if (key?.name !== network.metadata.name || key.namespace !== network.metadata.namespace) return [];
+      const { name, ipAddress } = nic;
+      return [{ vm, interface: name, mac: macs[index] ?? "", ...(ipAddress === undefined ? {} : { ip: ipAddress }) }];
+    });
+  });
+}
+
+/** As `status.usedBy` and messages have it. */
+export function machineName(vm: VirtualMachine, network: VirtualNetwork): string {
+  const { namespace = "default", name } = vm.metadata;
+  return namespace === network.metadata.namespace ? `VirtualMachine/${name}` : `VirtualMachine/${namespace}/${name}`;
+}
