@@ -11,6 +11,7 @@ export type SimulatedMethod =
   | `images.${"find" | "import" | "remove"}`
   | `pools.${"observe" | "check" | "create" | "start" | "refresh" | "remove"}`
   | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`
+  | `runState.${"pause" | "resume" | "suspend" | "discardMemory" | "requestReboot" | "reset"}`
   | `hotplug.${"attachDisk" | "requestDetach" | "tuneDisk" | "growDisk"}`
   | `nics.${"listMacs" | "attachNic" | "requestNicDetach" | "tuneNic"}`
   | `adoption.${"list" | "bind" | "release" | "destroy"}`

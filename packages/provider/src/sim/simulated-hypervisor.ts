@@ -19,6 +19,7 @@ import { simulatedHost } from "./host.ts";
 import { simulatedHotplug } from "./hotplug.ts";
 import { simulatedNics } from "./nics.ts";
 import { simulatedNetworks } from "./networks.ts";
+import { simulatedRunState } from "./run-state.ts";
 import { simulatedPools } from "./pools.ts";
 import { simulatedStats } from "./stats.ts";
 import { simulatedDisks, simulatedImages } from "./storage.ts";
@@ -184,6 +185,7 @@ function openProvider(parts: SimulatedParts): Provider {
     host: simulatedHost(parts),
     adoption: simulatedAdoption(parts),
     networks: simulatedNetworks(parts),
+    runState: simulatedRunState(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),
     subscribe(listener, { signal }) {
       if (signal.aborted || closed.signal.aborted) return;

@@ -28,6 +28,7 @@ export interface SimulatedDomain {
   nics: readonly NicDefinition[];
   power: PowerState;
   powerReason: string;
+  hasSavedMemory?: boolean;
   agentConnected: boolean;
   /** Grows with each start. */
   boots: number;
