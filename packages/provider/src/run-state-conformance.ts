@@ -6,6 +6,9 @@ import type { ConformanceSubject } from "./conformance-parts.ts";
 import type { VmIdentity } from "./provider.ts";
 import type { RunStateRole } from "./run-state.ts";
 
+/** What a VM that is off cannot do. */
+const acts = ["pause", "resume", "suspend", "requestReboot", "reset"] as const;
+
 type Rule = (title: string, run: (subject: ConformanceSubject) => Promise<void>) => void;
 
 export function runStateRules(rule: Rule): void {
@@ -26,14 +29,12 @@ export function runStateRules(rule: Rule): void {
 
   rule("what is done to a VM that does not exist is NotFound", async ({ provider: { runState }, newVm }) => {
     if (runState === undefined) return;
-    const acts = [runState.pause, runState.resume, runState.suspend, runState.requestReboot, runState.reset];
-    for (const act of acts) await rejects(act(newVm()), "NotFound");
+    for (const act of acts) await rejects(runState[act](newVm()), "NotFound");
     await rejects(runState.discardMemory(newVm()), "NotFound");
   });
 
   runStateRule("a VM that is off is neither paused nor saved nor reset", async ({ runState, provider }, vm) => {
-    const acts = [runState.pause, runState.resume, runState.suspend, runState.requestReboot, runState.reset];
-    for (const act of acts) await rejects(act(vm), "Conflict");
+    for (const act of acts) await rejects(runState[act](vm), "Conflict");
     await runState.discardMemory(vm);
     assert.deepEqual(await stateOf({ provider }, vm), ["off", false]);
   });
