@@ -23,7 +23,8 @@ import { diskVolumeName, isVolumeOf, seedVolumeName, serialLogName } from "./nam
 import type { FilterStore } from "./nics/filters.ts";
 import { nicObservation } from "./nics/observe-nic.ts";
 import type { ShapingProbe } from "./nics/shaping.ts";
-import type { VolumePool } from "./pool.ts";
+import type { OpenPool, VolumePool } from "./pool.ts";
+import { headsOf } from "./snapshots/heads.ts";
 import { diskVolumesOf } from "./storage/disk-volumes.ts";
 import type { DiskVolumeParts } from "./storage/disk-volumes.ts";
 
@@ -56,21 +57,23 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
       // Made ahead of virtlogd, so that libvirt knows it as a volume and it can be read from afar.
       const log = serialLogName(vm);
       await pool.create({ name: log, format: "raw", capacityBytes: 0, allocationBytes: 0 }, options);
-      await filters.changing({ uid: vm.uid, nics: definition.networks, options }, () =>
-        pool.use(
-          `define VM "${vm.name}"`,
-          async ({ libvirt, path }) => {
-            const own = await findOwnDomain(libvirt, { vm, options, action: "define" });
-            const xml = buildDomainXml(definition, {
-              acceleration: acceleration.kind,
-              poolPath: path,
-              volumePaths,
-              known: own?.view.disks ?? [],
-              knownNics: own?.view.nics ?? [],
-            });
-            await libvirt.domainDefineXmlFlags(xml, options);
-          },
-          options,
+      const define = async ({ libvirt, path }: OpenPool): Promise<void> => {
+        const own = await findOwnDomain(libvirt, { vm, options, action: "define" });
+        const known = own === undefined ? [] : own.view.disks;
+        const xml = buildDomainXml(definition, {
+          acceleration: acceleration.kind,
+          poolPath: path,
+          volumePaths,
+          known,
+          knownNics: own?.view.nics ?? [],
+          heads: await headsOf(vm, definition.disks, { pool, poolPath: path, known, options }),
+          ...(own === undefined ? {} : { record: own.view.snapshots }),
+        });
+        await libvirt.domainDefineXmlFlags(xml, options);
+      };
+      await host.definitions.take(vm.uid, () =>
+        filters.changing({ uid: vm.uid, nics: definition.networks, options }, () =>
+          pool.use(`define VM "${vm.name}"`, define, options),
         ),
       );
     },

@@ -9,6 +9,7 @@ export * from "./host.ts";
 export * from "./adoption.ts";
 export * from "./network.ts";
 export * from "./subnet.ts";
+export * from "./snapshots.ts";
 export * from "./provider-error.ts";
 export * from "./clock.ts";
 export * from "./domain-name.ts";

@@ -8,6 +8,7 @@ import type { NetworkRole } from "./network.ts";
 import type { ProviderError } from "./provider-error.ts";
 import type { StatsRole } from "./stats.ts";
 import type { RunStateRole } from "./run-state.ts";
+import type { SnapshotRole } from "./snapshots.ts";
 import type { HotplugRole, PoolRole, VolumeRef, VolumeRole } from "./storage.ts";
 
 /** Names one VM everywhere. The hypervisor's id is derived from it, so that a repeated create meets its own earlier try. */
@@ -41,6 +42,7 @@ export interface Provider {
   readonly adoption?: AdoptionRole;
   readonly networks?: NetworkRole;
   readonly runState?: RunStateRole;
+  readonly snapshots?: SnapshotRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;

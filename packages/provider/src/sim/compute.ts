@@ -109,6 +109,7 @@ export function simulatedCompute({ world, gate, clock, host, guest }: SimulatedP
             );
           }
           world.domains.delete(vm.uid);
+          world.trees.delete(vm.uid);
           world.emit({ kind: "vm", uid: vm.uid, change: "undefined" });
         },
       }),
@@ -257,7 +258,7 @@ function findAdopted(world: SimulatedWorld, vm: VmIdentity, uuid: string): Found
     : { domain, foreign: `it belongs to VM ${owner.namespace}/${owner.name}` };
 }
 
-function ownDomain(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain | undefined {
+export function ownDomain(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain | undefined {
   const found = find(world, vm);
   if (found?.isUnbound === true) {
     throw new ProviderError(

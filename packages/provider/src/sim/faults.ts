@@ -17,6 +17,7 @@ export type SimulatedMethod =
   | `adoption.${"list" | "bind" | "release" | "destroy"}`
   | `host.${"details" | "domains"}`
   | `networks.${"observe" | "check" | "create" | "update" | "start" | "remove"}`
+  | `snapshots.${"list" | "create" | "revert" | "remove"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`
   | "stats.read";
