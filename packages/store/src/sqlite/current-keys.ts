@@ -1,27 +1,35 @@
 // What exists now, in memory and in the order of the keys: reads of the newest revision and the conditions of writes need no SQL.
-// The bytes are those that were written; there is no second copy.
 
 import sortedBtree from "sorted-btree";
 import { endOfPrefix } from "../prefix.ts";
 import type { KeyValue, ListPage, StoreEvent } from "../store.ts";
+import { SlabValue, ValueSlabs } from "./value-slabs.ts";
 
-type Tree = InstanceType<typeof sortedBtree.default<string, KeyValue>>;
+type Tree = InstanceType<typeof sortedBtree.default<string, SlabValue>>;
 
 export class CurrentKeys {
-  readonly #tree: Tree = new sortedBtree.default<string, KeyValue>(undefined, sortedBtree.simpleComparator);
+  readonly #tree: Tree = new sortedBtree.default<string, SlabValue>(undefined, sortedBtree.simpleComparator);
+  readonly #slabs = new ValueSlabs();
 
   /** `items`: what the store held when it was opened. */
   constructor(items: Iterable<KeyValue>) {
-    for (const item of items) this.#tree.set(item.key, item);
+    for (const item of items) this.#set(this.keep(item));
   }
 
   get(key: string): KeyValue | undefined {
     return this.#tree.get(key);
   }
 
+  /** The same in memory of ours, which is where it stays when it is applied. */
+  keep(kv: KeyValue): SlabValue {
+    return this.#slabs.keep(kv);
+  }
+
   apply(event: StoreEvent): void {
-    if (event.type === "put") this.#tree.set(event.key, event.current);
-    else this.#tree.delete(event.key);
+    const previous = this.#tree.get(event.key);
+    if (event.type === "delete") this.#tree.delete(event.key);
+    else this.#set(event.current instanceof SlabValue ? event.current : this.keep(event.current));
+    if (previous !== undefined) this.#slabs.release(previous, (other) => this.#tree.get(other.key) === other);
   }
 
   list(
@@ -38,6 +46,11 @@ export class CurrentKeys {
       else remaining++;
     });
     return { items, more: remaining > 0, remaining };
+  }
+
+  #set(value: SlabValue): void {
+    this.#tree.set(value.key, value);
+    this.#slabs.hold(value);
   }
 }
 

@@ -108,13 +108,13 @@ class SqliteStore implements Store {
       const previous = this.#found(transaction, key);
       if (!isMet(condition, previous)) return { written: false, ...(previous && { current: previous }) };
       const revision = ++transaction.revision;
-      const current: KeyValue = {
+      const current = this.#current.keep({
         key,
         value,
         createRevision: previous?.createRevision ?? revision,
         modRevision: revision,
         version: (previous?.version ?? 0) + 1,
-      };
+      });
       this.#sql.insertPut(current, previous?.modRevision ?? 0);
       transaction.written.set(key, current);
       transaction.events.push({ type: "put", revision, key, current, ...(previous && { previous }) });
