@@ -26,14 +26,11 @@ const maxBatch = 256;
 /** A batch ends with the event that takes it over this: a slow reader holds no more. */
 export const maxBatchBytes = 1024 * 1024;
 
-/** The revision that a watcher wants to see next. */
-interface Position {
-  next: number;
-}
-
-interface Waiter {
+/** One watch; it is in the set of those that wait while it has nothing to give. */
+interface Watcher {
   readonly prefix: string;
-  readonly position: Position;
+  /** The revision that it wants to see next. */
+  next: number;
   wake(): void;
 }
 
@@ -46,7 +43,7 @@ export class WatchHub {
   #revision: number;
   #compacted: number;
   readonly #closing = new AbortController();
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiting = new Set<Watcher>();
 
   constructor(options: { revision: number; compacted: number; readHistory: ReadHistory }) {
     this.#revision = options.revision;
@@ -73,16 +70,12 @@ export class WatchHub {
     this.#trimTail();
     // Most watchers share a few prefixes: each is looked for once.
     const concerned = new Map<string, boolean>();
-    for (const waiter of this.#waiters) {
-      const { prefix } = waiter;
+    for (const watcher of this.#waiting) {
+      const { prefix } = watcher;
       const isConcerned = concerned.get(prefix) ?? events.some((event) => event.key.startsWith(prefix));
       concerned.set(prefix, isConcerned);
-      if (isConcerned) {
-        this.#waiters.delete(waiter);
-        waiter.wake();
-      } else {
-        this.#passOver(waiter);
-      }
+      if (isConcerned) this.#wake(watcher);
+      else this.#passOver(watcher);
     }
   }
 
@@ -90,7 +83,7 @@ export class WatchHub {
   advance(revision: number): void {
     if (revision <= this.#revision) return;
     this.#revision = revision;
-    for (const waiter of this.#waiters) this.#passOver(waiter);
+    for (const watcher of this.#waiting) this.#passOver(watcher);
   }
 
   compactedTo(revision: number): void {
@@ -113,43 +106,49 @@ export class WatchHub {
   }
 
   watch(prefix: string, options: { readonly fromRevision: number; readonly signal: AbortSignal }): Watch {
-    const { signal } = options;
-    const position: Position = { next: options.fromRevision };
-    const iterator = this.#batches(prefix, position, signal);
+    const watcher: Watcher = { prefix, next: options.fromRevision, wake: () => undefined };
+    const iterator = this.#batches(watcher, options.signal);
     return {
       get revision() {
-        return position.next - 1;
+        return watcher.next - 1;
       },
       [Symbol.asyncIterator]: () => iterator,
     };
   }
 
-  async *#batches(prefix: string, position: Position, signal: AbortSignal): AsyncGenerator<readonly StoreEvent[]> {
-    while (!signal.aborted && !this.#closing.signal.aborted) {
-      this.#assertKept(position.next);
-      if (position.next < this.#tailStart) {
-        yield* this.#older(prefix, position, signal);
-        continue;
+  async *#batches(watcher: Watcher, signal: AbortSignal): AsyncGenerator<readonly StoreEvent[]> {
+    // Once for the whole watch: a listener for each wait would cost as much as the event that it waits for.
+    const wakeUp = (): void => this.#wake(watcher);
+    signal.addEventListener("abort", wakeUp, { once: true });
+    try {
+      while (!signal.aborted && !this.#closing.signal.aborted) {
+        this.#assertKept(watcher.next);
+        if (watcher.next < this.#tailStart) {
+          yield* this.#older(watcher, signal);
+          continue;
+        }
+        const batch = this.#readTail(watcher.prefix, watcher.next);
+        watcher.next = Math.max(watcher.next, batch.through + 1);
+        if (batch.events.length > 0) yield batch.events;
+        else if (watcher.next > this.#revision) await this.#changed(watcher);
       }
-      const batch = this.#readTail(prefix, position.next);
-      position.next = Math.max(position.next, batch.through + 1);
-      if (batch.events.length > 0) yield batch.events;
-      else if (position.next > this.#revision) await this.#changed(prefix, position, signal);
+    } finally {
+      signal.removeEventListener("abort", wakeUp);
     }
   }
 
   /** From the history, until the tail has the rest. */
-  async *#older(prefix: string, position: Position, signal: AbortSignal): AsyncGenerator<readonly StoreEvent[]> {
+  async *#older(watcher: Watcher, signal: AbortSignal): AsyncGenerator<readonly StoreEvent[]> {
     const range = {
-      from: position.next,
+      from: watcher.next,
       to: this.#tailStart - 1,
       signal: AbortSignal.any([signal, this.#closing.signal]),
     };
-    for await (const batch of this.#readHistory(prefix, range)) {
-      position.next = Math.max(position.next, batch.through + 1);
+    for await (const batch of this.#readHistory(watcher.prefix, range)) {
+      watcher.next = Math.max(watcher.next, batch.through + 1);
       if (batch.events.length > 0) yield batch.events;
-      if (range.signal.aborted || position.next >= this.#tailStart) return;
-      this.#assertKept(position.next);
+      if (range.signal.aborted || watcher.next >= this.#tailStart) return;
+      this.#assertKept(watcher.next);
     }
   }
 
@@ -188,28 +187,22 @@ export class WatchHub {
   }
 
   /** Nothing new for this one: moving it on keeps compaction from overtaking a watcher of a quiet prefix. */
-  #passOver(waiter: Waiter): void {
-    waiter.position.next = Math.max(waiter.position.next, this.#revision + 1);
+  #passOver(watcher: Watcher): void {
+    watcher.next = Math.max(watcher.next, this.#revision + 1);
+  }
+
+  #wake(watcher: Watcher): void {
+    if (this.#waiting.delete(watcher)) watcher.wake();
   }
 
   #wakeAll(): void {
-    for (const waiter of this.#waiters) waiter.wake();
-    this.#waiters.clear();
+    for (const watcher of this.#waiting) this.#wake(watcher);
   }
 
-  #changed(prefix: string, position: Position, signal: AbortSignal): Promise<void> {
+  #changed(watcher: Watcher): Promise<void> {
     return new Promise((resolve) => {
-      const waiter: Waiter = { prefix, position, wake };
-      const wakeOnAbort = (): void => {
-        this.#waiters.delete(waiter);
-        wake();
-      };
-      function wake(): void {
-        signal.removeEventListener("abort", wakeOnAbort);
-        resolve();
-      }
-      signal.addEventListener("abort", wakeOnAbort, { once: true });
-      this.#waiters.add(waiter);
+      watcher.wake = resolve;
+      this.#waiting.add(watcher);
     });
   }
 

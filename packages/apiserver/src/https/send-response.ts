@@ -3,6 +3,7 @@
 
 import type { ServerResponse } from "node:http";
 import type { ApiResponse } from "@vivarium/api";
+import { isShared } from "../output/shared-bytes.ts";
 
 /** `stallMs`: how long a client may leave what was sent unread. */
 export async function sendResponse(
@@ -11,25 +12,46 @@ export async function sendResponse(
   { stallMs }: { readonly stallMs: number },
 ): Promise<void> {
   const { status, headers, body } = response;
+  const sent = copy(headers);
   if (body instanceof Uint8Array) {
-    const length = status === 304 ? undefined : { "content-length": body.length };
-    outgoing.writeHead(status, { ...copy(headers), ...length });
+    if (status !== 304) sent["content-length"] = body.length;
+    outgoing.writeHead(status, sent);
     outgoing.end(body);
     return;
   }
-  outgoing.writeHead(status, copy(headers));
+  outgoing.writeHead(status, sent);
   // A watch may have nothing to say for long: the client learns now that it stands.
   outgoing.flushHeaders();
+  // HTTP/1.0 has no chunks: there the end of the connection is the end of the answer.
+  const isChunked = outgoing.chunkedEncoding;
   for await (const chunk of body) {
     if (outgoing.destroyed) break;
-    if (!outgoing.write(chunk)) await drained(outgoing, stallMs);
+    const isFramed = isChunked && isShared(chunk);
+    outgoing.chunkedEncoding = isChunked && !isFramed;
+    if (!outgoing.write(isFramed ? frameOf(chunk) : chunk)) await drained(outgoing, stallMs);
   }
+  outgoing.chunkedEncoding = isChunked;
   outgoing.end();
 }
 
-function copy(headers: ApiResponse["headers"]): Record<string, string | string[]> {
-  const copied: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(headers)) copied[name] = typeof value === "string" ? value : [...value];
+const endOfFrame = Buffer.from("\r\n");
+const frames = new WeakMap<Uint8Array, Buffer>();
+
+/** The chunk as HTTP/1.1 frames it. Node would do it for each client, in four writes. */
+function frameOf(chunk: Uint8Array): Buffer {
+  const known = frames.get(chunk);
+  if (known !== undefined) return known;
+  const frame = Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, endOfFrame]);
+  frames.set(chunk, frame);
+  return frame;
+}
+
+function copy(headers: ApiResponse["headers"]): Record<string, string | string[] | number> {
+  const copied: Record<string, string | string[] | number> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined) copied[name] = typeof value === "string" ? value : [...value];
+  }
   return copied;
 }
 

@@ -3,6 +3,7 @@
 import { StatusError } from "@vivarium/api";
 import type { KeyValue, StoreEvent } from "@vivarium/store";
 import type { OutputForm } from "../output/negotiate.ts";
+import { share } from "../output/shared-bytes.ts";
 import { toPartial, toTable, type IncludeObject } from "../output/table.ts";
 import type { Resource } from "../resource.ts";
 import { decodeStored, presentStored, type ApiObject } from "../stored-object.ts";
@@ -71,7 +72,7 @@ export class WatchEncoder {
   #shared(event: StoreEvent | undefined, type: WatchEventType, make: () => Uint8Array): Uint8Array {
     const known = event === undefined ? undefined : lines.get(event);
     if (known?.resource === this.#resource && known.type === type) return known.bytes;
-    const bytes = make();
+    const bytes = share(make());
     if (event !== undefined && known === undefined) lines.set(event, { resource: this.#resource, type, bytes });
     return bytes;
   }
