@@ -198,7 +198,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       try {
         const path = parseResourcePath(request.path);
         const context = {
-          request: authorized(state, trail, path),
+          request: authorized(state, trail, attributesOf(request, path)),
           now: trail.receivedAt,
           warnings: [],
           auditAnnotations: trail.annotations,

@@ -27,7 +27,8 @@ export async function dispatchResource(
   context: RequestContext,
   path: ResourcePath,
 ): Promise<ApiResponse> {
-  const target = await resolve(state, path);
+  const resource = state.registry.find(path.group, path.version, path.plural);
+  const target = resource === undefined ? await resolve(state, path) : targetOf(resource, path);
   if (target.resource.deprecationWarning !== undefined) context.warnings.push(target.resource.deprecationWarning);
   const response = await serve(state, context, { target, path });
   // What a definition says holds for the next request of whoever wrote it.
@@ -131,7 +132,12 @@ export async function findConnect(
 
 async function resolve(state: ServerState, path: ResourcePath): Promise<Target> {
   const resource = state.registry.find(path.group, path.version, path.plural) ?? (await findNew(state, path));
-  if (resource === undefined || !isPlacePossible(resource, path)) throw pathNotFound();
+  if (resource === undefined) throw pathNotFound();
+  return targetOf(resource, path);
+}
+
+function targetOf(resource: Resource, path: ResourcePath): Target {
+  if (!isPlacePossible(resource, path)) throw pathNotFound();
   return { resource, ...(path.namespace !== undefined && { namespace: path.namespace }) };
 }
 

@@ -32,18 +32,19 @@ export function createRouter(state: ServerState): (request: ApiRequest) => Promi
   }
   return async (request) => {
     const path = parseResourcePath(request.path);
-    const answered = state.metrics.start(countedAs(state, request, path));
-    const response = await respond(request, path);
+    const attributes = attributesOf(request, path);
+    const answered = state.metrics.start(countedAs(state, request, { path, attributes }));
+    const response = await respond(request, { path, attributes });
     answered({ code: response.status, bytes: response.body instanceof Uint8Array ? response.body.length : undefined });
     return response;
   };
-  async function respond(request: ApiRequest, path: ResourcePath | undefined): Promise<ApiResponse> {
+  async function respond(request: ApiRequest, { path, attributes }: Asked): Promise<ApiResponse> {
     const warnings: string[] = [];
     const now = state.now();
     const trail = new AuditTrail(request, now);
     try {
       const context: RequestContext = {
-        request: authorized(state, trail, path),
+        request: authorized(state, trail, attributes),
         now,
         warnings,
         auditAnnotations: trail.annotations,
@@ -61,8 +62,13 @@ export function createRouter(state: ServerState): (request: ApiRequest) => Promi
   }
 }
 
+interface Asked {
+  readonly path: ResourcePath | undefined;
+  readonly attributes: Attributes;
+}
+
 /** What does not exist is counted as one: names that clients make up must not become metrics. */
-function countedAs(state: ServerState, request: ApiRequest, path: ResourcePath | undefined): Attributes {
+function countedAs(state: ServerState, request: ApiRequest, { path, attributes }: Asked): Attributes {
   if (path === undefined || state.registry.find(path.group, path.version, path.plural) === undefined)
     return attributesOf(request, undefined);
   const { group, plural, subresource } = path;
@@ -71,13 +77,12 @@ function countedAs(state: ServerState, request: ApiRequest, path: ResourcePath |
     subresource === "status" ||
     subresource === "scale" ||
     state.subresources.find(group, plural, subresource) !== undefined;
-  return attributesOf(request, isKnown ? path : { ...path, subresource: "unknown" });
+  return isKnown ? attributes : attributesOf(request, { ...path, subresource: "unknown" });
 }
 
 /** The request, by whom it is to be taken for; throws Forbidden. */
-export function authorized(state: ServerState, trail: AuditTrail, path: ResourcePath | undefined): ApiRequest {
+export function authorized(state: ServerState, trail: AuditTrail, attributes: Attributes): ApiRequest {
   const { request } = trail;
-  const attributes = attributesOf(request, path);
   trail.attributes = attributes;
   const user = impersonated(state.access, request);
   if (user !== undefined) trail.impersonated = user;

@@ -28,8 +28,9 @@ export function encodeStored(object: ApiObject, resource: Resource): Uint8Array 
 
 /** The object with its resourceVersion, in the version of `resource`. */
 export function decodeStored(kv: KeyValue, resource: Resource): ApiObject {
-  assertOpen(kv, resource);
-  const stored = JSON.parse(Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.length).toString()) as ApiObject;
+  const { key, value } = kv;
+  assertOpen({ key, value }, resource);
+  const stored = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.length).toString()) as ApiObject;
   const object = resource.strategy.view?.fromStored(stored) ?? stored;
   object.apiVersion = resource.apiVersion;
   object.metadata.resourceVersion = String(kv.modRevision);
@@ -52,13 +53,14 @@ export function presentedParts(
   resource: Resource,
   resourceVersion = kv.modRevision,
 ): { readonly head: Buffer; readonly version: string; readonly tail: Buffer } {
+  const { value } = kv;
+  assertOpen({ key: kv.key, value }, resource);
   if (resource.strategy.view !== undefined) {
     const object = decodeStored(kv, resource);
     object.metadata.resourceVersion = String(resourceVersion);
     return { head: nothing, version: "", tail: Buffer.from(JSON.stringify(object)) };
   }
-  assertOpen(kv, resource);
-  const stored = Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.length);
+  const stored = Buffer.from(value.buffer, value.byteOffset, value.length);
   // apiVersion and kind cannot contain the mark, so the first one is the object's own metadata.
   const at = stored.indexOf(metadataMark) + metadataMark.length;
   return { head: headOf(resource), version: `${resourceVersion}",`, tail: stored.subarray(at) };
@@ -77,7 +79,7 @@ function headOf(resource: Resource): Buffer {
 }
 
 /** A value that is still sealed here could not be opened (encryption/encrypted-store.ts). */
-function assertOpen({ key, value }: KeyValue, resource: Resource): void {
+function assertOpen({ key, value }: Pick<KeyValue, "key" | "value">, resource: Resource): void {
   const sealedWith = sealingKeyOf(value);
   if (sealedWith === undefined) return;
   const name = key.slice(key.lastIndexOf("/") + 1);

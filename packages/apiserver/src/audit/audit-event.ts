@@ -100,16 +100,16 @@ function requestObject(request: ApiRequest, { code }: AuditOutcome): Sent {
   const isText = body[0] === "{".charCodeAt(0) || body[0] === "[".charCodeAt(0);
   // What was accepted is JSON, and there line ends stand between the fields only.
   if (type.endsWith("json") && isText && code < 300)
-    return {
-      text: Buffer.from(body.buffer, body.byteOffset, body.length)
-        .toString()
-        .replaceAll(/[\r\n]/g, " "),
-    };
+    return { text: onOneLine(Buffer.from(body.buffer, body.byteOffset, body.length).toString()) };
   try {
     return { text: JSON.stringify(type.includes("patch") ? parseYaml(body) : parseBody(request)) };
   } catch {
     return {};
   }
+}
+
+function onOneLine(json: string): string {
+  return json.includes("\n") || json.includes("\r") ? json.replaceAll(/[\r\n]/g, " ") : json;
 }
 
 function microtime(date: Date): string {

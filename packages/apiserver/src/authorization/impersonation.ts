@@ -5,10 +5,12 @@ import { badRequest } from "../errors.ts";
 import { assertAllowed, type AccessControl } from "./access-control.ts";
 import type { ResourceAttributes } from "./attributes.ts";
 
-const extraPrefix = "impersonate-extra-";
+const prefix = "impersonate-";
+const extraPrefix = `${prefix}extra-`;
 
 /** Who the request is to be taken for; undefined when it does not ask. Throws Forbidden. */
 export function impersonated(access: AccessControl, { user, headers }: ApiRequest): UserInfo | undefined {
+  if (!asks(headers)) return undefined;
   const name = headers["impersonate-user"] ?? "";
   const groups = listOf(headers["impersonate-group"]);
   const uid = headers["impersonate-uid"] ?? "";
@@ -35,6 +37,12 @@ export function impersonated(access: AccessControl, { user, headers }: ApiReques
     ...(uid !== "" && { uid }),
     ...(extra.length > 0 && { extra: Object.fromEntries(extra) }),
   };
+}
+
+/** Nearly all do not, and every request is looked at. */
+function asks(headers: ApiRequest["headers"]): boolean {
+  for (const header in headers) if (header.startsWith(prefix)) return true;
+  return false;
 }
 
 const impersonate: Omit<ResourceAttributes, "resource" | "name"> = {

@@ -2,7 +2,7 @@
 
 import type { JsonSchema } from "../custom-resource-definition.ts";
 import { showPath } from "./conflict-error.ts";
-import { fieldSchema, itemElement, itemSchema, shapeOf } from "./merge-shape.ts";
+import { fieldOf, itemElement, itemSchema, shapeOf } from "./merge-shape.ts";
 
 /** What is wrong, in the words of structured-merge-diff. */
 export function checkConfig(value: unknown, schema: JsonSchema, path: readonly string[] = []): string[] {
@@ -12,7 +12,7 @@ export function checkConfig(value: unknown, schema: JsonSchema, path: readonly s
       return [];
     case "map":
       return Object.entries(shaped.fields).flatMap(([name, child]) =>
-        checkConfig(child, fieldSchema(schema, name).schema, [...path, `f:${name}`]),
+        checkConfig(child, fieldOf(schema, name).schema, [...path, `f:${name}`]),
       );
     case "list":
       return checkItems(shaped.items, schema, path);

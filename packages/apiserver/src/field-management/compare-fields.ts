@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { JsonSchema } from "../custom-resource-definition.ts";
 import { below, isEmpty, nothing, type FieldSet } from "./field-set.ts";
 import { madeChildren, madeFields } from "./fields-of.ts";
-import { fieldSchema, itemsByElement, itemSchema, shapeOf, type Fields } from "./merge-shape.ts";
+import { fieldOf, itemsByElement, itemSchema, shapeOf, type Fields } from "./merge-shape.ts";
 
 export interface Comparison {
   readonly added: FieldSet;
@@ -77,18 +77,21 @@ function compareValues(old: unknown, next: unknown, schema: JsonSchema): Change 
 
 function compareMaps(old: Fields, next: Fields, schema: JsonSchema): ChangesBelow | undefined {
   let changes: ChangesBelow | undefined;
-  const put = (name: string, change: Change): void => (changes ??= new ChangesBelow()).put(`f:${name}`, change);
+  const put = (element: string, change: Change): void => (changes ??= new ChangesBelow()).put(element, change);
   for (const name of Object.keys(next)) {
-    const { schema: child } = fieldSchema(schema, name);
+    const { element, schema: child } = fieldOf(schema, name);
     if (!Object.hasOwn(old, name)) {
-      put(name, { added: madeFields(next[name], child) });
+      put(element, { added: madeFields(next[name], child) });
       continue;
     }
     const change = compareValues(old[name], next[name], child);
-    if (change !== undefined) put(name, change);
+    if (change !== undefined) put(element, change);
   }
-  for (const name of Object.keys(old))
-    if (!Object.hasOwn(next, name)) put(name, { removed: madeFields(old[name], fieldSchema(schema, name).schema) });
+  for (const name of Object.keys(old)) {
+    if (Object.hasOwn(next, name)) continue;
+    const { element, schema: child } = fieldOf(schema, name);
+    put(element, { removed: madeFields(old[name], child) });
+  }
   return changes;
 }
 

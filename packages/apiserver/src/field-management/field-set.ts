@@ -16,6 +16,11 @@ export function isEmpty(set: FieldSet): boolean {
   return true;
 }
 
+/** What lies below an element that is in the set itself, to be filled. */
+export function withSelf(): Record<string, FieldSet> {
+  return { [self]: nothing };
+}
+
 /** Whether an element is in the set itself, by what lies below it. */
 export function isMember(below: FieldSet): boolean {
   return self in below || isEmpty(below);

@@ -2,29 +2,39 @@
 // configuration that is applied claims what somebody chose - leaves, keys and items - and not the structs around them.
 
 import type { JsonSchema } from "../custom-resource-definition.ts";
-import { below, nothing, type FieldSet } from "./field-set.ts";
-import { fieldSchema, itemElement, itemSchema, shapeOf } from "./merge-shape.ts";
+import { below, nothing, withSelf, type FieldSet } from "./field-set.ts";
+import { fieldOf, itemElement, itemSchema, shapeOf } from "./merge-shape.ts";
 
 /** What lies below a value that is made as a whole. */
 export function madeFields(value: unknown, schema: JsonSchema): FieldSet {
-  return below(true, madeChildren(value, schema)) ?? nothing;
+  const fields = withSelf();
+  return putMade(fields, value, schema) ? fields : nothing;
 }
 
-/** The same without the value itself; undefined for a leaf. */
+/** The same without the value itself; undefined when there is nothing. */
 export function madeChildren(value: unknown, schema: JsonSchema): FieldSet | undefined {
+  const fields: Record<string, FieldSet> = {};
+  return putMade(fields, value, schema) ? fields : undefined;
+}
+
+/** Whether there is anything. */
+function putMade(out: Record<string, FieldSet>, value: unknown, schema: JsonSchema): boolean {
   const shaped = shapeOf(value, schema);
-  const out: Record<string, FieldSet> = {};
   switch (shaped.shape) {
     case "leaf":
-      return undefined;
-    case "map":
-      for (const name of Object.keys(shaped.fields))
-        out[`f:${name}`] = madeFields(shaped.fields[name], fieldSchema(schema, name).schema);
-      return out;
+      return false;
+    case "map": {
+      const names = Object.keys(shaped.fields);
+      for (const name of names) {
+        const { element, schema: child } = fieldOf(schema, name);
+        out[element] = madeFields(shaped.fields[name], child);
+      }
+      return names.length > 0;
+    }
     case "list":
       for (const [index, item] of shaped.items.entries())
         out[itemElement(item, schema) ?? `i:${index}`] = madeFields(item, itemSchema(schema));
-      return out;
+      return shaped.items.length > 0;
   }
 }
 
@@ -37,10 +47,10 @@ export function claimedFields(value: unknown, schema: JsonSchema): FieldSet | un
       return undefined;
     case "map":
       for (const [name, child] of Object.entries(shaped.fields)) {
-        const { schema: childSchema, isNamed } = fieldSchema(schema, name);
+        const { element, schema: childSchema, isNamed } = fieldOf(schema, name);
         const children = claimedFields(child, childSchema);
         const claimed = below(children === undefined || !isNamed || isEmptyContainer(child), children);
-        if (claimed !== undefined) out[`f:${name}`] = claimed;
+        if (claimed !== undefined) out[element] = claimed;
       }
       return out;
     case "list":

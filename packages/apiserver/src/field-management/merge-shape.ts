@@ -23,15 +23,36 @@ export function shapeOf(value: unknown, schema: JsonSchema): Shaped {
 
 const anything: JsonSchema = {};
 
-/** `isNamed`: the schema names the field, which is then part of a struct and not a key that somebody chose. */
-export function fieldSchema(
-  schema: JsonSchema,
-  name: string,
-): { readonly schema: JsonSchema; readonly isNamed: boolean } {
-  const { properties, additionalProperties } = schema;
-  const named = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined;
-  if (named !== undefined) return { schema: named, isNamed: true };
-  return { schema: typeof additionalProperties === "object" ? additionalProperties : anything, isNamed: false };
+export interface Field {
+  /** Its path element. */
+  readonly element: string;
+  readonly schema: JsonSchema;
+  /** The schema names the field, which is then part of a struct and not a key that somebody chose. */
+  readonly isNamed: boolean;
+}
+
+export function fieldOf(schema: JsonSchema, name: string): Field {
+  const named = namedFields(schema).get(name);
+  if (named !== undefined) return named;
+  const { additionalProperties } = schema;
+  return {
+    element: `f:${name}`,
+    schema: typeof additionalProperties === "object" ? additionalProperties : anything,
+    isNamed: false,
+  };
+}
+
+const known = new WeakMap<JsonSchema, ReadonlyMap<string, Field>>();
+
+/** Made once per schema: every write asks for every field. */
+function namedFields(schema: JsonSchema): ReadonlyMap<string, Field> {
+  let fields = known.get(schema);
+  if (fields === undefined) {
+    const named = Object.entries(schema.properties ?? {});
+    fields = new Map(named.map(([name, child]) => [name, { element: `f:${name}`, schema: child, isNamed: true }]));
+    known.set(schema, fields);
+  }
+  return fields;
 }
 
 export function itemSchema(schema: JsonSchema): JsonSchema {
@@ -44,14 +65,13 @@ export function itemElement(item: unknown, schema: JsonSchema): string | undefin
   const keys = schema["x-kubernetes-list-map-keys"] ?? [];
   const fields = typeof item === "object" && item !== null ? (item as Fields) : {};
   const properties = itemSchema(schema).properties ?? {};
-  const found: [string, unknown][] = [];
-  for (const key of keys) {
+  const found: string[] = [];
+  for (const key of keys.length > 1 ? keys.toSorted() : keys) {
     const value = Object.hasOwn(fields, key) ? fields[key] : properties[key]?.default;
     if (value === undefined) return undefined;
-    found.push([key, value]);
+    found.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`);
   }
-  if (found.length > 1) found.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `k:${JSON.stringify(Object.fromEntries(found))}`;
+  return `k:{${found.join(",")}}`;
 }
 
 /** Items by their path elements, in their order. An item that has no element of its own goes by its place. */

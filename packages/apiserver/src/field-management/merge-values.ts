@@ -2,7 +2,7 @@
 // replaced.
 
 import type { JsonSchema } from "../custom-resource-definition.ts";
-import { fieldSchema, itemsByElement, itemSchema, shapeOf, type Fields } from "./merge-shape.ts";
+import { fieldOf, itemsByElement, itemSchema, shapeOf, type Fields } from "./merge-shape.ts";
 
 export function mergeValues(live: unknown, config: unknown, schema: JsonSchema): unknown {
   const left = shapeOf(live, schema);
@@ -16,7 +16,7 @@ export function mergeMaps(live: Fields, config: Fields, schema: JsonSchema): Rec
   const out: Record<string, unknown> = { ...live };
   for (const name of Object.keys(config))
     out[name] = Object.hasOwn(live, name)
-      ? mergeValues(live[name], config[name], fieldSchema(schema, name).schema)
+      ? mergeValues(live[name], config[name], fieldOf(schema, name).schema)
       : config[name];
   return out;
 }

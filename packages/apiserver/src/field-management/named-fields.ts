@@ -2,7 +2,7 @@
 
 import type { JsonSchema } from "../custom-resource-definition.ts";
 import { below, elementsOf, isMember, nothing, type FieldSet } from "./field-set.ts";
-import { fieldSchema, itemSchema } from "./merge-shape.ts";
+import { fieldOf, itemSchema } from "./merge-shape.ts";
 
 export function withNamedFields(set: FieldSet, schema: JsonSchema): FieldSet {
   const out: Record<string, FieldSet> = {};
@@ -18,7 +18,5 @@ export function schemaAt(
   schema: JsonSchema,
   element: string,
 ): { readonly schema: JsonSchema; readonly isNamed: boolean } {
-  return element.startsWith("f:")
-    ? fieldSchema(schema, element.slice(2))
-    : { schema: itemSchema(schema), isNamed: false };
+  return element.startsWith("f:") ? fieldOf(schema, element.slice(2)) : { schema: itemSchema(schema), isNamed: false };
 }

@@ -2,7 +2,7 @@
 
 import type { JsonSchema } from "../custom-resource-definition.ts";
 import { isMember, type FieldSet } from "./field-set.ts";
-import { fieldSchema, itemElement, itemSchema, shapeOf, type Fields } from "./merge-shape.ts";
+import { fieldOf, itemElement, itemSchema, shapeOf, type Fields } from "./merge-shape.ts";
 
 /** What is left of an object. Maps and lists that lose all that is in them stay, unless they are themselves among the fields. */
 export function removeFields(value: Fields, gone: FieldSet, schema: JsonSchema): Fields {
@@ -17,7 +17,7 @@ function removeBelow(value: unknown, gone: FieldSet, schema: JsonSchema): unknow
     case "map": {
       const out: Record<string, unknown> = {};
       for (const [name, child] of Object.entries(shaped.fields)) {
-        const left = removeElement(child, gone[`f:${name}`], fieldSchema(schema, name).schema);
+        const left = removeElement(child, gone[`f:${name}`], fieldOf(schema, name).schema);
         if (left !== undefined) out[name] = left;
       }
       return out;

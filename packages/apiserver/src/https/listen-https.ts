@@ -2,7 +2,7 @@
 // without an answer from it nothing is served.
 
 import { createServer } from "node:https";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -62,9 +62,14 @@ export async function listenHttps(server: ApiServer, options: HttpsOptions): Pro
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxSocketPayloadBytes });
   const unsent = new Set<ServerResponse>();
   https.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const caller = new CallerSignal();
     unsent.add(outgoing);
-    outgoing.once("close", () => unsent.delete(outgoing));
-    void serve(server, options, { incoming, outgoing });
+    outgoing.on("close", () => {
+      unsent.delete(outgoing);
+      if (!outgoing.writableFinished) caller.leave();
+    });
+    outgoing.on("error", () => caller.leave());
+    void serve(server, options, { incoming, outgoing, caller });
   });
   https.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     void upgrade(server, options, { incoming, socket, head, sockets });
@@ -109,13 +114,12 @@ async function allSent(unsent: ReadonlySet<ServerResponse>, late: AbortSignal): 
 async function serve(
   server: ApiServer,
   options: HttpsOptions,
-  { incoming, outgoing }: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse },
+  {
+    incoming,
+    outgoing,
+    caller,
+  }: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse; readonly caller: CallerSignal },
 ): Promise<void> {
-  const caller = new CallerSignal();
-  outgoing.on("close", () => {
-    if (!outgoing.writableFinished) caller.leave();
-  });
-  outgoing.on("error", () => caller.leave());
   const turn: Turn = { release: () => undefined };
   try {
     const response = await answer(server, options, { incoming, caller, turn });
@@ -180,6 +184,7 @@ type IncomingRequest = { -readonly [K in keyof ApiRequest]: ApiRequest[K] };
 
 const nothing = new Uint8Array();
 const nobodyYet: UserInfo = { name: "", groups: [] };
+const noQuery = new URLSearchParams();
 
 function toRequest(incoming: IncomingMessage, caller: CallerSignal): IncomingRequest {
   const method = incoming.method ?? "GET";
@@ -190,8 +195,8 @@ function toRequest(incoming: IncomingMessage, caller: CallerSignal): IncomingReq
   return {
     method: method as ApiRequest["method"],
     path: mark < 0 ? url : url.slice(0, mark),
-    query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)),
-    headers: headersOf(incoming),
+    query: mark < 0 ? noQuery : new URLSearchParams(url.slice(mark + 1)),
+    headers: headersOf(incoming.headers),
     body: nothing,
     user: nobodyYet,
     get signal() {
@@ -201,11 +206,15 @@ function toRequest(incoming: IncomingMessage, caller: CallerSignal): IncomingReq
   };
 }
 
-function headersOf(incoming: IncomingMessage): Headers {
-  const headers: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(incoming.headers))
-    headers[name] = Array.isArray(value) ? value.join(", ") : value;
-  return headers;
+function headersOf(headers: IncomingHttpHeaders): Headers {
+  if (areTexts(headers)) return headers;
+  const { "set-cookie": cookies = [], ...rest } = headers;
+  return { ...headersOf(rest), "set-cookie": cookies.join(", ") };
+}
+
+/** Node gives a list for one header only, which no request has a reason to send. */
+function areTexts(headers: IncomingHttpHeaders): headers is Record<string, string | undefined> {
+  return headers["set-cookie"] === undefined;
 }
 
 async function upgrade(

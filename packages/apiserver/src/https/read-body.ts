@@ -14,6 +14,7 @@ export function readBody(incoming: IncomingMessage): Uint8Array | Promise<Uint8A
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let isEnded = false;
     incoming.on("data", (chunk: Buffer) => {
       size += chunk.length;
       chunks.push(chunk);
@@ -22,9 +23,15 @@ export function readBody(incoming: IncomingMessage): Uint8Array | Promise<Uint8A
       incoming.pause();
       reject(tooLarge());
     });
-    incoming.on("end", () => resolve(chunks.length === 1 ? (chunks[0] ?? nothing) : Buffer.concat(chunks)));
+    incoming.on("end", () => {
+      isEnded = true;
+      resolve(chunks.length === 1 ? (chunks[0] ?? nothing) : Buffer.concat(chunks));
+    });
     incoming.on("error", reject);
-    incoming.on("close", () => reject(new Error("the client went away before it had sent its request")));
+    incoming.on("close", () => {
+      // Every request is closed at last: an error for each of them would cost more than reading them.
+      if (!isEnded) reject(new Error("the client went away before it had sent its request"));
+    });
   });
 }
 

@@ -10,12 +10,13 @@ const options = { level: constants.Z_BEST_SPEED };
 const compressBytes = promisify<Uint8Array, typeof options, Buffer>(gzip);
 
 /** `response` has an end. */
-export async function compressed(request: ApiRequest, response: ApiResponse): Promise<ApiResponse> {
+export function compressed(request: ApiRequest, response: ApiResponse): ApiResponse | Promise<ApiResponse> {
   const { body } = response;
-  if (!acceptsGzip(request.headers["accept-encoding"])) return response;
   if (body instanceof Uint8Array && body.length < minBytes) return response;
+  if (!acceptsGzip(request.headers["accept-encoding"])) return response;
   const headers = { ...response.headers, "content-encoding": "gzip", vary: "Accept-Encoding" };
-  if (body instanceof Uint8Array) return { ...response, headers, body: await compressBytes(body, options) };
+  if (body instanceof Uint8Array)
+    return compressBytes(body, options).then((compact) => ({ ...response, headers, body: compact }));
   return { ...response, headers, body: throughGzip(body, request.signal) };
 }
 

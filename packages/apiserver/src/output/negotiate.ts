@@ -22,7 +22,7 @@ export function negotiate(
   accept: string | undefined,
   transforms: readonly ("table" | "partial" | "discovery")[],
 ): OutputForm {
-  for (const media of parseAccept(accept ?? "*/*")) {
+  for (const media of mediaTypesOf(accept ?? "*/*")) {
     const form = formOf(media);
     if (form === undefined) continue;
     if (form.kind === "json" || form.kind === "yaml" || transforms.includes(form.kind)) return form;
@@ -56,6 +56,20 @@ const transformsByName: Readonly<Record<string, "table" | "partial" | "discovery
   "PartialObjectMetadataList;v1;meta.k8s.io": "partial",
   "APIGroupDiscoveryList;v2;apidiscovery.k8s.io": "discovery",
 };
+
+/** Clients send the same few headers over and over. */
+const parsed = new Map<string, readonly MediaType[]>();
+const maxParsed = 64;
+
+function mediaTypesOf(header: string): readonly MediaType[] {
+  let types = parsed.get(header);
+  if (types === undefined) {
+    types = parseAccept(header);
+    if (parsed.size >= maxParsed) parsed.clear();
+    parsed.set(header, types);
+  }
+  return types;
+}
 
 function parseAccept(header: string): MediaType[] {
   return header

@@ -10,17 +10,10 @@ import type { Power } from "./power.ts";
 import { parseDomainXml } from "./view.ts";
 import type { DomainView } from "./view.ts";
 
-export interface OwnDomain {
-  readonly kind: "own";
-  readonly domain: Domain;
-  readonly view: DomainView;
-  readonly power: Power;
-}
-
 export type FoundDomain =
   | { readonly kind: "absent" }
   | { readonly kind: "foreign"; readonly domain: Domain; readonly reason: string }
-  | OwnDomain;
+  | { readonly kind: "own"; readonly domain: Domain; readonly view: DomainView; readonly power: Power };
 
 interface Lookup {
   readonly vm: VmIdentity;
@@ -65,7 +58,7 @@ async function unlessAbsent(looking: Promise<Domain>): Promise<Domain | undefine
 export async function findOwnDomain(
   libvirt: Libvirt,
   lookup: Lookup & { readonly action: string },
-): Promise<OwnDomain | undefined> {
+): Promise<Extract<FoundDomain, { kind: "own" }> | undefined> {
   const found = await findDomain(libvirt, lookup);
   if (found.kind === "own") return found;
   if (found.kind === "absent") return undefined;
@@ -77,7 +70,7 @@ export async function findOwnDomain(
 export async function requireOwnDomain(
   libvirt: Libvirt,
   lookup: Lookup & { readonly action: string },
-): Promise<OwnDomain> {
+): Promise<Extract<FoundDomain, { kind: "own" }>> {
   const found = await findOwnDomain(libvirt, lookup);
   if (found === undefined) {
     throw new ProviderError("NotFound", `Cannot ${lookup.action} VM "${lookup.vm.name}": it has no domain`);
