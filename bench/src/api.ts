@@ -41,7 +41,7 @@ export async function apiServer(): Promise<unknown> {
     return {
       objectBytes: virtualMachineBody("bench").body.length,
       stores: await measureStores(directory),
-      bare: await withServer(directory, { certificate, kind: "bare" }, bareCreates),
+      bare: await withServer(directory, { certificate, kind: "bare" }, bare),
       server: await withServer(directory, { certificate, kind: "api" }, underLoad),
       connections: await withServer(directory, { certificate, kind: "api" }, idleConnections),
       watches: await withServer(directory, { certificate, kind: "api" }, watching),
@@ -80,11 +80,16 @@ function startServer(): Server {
   return Child.start(new URL("api/server-process.ts", import.meta.url));
 }
 
-async function bareCreates({ server, generator, load }: Bench): Promise<unknown> {
+async function bare({ server, generator, load }: Bench): Promise<unknown> {
   await generator.ask("create", { ...load, connections: clients, from: 0, count: warmUp });
-  return withShares(server, generator, () =>
+  const create = await withShares(server, generator, () =>
     generator.ask("create", { ...load, connections: clients, from: warmUp, count: creates }),
   );
+  await generator.ask("get", { ...load, connections: clients, objects: listObjects, count: warmUp });
+  const get = await withShares(server, generator, () =>
+    generator.ask("get", { ...load, connections: clients, objects: listObjects, count: 2 * creates }),
+  );
+  return { create, get };
 }
 
 async function underLoad(bench: Bench): Promise<unknown> {

@@ -118,17 +118,26 @@ async function grantAll(server: ApiServer, user: string): Promise<void> {
   if (response.status !== 201 && response.status !== 409) throw new Error(`no role: ${response.status}`);
 }
 
-/** Takes a body, writes it durably under a number, answers with it. */
+/** Takes a body, writes it durably under a number, answers with it; answers a GET with the last body that it took. */
 async function startBare(store: Store, { key, cert }: ServerInput): Promise<Running> {
   let count = 0;
-  const server = createServer({ key, cert }, (incoming, outgoing) => {
+  let last: Buffer = Buffer.alloc(0);
+  const server = createServer({ key, cert, minVersion: "TLSv1.3" }, (incoming, outgoing) => {
+    if (incoming.method === "GET") {
+      respond(outgoing, 200, last);
+      return;
+    }
     const chunks: Buffer[] = [];
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
     incoming.on("end", () => void answer(Buffer.concat(chunks), outgoing));
   });
   async function answer(body: Buffer, outgoing: ServerResponse): Promise<void> {
     await store.put(`/bare/${++count}`, body, { expected: 0 });
-    outgoing.writeHead(201, { "content-type": "application/json", "content-length": body.length });
+    last = body;
+    respond(outgoing, 201, body);
+  }
+  function respond(outgoing: ServerResponse, status: number, body: Buffer): void {
+    outgoing.writeHead(status, { "content-type": "application/json", "content-length": body.length });
     outgoing.end(body);
   }
   server.listen(0, "127.0.0.1");
