@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { randomBytes } from "node:crypto";
 import { type Domain, Libvirt, parseUri } from "@vivarium/libvirt";
+import { createLibvirtProviderFactory } from "@vivarium/provider-libvirt";
+import { pino } from "pino";
 import { type Operation, pythonMs, virshMs, virshUploadMs } from "./libvirt-peers.ts";
 import { withOwnLibvirtd } from "./own-libvirtd.ts";
 
@@ -36,7 +38,12 @@ export function libvirtClient(): Promise<unknown> {
     const operationsAtOnce = await measureAtOnce(libvirt);
     const upload = await measureUpload(libvirt, { uri, folder });
     await defineDomains(libvirt, { from: domains, to: monitoredDomains });
-    const monitoring = await measureMonitoring(libvirt);
+    const monitoring = {
+      domains: monitoredDomains,
+      intervalMs: 1000,
+      bulkCall: await measureMonitoring(libvirt, async () => (await libvirt.connectGetAllDomainStats()).length),
+      hostFigures: await measureHostFigures(libvirt, uri),
+    };
     return { domains, calls, operationsAtOnce, upload, monitoring };
   });
 }
@@ -156,24 +163,45 @@ async function measureUpload(
   };
 }
 
-/** Lifecycle events of all domains, and one bulk call a second. */
-async function measureMonitoring(libvirt: Libvirt): Promise<unknown> {
+/** What the server does: the bulk call and the host's own figures, turned into the provider contract's words. */
+async function measureHostFigures(libvirt: Libvirt, uri: string): Promise<unknown> {
+  const factory = createLibvirtProviderFactory({
+    logger: pino({ enabled: false }),
+    memo: { get: () => Promise.resolve(undefined), set: () => Promise.resolve() },
+  });
+  const provider = factory.open({ endpoint: uri, credentials: {}, pool: "bench", timeoutMs: 10_000 });
+  const connected = new AbortController();
+  await new Promise<void>((resolve) => {
+    provider.subscribe(({ kind }) => kind === "connected" && resolve(), { signal: connected.signal });
+  });
+  connected.abort();
+  const { stats } = provider;
+  if (stats === undefined) throw new Error("the libvirt provider tells no figures");
+  try {
+    return await measureMonitoring(libvirt, async () => (await stats.read()).domains.length);
+  } finally {
+    await provider.close();
+  }
+}
+
+/** Lifecycle events of all domains, and one look a second. */
+async function measureMonitoring(libvirt: Libvirt, look: () => Promise<number>): Promise<unknown> {
   let events = 0;
   const stop = libvirt.onDomainEvent(() => events++);
   const times: number[] = [];
-  let seen = 0;
   const cpu = process.cpuUsage();
   const from = performance.now();
   for (let second = 1; second <= monitoredSeconds; second++) {
     const start = performance.now();
-    seen = (await libvirt.connectGetAllDomainStats()).length;
+    const seen = await look();
+    if (seen !== monitoredDomains) throw new Error(`${seen} domains were seen, expected ${monitoredDomains}`);
     times.push(performance.now() - start);
     await delay(Math.max(0, from + second * 1000 - performance.now()));
   }
   const { user, system } = process.cpuUsage(cpu);
   const cpuPercentOfOneCore = rounded((user + system) / 10 / (performance.now() - from));
   stop();
-  return { domains: seen, intervalMs: 1000, bulkCallMs: percentiles(times), cpuPercentOfOneCore, events };
+  return { lookMs: percentiles(times), cpuPercentOfOneCore, events };
 }
 
 interface Percentiles {

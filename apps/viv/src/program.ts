@@ -172,7 +172,7 @@ function addPowerCommands(viv: Command): void {
     .option("--history", "every sample that the server keeps of one VM, oldest first")
     .addOption(outputOption(["json", "yaml"]))
     .action(lazy(async () => (await import("./commands/top.ts")).top));
-  for (const verb of ["start", "stop", "restart"] as const) {
+  for (const verb of ["start", "stop", "restart", "pause", "resume", "suspend", "reboot", "reset"] as const) {
     const command = withTimeout(withNamespace(viv.command(verb)), "5m")
       .helpGroup(groups.power)
       .description(
@@ -180,11 +180,17 @@ function addPowerCommands(viv: Command): void {
           start: "power VMs on",
           stop: "shut VMs down: ask the guest, then pull the plug after the VM's time-out",
           restart: "shut VMs down and power them on again",
+          pause: "halt VMs' CPUs; their memory stays on the host",
+          resume: "let VMs that are paused or suspended go on",
+          suspend: "save VMs' memory to disk and power them off; start or resume goes on from there",
+          reboot: "ask guests to reboot",
+          reset: "press VMs' reset button",
         }[verb],
       )
       .argument("<vms...>")
       .option("--wait", "wait until it is so (default)")
       .option("--no-wait", "return when the wish is stored");
+    if (verb === "start") command.option("--cold", "throw saved memory away: the guest boots");
     if (verb === "stop") command.option("--force", "pull the plug at once");
     command.action(lazy(async () => (await import("./commands/power.ts"))[verb]));
   }

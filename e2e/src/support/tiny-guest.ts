@@ -64,6 +64,18 @@ for d in /sys/block/vd* /sys/block/sd*; do
 done
 `;
 
+/** What the machine is to the guest; CPUs that were plugged in are taken into use first. */
+const machineScript = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+for c in /sys/devices/system/cpu/cpu*/online; do [ -e "$c" ] && echo 1 >"$c"; done
+echo "boot $(cat /proc/sys/kernel/random/boot_id)"
+echo "cpus $(grep -c ^processor /proc/cpuinfo)"
+echo "memory $(sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo)"
+[ -d /sys/firmware/efi ] && echo "efi yes"
+[ -e /sys/class/tpm/tpm0 ] && echo "tpm $(cat /sys/class/tpm/tpm0/tpm_version_major)"
+true
+`;
+
 const powerScript = "#!/bin/sh\necho TINY-POWER-BUTTON >/dev/console\npoweroff -f\n";
 
 /** The disk image; made on the first call, which needs apt's mirrors and root. */
@@ -148,6 +160,7 @@ async function makeInitramfs(moduleDirectory: string): Promise<Uint8Array> {
     script("etc/udhcpc.sh", udhcpcScript),
     script("etc/acpi/PWRF/00000080", powerScript),
     script("www/cgi-bin/disks", disksScript),
+    script("www/cgi-bin/machine", machineScript),
     { kind: "file", path: "www/index.html", content: Buffer.from("tiny\n") },
     ...found.map((module): CpioEntry => ({
       kind: "file",

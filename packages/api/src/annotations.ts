@@ -14,3 +14,12 @@ export const volumeFinalizer = "volume.vivarium.dev/finalizer";
 
 /** On a VirtualMachine; each new value (by custom the time, RFC 3339) asks for one restart. */
 export const restartAnnotation = "vivarium.dev/restart-requested-at";
+
+/** In the same way: the guest is asked to reboot. */
+export const rebootAnnotation = "vivarium.dev/reboot-requested-at";
+
+/** In the same way: the reset button is pressed. */
+export const resetAnnotation = "vivarium.dev/reset-requested-at";
+
+/** In the same way: memory that was saved to disk is thrown away, so that the next start boots. */
+export const discardMemoryAnnotation = "vivarium.dev/discard-memory-requested-at";

@@ -161,7 +161,7 @@ function hook(description: string) {
   });
 }
 
-const powerStates = ["On", "Off", "OffGraceful"] as const;
+const powerStates = ["On", "Off", "OffGraceful", "Paused", "Suspended"] as const;
 
 const spec = struct("What the machine shall be.", {
   providerRef: optional(
@@ -210,9 +210,12 @@ const spec = struct("What the machine shall be.", {
   ),
   powerState: optional(
     choice(
-      "Whether the machine shall run. `OffGraceful` shuts the guest down and pulls the plug after the time-out; `Off` pulls it at once. On when absent.",
+      "Whether the machine shall run. `OffGraceful` shuts the guest down and pulls the plug after the time-out; `Off` pulls it at once. `Paused` halts the guest's CPUs and keeps its memory; `Suspended` saves its memory to disk and frees the host's: it goes on from there when it is `On` again. On when absent.",
       powerStates,
     ),
+  ),
+  deletionProtection: optional(
+    boolean("Whether to refuse every DELETE of this machine, until this is false again. False when absent."),
   ),
   tags: optional(list("Tags, for people.", string("One tag."), { maxItems: 50 })),
   resources: optional(struct("Size of the machine, where it differs from the class.", resources)),
@@ -250,6 +253,8 @@ const status = struct("What was seen of the machine.", {
       "Pending",
       "Provisioning",
       "Running",
+      "Paused",
+      "Suspended",
       "Stopped",
       "Reconfiguring",
       "Deleting",
@@ -277,14 +282,17 @@ const status = struct("What was seen of the machine.", {
     struct("The last time it went off.", {
       time: dateTime("When that was seen."),
       method: choice(
-        "How: shut down as asked (Graceful), plug pulled by us (Forced), from inside (Guest), by somebody else on the host (External), or by a crash (Crashed).",
-        ["Graceful", "Forced", "Guest", "External", "Crashed"],
+        "How: shut down as asked (Graceful), plug pulled by us (Forced), memory saved to disk as asked (Suspended), from inside (Guest), by somebody else on the host (External), or by a crash (Crashed).",
+        ["Graceful", "Forced", "Suspended", "Guest", "External", "Crashed"],
       ),
       message: optional(string("What happened, for people.")),
     }),
   ),
   shutdownRequestedAt: optional(dateTime("When the guest was asked to shut down; absent unless that is going on.")),
   lastRestartRequest: optional(string("Value of the restart annotation that was last carried out.")),
+  lastRebootRequest: optional(string("Value of the reboot annotation that was last carried out: the guest was asked.")),
+  lastResetRequest: optional(string("Value of the reset annotation that was last carried out.")),
+  lastDiscardMemoryRequest: optional(string("Value of the discard-memory annotation that was last carried out.")),
   failures: optional(int32("Failed attempts in a row at the present step.", { minimum: 0 })),
   nextAttemptTime: optional(dateTime("When the next attempt is made.")),
   consoleURL: optional(string("Address of the console.")),

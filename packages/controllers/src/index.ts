@@ -7,3 +7,4 @@ export { OpenProviders } from "./open-providers.ts";
 export { hostsOf, providerConfig } from "./provider-config.ts";
 export * from "./provider-registry.ts";
 export * from "./stats/create-stats.ts";
+export * from "./stats/metered-factories.ts";

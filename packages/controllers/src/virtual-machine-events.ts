@@ -3,7 +3,8 @@
 import { findCondition } from "@vivarium/api";
 import type { VirtualMachine, VirtualMachineStatus } from "@vivarium/api";
 import { humanSize } from "./human-size.ts";
-import type { Step } from "./virtual-machine-plan.ts";
+import type { PowerWish, Step } from "./virtual-machine-plan.ts";
+import type { RunRequestKind } from "./virtual-machine-run-state-plan.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
 import { isUnexpected } from "./virtual-machine-stop.ts";
 
@@ -30,6 +31,7 @@ export function eventOfStep(
     case "Define":
       return facts.wasAbsent ? normal("Created", "Disks, seed and domain are made") : undefined;
     case "Start":
+      if (step.isFromMemory) return normal("Restored", "Powered on; it goes on from its saved memory");
       return facts.isRestart ? normal("Restarted", "Started again as requested") : normal("Started", "Powered on");
     case "ForceOff":
       switch (step.why) {
@@ -51,6 +53,20 @@ export function eventOfStep(
       return normal("DiskLimitsChanged", `The limits of disk "${step.name}" are as declared`);
     case "GrowDisk":
       return normal("DiskGrown", `Disk "${step.name}" has ${humanSize(step.sizeBytes)}`);
+    case "Pause":
+      return normal("Paused", "Its CPUs are halted");
+    case "Resume":
+      return normal("Resumed", "Its CPUs run again");
+    case "DiscardMemory":
+      return normal("MemoryDiscarded", "The saved memory is thrown away; the next start boots");
+    case "Reboot":
+      return normal("RebootRequested", "The guest was asked to reboot");
+    case "Reset":
+      return normal("Reset", "The reset button was pressed");
+    case "RecordVoidRequest":
+      return warning("RequestVoid", voidMessages[step.what]);
+    case "RecordPause":
+    case "Suspend":
     case "RecordDisks":
     case "AddFinalizer":
     case "Check":
@@ -72,8 +88,14 @@ export function eventOfStep(
   return undefined;
 }
 
+const voidMessages: Readonly<Record<RunRequestKind, string>> = {
+  reboot: "A reboot was asked for while the VM was off: there was no guest to ask",
+  reset: "A reset was asked for while the VM was off: there was nothing to reset",
+  discardMemory: "Saved memory was to be thrown away: there was none",
+};
+
 /** Told when the stop is recorded. */
-export function eventOfStop(record: VmRecord, power: "On" | "Off" | "OffGraceful"): VmEvent | undefined {
+export function eventOfStop(record: VmRecord, power: PowerWish): VmEvent | undefined {
   const stop = record.lastStop;
   if (stop === undefined) return undefined;
   return isUnexpected(stop, power)
@@ -87,12 +109,15 @@ const quietReasons = new Set([
   "Deleting",
   "GuestStopping",
   "ImageNotReady",
+  "Paused",
   "Running",
   "ShuttingDown",
   "Starting",
   "Stopped",
   "StoppedUnexpectedly",
   "Stopping",
+  "Suspended",
+  "Suspending",
   "WaitingForAddress",
 ]);
 

@@ -22,6 +22,8 @@ const definition: VmDefinition = {
 };
 const made: VmRecord = { stops: 0, madeOn: "default/sim", applied: appliedFrom(definition, 1) };
 const running: VmRecord = { ...made, runningSinceMs: nowMs - 1_000 };
+const paused: VmRecord = { ...running, isPausedByUs: true };
+const saved: Seen = { ...present("off", "saved"), hasSavedMemory: true };
 const address = { ip: "192.0.2.1", source: "lease" } as const;
 const unavailable: Seen = { kind: "unavailable", error: new ProviderError("Unavailable", "down") };
 const foreign: Seen = { kind: "foreign", domain: "web", reason: "other uuid" };
@@ -52,6 +54,7 @@ function input(change: Partial<PlanInput> = {}): PlanInput {
     isForcedDelete: false,
     power: "On",
     gracefulTimeoutMs: 60_000,
+    requests: {},
     record: made,
     expectsAddress: true,
     provider: "default/sim",
@@ -278,6 +281,68 @@ const rows: readonly (readonly [string, Partial<PlanInput>, string])[] = [
     "RecordStop",
   ],
   ["a paused domain is not ours to resume", { seen: present("paused", "ioerror"), record: running }, "Paused"],
+  [
+    "a pause is recorded before it is made",
+    { seen: present("running"), record: running, power: "Paused" },
+    "RecordPause",
+  ],
+  ["then made", { seen: present("running"), record: paused, power: "Paused" }, "Pause"],
+  ["a paused VM stays so", { seen: present("paused", "user"), record: paused, power: "Paused" }, "PausedAsDeclared"],
+  ["a pause of ours is ended", { seen: present("paused", "user"), record: paused }, "Resume"],
+  ["also to shut down", { seen: present("paused", "user"), record: paused, power: "OffGraceful" }, "Resume"],
+  [
+    "also to restart",
+    { seen: present("paused", "user"), record: paused, restartRequest: "a", done: done("Check") },
+    "Resume",
+  ],
+  [
+    "a paused VM is powered off as it is",
+    { seen: present("paused", "user"), record: paused, power: "Off" },
+    "ForceOff",
+  ],
+  [
+    "a VM that shall be paused is started so",
+    { seen: present("off"), record: { ...made, isPausedByUs: true }, power: "Paused", done: done("Check", "Define") },
+    "Start",
+  ],
+  [
+    "and that is recorded before",
+    { seen: present("off"), power: "Paused", done: done("Check", "Define") },
+    "RecordPause",
+  ],
+  ["a running VM is suspended", { seen: present("running"), record: running, power: "Suspended" }, "Suspend"],
+  [
+    "a save under way is waited for",
+    { seen: present("paused", "save"), record: running, power: "Suspended" },
+    "Suspending",
+  ],
+  ["a VM that was saved stays so", { seen: saved, power: "Suspended" }, "Suspended"],
+  ["a VM without memory to save is just off", { seen: present("off"), power: "Suspended" }, "Stopped"],
+  ["the memory is kept when the VM shall be off", { seen: saved, power: "Off" }, "Stopped"],
+  [
+    "a VM whose memory is saved is started in the machine that it was saved in",
+    { seen: saved, record: { ...made, isDefineDue: true, applied: appliedFrom({ ...definition, cpus: 8 }, 1) } },
+    "Start",
+  ],
+  [
+    "its lease is kept",
+    { seen: saved, record: { ...made, lastStop: { method: "Suspended", timeMs: 0, message: "" } } },
+    "Start",
+  ],
+  ["memory is thrown away when asked", { seen: saved, requests: { discardMemory: "a" } }, "DiscardMemory"],
+  [
+    "and only once",
+    { seen: saved, requests: { discardMemory: "a" }, record: { ...made, requestsDone: { discardMemory: "a" } } },
+    "Start",
+  ],
+  ["a running VM is reset", { seen: present("running"), record: running, requests: { reset: "a" } }, "Reset"],
+  ["a guest is asked to reboot", { seen: present("running"), record: running, requests: { reboot: "a" } }, "Reboot"],
+  [
+    "a paused guest is not",
+    { seen: present("paused", "user"), record: paused, power: "Paused", requests: { reboot: "a" } },
+    "PausedAsDeclared",
+  ],
+  ["a VM that is off is not reset", { seen: present("off"), requests: { reset: "a" } }, "RecordVoidRequest"],
   ["a guest on its way down is waited for", { seen: present("shutting-down"), record: running }, "GuestStopping"],
   ["a foreign domain is left alone", { seen: foreign }, "NameConflict"],
   ["could not look is no reason to do anything", { seen: unavailable, record: running }, "Unavailable"],
@@ -347,6 +412,8 @@ const anyRecord: fc.Arbitrary<VmRecord> = fc
     runningSinceMs: anyTime,
     nextStartMs: anyTime,
     shutdownRequestedAtMs: anyTime,
+    isPausedByUs: fc.constantFrom<(true | undefined)[]>(undefined, true),
+    requestsDone: fc.constantFrom<VmRecord["requestsDone"][]>(undefined, { reset: "a", discardMemory: "a" }),
     lastRestartRequest: anyRequest,
     restartStoppedFor: anyRequest,
     bootRetry: fc.constantFrom<("wanted" | "done" | undefined)[]>(undefined, "wanted", "done"),
@@ -359,7 +426,8 @@ const anyInput: fc.Arbitrary<PlanInput> = fc
     isDeleting: fc.boolean(),
     isForcedDelete: fc.boolean(),
     generation: fc.integer({ min: 1, max: 2 }),
-    power: fc.constantFrom<PlanInput["power"][]>("On", "Off", "OffGraceful"),
+    power: fc.constantFrom<PlanInput["power"][]>("On", "Off", "OffGraceful", "Paused", "Suspended"),
+    requests: fc.constantFrom<PlanInput["requests"][]>({}, { reboot: "a" }, { reset: "a" }, { discardMemory: "a" }),
     restartRequest: anyRequest,
     record: anyRecord,
     expectsAddress: fc.boolean(),
@@ -375,9 +443,13 @@ const anyInput: fc.Arbitrary<PlanInput> = fc
       fc
         .record({
           power: fc.constantFrom(...powers),
-          reason: fc.constantFrom("shutdown", "destroyed", "crashed", "unknown"),
+          reason: fc.constantFrom("shutdown", "destroyed", "crashed", "unknown", "save"),
+          hasSavedMemory: fc.boolean(),
         })
-        .map(({ power, reason }) => present(power, reason)),
+        .map(({ power, reason, hasSavedMemory }) => ({
+          ...present(power, reason),
+          ...(power === "off" && hasSavedMemory ? { hasSavedMemory } : {}),
+        })),
     ),
     addresses: fc.constantFrom<PlanInput["addresses"][]>([], [address]),
     shutdownAskedAtMs: anyTime,
@@ -443,7 +515,16 @@ describe("whatever is declared, remembered and seen", () => {
     holds(({ record }, { kind }) => kind !== "EnsureRootDisk" || record.madeOn !== undefined);
   });
   test("a VM that shall be off is not started", () => {
-    holds(({ power }, { kind }) => power === "On" || kind !== "Start");
+    holds(({ power }, { kind }) => power === "On" || power === "Paused" || kind !== "Start");
+  });
+  test("saved memory is thrown away only when asked", () => {
+    holds(({ requests }, { kind }) => requests.discardMemory !== undefined || kind !== "DiscardMemory");
+  });
+  test("a VM whose memory is saved is not defined anew", () => {
+    holds(({ seen }, { kind }) => seen.kind !== "present" || seen.hasSavedMemory !== true || kind !== "Define");
+  });
+  test("only a pause of ours is ended", () => {
+    holds(({ record }, { kind }) => record.isPausedByUs === true || kind !== "Resume");
   });
   test("a running VM that shall run is stopped only for a restart or a boot without any sign of life", () => {
     holds(({ seen, power, isDeleting, restartRequest, record, addresses }, { kind }) => {

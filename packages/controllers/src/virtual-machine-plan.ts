@@ -11,6 +11,14 @@
 import type { GuestAddress, PowerState, ProviderError, VmDefinition, VmObservation } from "@vivarium/provider";
 import { decideRunningDisks, diskStepKey, growthOf } from "./virtual-machine-disk-plan.ts";
 import type { DiskSize, DiskStep } from "./virtual-machine-disk-plan.ts";
+import {
+  decidePausedStart,
+  decideRequestsWhileOff,
+  decideRunState,
+  decideSuspend,
+  isOnWanted,
+} from "./virtual-machine-run-state-plan.ts";
+import type { RunRequests, RunStateStep } from "./virtual-machine-run-state-plan.ts";
 import { changedFields, madeDisksOf } from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
 
@@ -52,6 +60,9 @@ export interface DataDisk {
 
 export type Seen = VmObservation | { readonly kind: "unavailable"; readonly error: ProviderError };
 
+/** `spec.powerState`. */
+export type PowerWish = "On" | "Off" | "OffGraceful" | "Paused" | "Suspended";
+
 export interface PlanInput {
   readonly nowMs: number;
   readonly generation: number;
@@ -60,9 +71,10 @@ export interface PlanInput {
   readonly isDeleting: boolean;
   /** The user accepts that something may be left on a hypervisor that cannot be asked. */
   readonly isForcedDelete: boolean;
-  readonly power: "On" | "Off" | "OffGraceful";
+  readonly power: PowerWish;
   readonly gracefulTimeoutMs: number;
   readonly restartRequest?: string;
+  readonly requests: RunRequests;
   readonly record: VmRecord;
   /** Whether any interface is to get an address. */
   readonly expectsAddress: boolean;
@@ -98,10 +110,16 @@ export type Situation =
   | { readonly kind: "Blocked"; readonly problems: readonly Problem[] }
   | { readonly kind: "DeleteBlocked"; readonly problem: Problem }
   | { readonly kind: "DeleteUnavailable"; readonly error: ProviderError }
-  | { readonly kind: "Stopped" }
+  | { readonly kind: "Stopped"; readonly hasSavedMemory: boolean }
+  /** Off with its memory saved, as declared. */
+  | { readonly kind: "Suspended" }
+  /** Its memory is being saved. */
+  | { readonly kind: "Suspending" }
+  | { readonly kind: "PausedAsDeclared" }
   | { readonly kind: "StartsLater"; readonly atMs: number }
   | { readonly kind: "ShuttingDown"; readonly deadlineMs: number }
   | { readonly kind: "GuestStopping" }
+  /** By somebody else, or by the guest itself. */
   | { readonly kind: "Paused"; readonly power: "paused" | "suspended"; readonly reason: string }
   | { readonly kind: "WaitingForAddress" }
   | { readonly kind: "Running" }
@@ -122,7 +140,8 @@ export type Step =
   | DiskStep
   /** Says, durably, that the disks of the running domain are as declared. */
   | { readonly kind: "RecordDisks"; readonly definition: VmDefinition }
-  | { readonly kind: "Start" }
+  | RunStateStep
+  | { readonly kind: "Start"; readonly isPaused: boolean; readonly isFromMemory: boolean }
   /** Says, durably, that the VM is off and why, before anything is done about it. */
   | { readonly kind: "RecordStop"; readonly power: PowerState | "absent"; readonly reason: string }
   | { readonly kind: "RecordShutdownRequest" }
@@ -215,28 +234,43 @@ function decidePresent(input: PlanInput, seen: Extract<Seen, { kind: "present" }
 }
 
 function decideOff(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): Step {
-  if (isStopUnrecorded(input)) return { kind: "RecordStop", power: seen.power, reason: seen.powerReason };
-  if (input.power === "On") {
+  const isOnDeclared = isOnWanted(input.power);
+  const isFromMemory = seen.hasSavedMemory === true;
+  if (isStopUnrecorded(input)) {
+    return { kind: "RecordStop", power: seen.power, reason: isFromMemory ? "saved" : seen.powerReason };
+  }
+  const asked = decideRequestsWhileOff(input, seen);
+  if (asked !== undefined) return asked;
+  if (isOnDeclared) {
     const later = startsLater(input);
     if (later !== undefined) return later;
   }
   if (seen.power === "crashed") return { kind: "ForceOff", why: "Crashed" };
+  if (isFromMemory) {
+    // The guest goes on in the machine that it was saved in: another definition, and its lease, wait until it is really off.
+    if (isOnDeclared) return startStep(input, { isFromMemory });
+    return settle(input.power === "Suspended" ? { kind: "Suspended" } : { kind: "Stopped", hasSavedMemory: true });
+  }
   const { definition, record, provider } = input;
   if (definition.ok && provider !== undefined) {
     const growth = growthOf({ record, sizes: input.diskSizes });
     const isChanged = !isPlaced(record, provider, definition.value) || growth.length > 0;
     // Each start defines anew: whatever was done to the domain since, it starts as declared.
-    const isDefineDue = record.isDefineDue === true || (input.power === "On" && !input.done.has("Define"));
+    const isDefineDue = record.isDefineDue === true || (isOnDeclared && !input.done.has("Define"));
     if (isChanged || isDefineDue) {
       return redefine(input, { definition: definition.value, provider, isChanged });
     }
   } else if (!isAsDeclared(input)) {
     return blocked(definition);
   }
-  if (input.power !== "On") return settle({ kind: "Stopped" });
+  if (!isOnDeclared) return settle({ kind: "Stopped", hasSavedMemory: false });
   // The lease of the last run would pass for an address of this one long before the guest is up.
   if (record.lastStop !== undefined && !input.done.has("ReleaseLeases")) return { kind: "ReleaseLeases" };
-  return { kind: "Start" };
+  return startStep(input, { isFromMemory });
+}
+
+function startStep(input: PlanInput, { isFromMemory }: { readonly isFromMemory: boolean }): Step {
+  return decidePausedStart(input) ?? { kind: "Start", isPaused: input.power === "Paused", isFromMemory };
 }
 
 /** The domain exists: its root disk and seed stay as they are, new data disks are made. */
@@ -257,31 +291,31 @@ function redefine(
 }
 
 function decideOn(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): Step {
-  const { power, record, nowMs } = input;
+  const { power, record } = input;
   if (power === "Off") return { kind: "ForceOff", why: "PowerOff" };
-  if (power === "OffGraceful") return stopGracefully(input);
+  // A guest whose CPUs are halted hears nothing.
+  const isHalted = seen.power === "paused" && record.isPausedByUs === true;
+  if (power === "OffGraceful") return isHalted ? { kind: "Resume" } : stopGracefully(input);
+  if (power === "Suspended") return waited(decideSuspend(input, seen));
   if (isRestartWanted(input)) {
     // Once the guest was asked there is no way back; before that, a VM that could not be started again is left running.
     if (record.shutdownRequestedAtMs === undefined) {
       if (!input.definition.ok && !isAsDeclared(input)) return blocked(input.definition);
       if (input.definition.ok && !input.done.has("Check")) return { kind: "Check", definition: input.definition.value };
     }
-    return stopGracefully(input);
+    return isHalted ? { kind: "Resume" } : stopGracefully(input);
   }
-  switch (seen.power) {
-    case "paused":
-    case "suspended":
-      return settle({ kind: "Paused", power: seen.power, reason: seen.powerReason });
-    case "shutting-down":
-      return settle({ kind: "GuestStopping" }, nowMs + 2_000);
-    case "running":
-    case "off":
-    case "crashed":
-      break;
-  }
+  const runState = decideRunState(input, seen);
+  if (runState !== undefined) return waited(runState);
   const disks = decideDisks(input, seen);
   if (disks.kind !== "wait") return disks;
   return sooner(watchRun(input), disks.lookAgainAtMs);
+}
+
+function waited(
+  decision: RunStateStep | { readonly kind: "wait"; readonly situation: Situation; readonly lookAgainAtMs?: number },
+): Step {
+  return decision.kind === "wait" ? settle(decision.situation, decision.lookAgainAtMs) : decision;
 }
 
 function watchRun(input: PlanInput): Step {
@@ -362,8 +396,10 @@ function decideDelete(input: PlanInput): Step {
 function isStopUnrecorded({ record, seen, power, restartRequest }: PlanInput): boolean {
   if (record.runningSinceMs !== undefined || record.shutdownRequestedAtMs !== undefined) return true;
   // A restart asked of a VM that is off: starting it is all there is to do, and the record must say so before the start.
-  const isPending = restartRequest !== undefined && restartRequest !== record.lastRestartRequest && power === "On";
-  return seen.kind === "present" && isPending && record.restartStoppedFor !== restartRequest;
+  const isPending = restartRequest !== undefined && restartRequest !== record.lastRestartRequest && isOnWanted(power);
+  // One whose memory is saved is restored first: only a running guest can be restarted.
+  const isOff = seen.kind === "present" && seen.hasSavedMemory !== true;
+  return isOff && isPending && record.restartStoppedFor !== restartRequest;
 }
 
 function isRestartWanted({ record, restartRequest }: PlanInput): boolean {

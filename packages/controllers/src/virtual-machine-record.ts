@@ -3,14 +3,16 @@
 
 import { createHash } from "node:crypto";
 import type { DiskDefinition, VmDefinition } from "@vivarium/provider";
+import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
 
 /** How a VM came to be off. */
 export interface StopRecord {
   /**
-   * `Graceful`: the guest followed our request. `Forced`: we pulled the plug. `Guest`: it shut itself down.
+   * `Graceful`: the guest followed our request. `Forced`: we pulled the plug. `Suspended`: we saved its memory to disk. `Guest`: it
+   * shut itself down.
    * `External`: somebody else stopped it. `Crashed`: the guest or its process died.
    */
-  readonly method: "Graceful" | "Forced" | "Guest" | "External" | "Crashed";
+  readonly method: "Graceful" | "Forced" | "Suspended" | "Guest" | "External" | "Crashed";
   readonly timeMs: number;
   /** For people. */
   readonly message: string;
@@ -48,6 +50,10 @@ export interface VmRecord {
   readonly lastRestartRequest?: string;
   /** The restart request for which the VM has been stopped, and not yet started again. */
   readonly restartStoppedFor?: string;
+  /** The CPUs were, or were about to be, halted by us. */
+  readonly isPausedByUs?: true;
+  /** Requests by annotation that were carried out last. */
+  readonly requestsDone?: RunRequests;
   /** When an existing domain was last defined anew with other values. */
   readonly reconfiguredAtMs?: number;
   /** A start without a sign of life is cut short once: first wanted, then done. */
@@ -76,14 +82,18 @@ export function recordDefined(record: VmRecord): VmRecord {
 }
 
 /** The domain has been seen running. */
-export function recordRunning(record: VmRecord, { nowMs, isStopWanted, hasAddress }: RunningFacts): VmRecord {
-  const { nextStartMs: _, restartStoppedFor, bootRetry, shutdownRequestedAtMs, ...rest } = record;
+export function recordRunning(
+  record: VmRecord,
+  { nowMs, isStopWanted, hasAddress, isPauseOver }: RunningFacts,
+): VmRecord {
+  const { nextStartMs: _, restartStoppedFor, bootRetry, shutdownRequestedAtMs, isPausedByUs, ...rest } = record;
   return {
     ...rest,
     runningSinceMs: record.runningSinceMs ?? nowMs,
     ...(restartStoppedFor === undefined ? {} : { lastRestartRequest: restartStoppedFor }),
     ...(bootRetry === undefined ? {} : { bootRetry: hasAddress ? ("done" as const) : bootRetry }),
     ...(isStopWanted && shutdownRequestedAtMs !== undefined ? { shutdownRequestedAtMs } : {}),
+    ...(isPausedByUs === undefined || isPauseOver ? {} : { isPausedByUs }),
   };
 }
 
@@ -92,6 +102,8 @@ interface RunningFacts {
   /** Off is declared, or a restart is under way. */
   readonly isStopWanted: boolean;
   readonly hasAddress: boolean;
+  /** It shall run, and does. */
+  readonly isPauseOver: boolean;
 }
 
 /** The record of a definition, in the terms that users know. */

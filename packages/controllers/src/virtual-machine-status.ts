@@ -7,6 +7,7 @@ import type { GuestAddress, ProviderErrorCode } from "@vivarium/provider";
 import { disksCondition, disksOfStatus } from "./virtual-machine-disk-status.ts";
 import type { DiskReport } from "./virtual-machine-disk-status.ts";
 import type { Problem, Seen, Situation, Step } from "./virtual-machine-plan.ts";
+import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
 import type { AppliedDefinition, VmRecord } from "./virtual-machine-record.ts";
 
 export interface StatusInput {
@@ -36,15 +37,21 @@ interface StoredRecord {
   readonly nextStartMs?: number;
   readonly restartStoppedFor?: string;
   readonly bootRetry?: "wanted" | "done";
+  readonly isPausedByUs?: true;
 }
 
 export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
   const stored: StoredRecord = status?.provider ?? {};
-  const isOn = status?.powerState === "On";
+  const isOn = status?.powerState === "On" || status?.powerState === "Paused";
   const startedAtMs = isOn ? msOf(status.startedAt) : undefined;
   const shutdownRequestedAtMs = msOf(status?.shutdownRequestedAt);
   const reconfiguredAtMs = msOf(status?.lastReconfigureTime);
   const stop = status?.lastStop;
+  const requestsDone: RunRequests = {
+    ...(status?.lastRebootRequest === undefined ? {} : { reboot: status.lastRebootRequest }),
+    ...(status?.lastResetRequest === undefined ? {} : { reset: status.lastResetRequest }),
+    ...(status?.lastDiscardMemoryRequest === undefined ? {} : { discardMemory: status.lastDiscardMemoryRequest }),
+  };
   return {
     stops: stored.stops ?? 0,
     ...(stored.madeOn === undefined ? {} : { madeOn: stored.madeOn }),
@@ -53,6 +60,8 @@ export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
     ...(stored.nextStartMs === undefined ? {} : { nextStartMs: stored.nextStartMs }),
     ...(stored.restartStoppedFor === undefined ? {} : { restartStoppedFor: stored.restartStoppedFor }),
     ...(stored.bootRetry === undefined ? {} : { bootRetry: stored.bootRetry }),
+    ...(stored.isPausedByUs === undefined ? {} : { isPausedByUs: stored.isPausedByUs }),
+    ...(Object.keys(requestsDone).length === 0 ? {} : { requestsDone }),
     ...(startedAtMs === undefined ? {} : { runningSinceMs: startedAtMs }),
     ...(shutdownRequestedAtMs === undefined ? {} : { shutdownRequestedAtMs }),
     ...(reconfiguredAtMs === undefined ? {} : { reconfiguredAtMs }),
@@ -85,7 +94,8 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
   const isUnseen = seen.kind === "unavailable";
   const addresses = isUnseen ? (old.addresses ?? []) : isOn(seen) ? input.addresses : [];
   const startedAt = record.runningSinceMs === undefined ? oldStartedAt : timeOf(record.runningSinceMs);
-  const powerState = isUnseen ? oldPower : seen.kind === "present" ? (isOn(seen) ? "On" : "Off") : undefined;
+  const powerState = isUnseen ? oldPower : seen.kind === "present" ? powerStateOf(vm, seen) : undefined;
+  const { requestsDone } = record;
   const currentResources = seen.kind === "present" ? resourcesOf(seen) : isUnseen ? oldResources : undefined;
   const domain = seen.kind === "present" ? seen.domain : isUnseen ? oldDomain : undefined;
   const disks =
@@ -119,6 +129,9 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
       ? {}
       : { shutdownRequestedAt: timeOf(record.shutdownRequestedAtMs) }),
     ...(record.lastRestartRequest === undefined ? {} : { lastRestartRequest: record.lastRestartRequest }),
+    ...(requestsDone?.reboot === undefined ? {} : { lastRebootRequest: requestsDone.reboot }),
+    ...(requestsDone?.reset === undefined ? {} : { lastResetRequest: requestsDone.reset }),
+    ...(requestsDone?.discardMemory === undefined ? {} : { lastDiscardMemoryRequest: requestsDone.discardMemory }),
     ...(record.reconfiguredAtMs === undefined ? {} : { lastReconfigureTime: timeOf(record.reconfiguredAtMs) }),
     ...(failures === 0 ? {} : { failures }),
     ...(attemptAtMs === undefined ? {} : { nextAttemptTime: timeOf(attemptAtMs) }),
@@ -131,7 +144,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
 }
 
 function storedOf(record: VmRecord): Record<string, unknown> {
-  const { madeOn, applied, isDefineDue, stops, nextStartMs, restartStoppedFor, bootRetry } = record;
+  const { madeOn, applied, isDefineDue, stops, nextStartMs, restartStoppedFor, bootRetry, isPausedByUs } = record;
   const stored: StoredRecord = {
     ...(madeOn === undefined ? {} : { madeOn }),
     ...(applied === undefined ? {} : { applied }),
@@ -140,6 +153,7 @@ function storedOf(record: VmRecord): Record<string, unknown> {
     ...(nextStartMs === undefined ? {} : { nextStartMs }),
     ...(restartStoppedFor === undefined ? {} : { restartStoppedFor }),
     ...(bootRetry === undefined ? {} : { bootRetry }),
+    ...(isPausedByUs === undefined ? {} : { isPausedByUs }),
   };
   return { ...stored };
 }
@@ -230,8 +244,18 @@ function readyOf(input: StatusInput): Ready {
       return workingReady(situation.step, seen);
     case "Stopped": {
       const { lastStop } = record;
-      return no("Stopped", lastStop === undefined ? "Off, as declared" : `Off, as declared. ${lastStop.message}`);
+      const kept = situation.hasSavedMemory ? ". Its memory is saved: it goes on from there when it is On again" : "";
+      return no("Stopped", `Off, as declared${kept}${lastStop === undefined ? "" : `. ${lastStop.message}`}`);
     }
+    case "Suspended":
+      return no(
+        "Suspended",
+        "Off with its memory saved to disk, as declared: it goes on from there when it is On again",
+      );
+    case "Suspending":
+      return no("Suspending", "Its memory is being saved to disk");
+    case "PausedAsDeclared":
+      return no("Paused", "Its CPUs are halted, as declared");
     case "StartsLater":
       return no(
         "StoppedUnexpectedly",
@@ -246,7 +270,7 @@ function readyOf(input: StatusInput): Ready {
       return no("GuestStopping", "The guest is shutting down");
     case "Paused":
       return no(
-        situation.power === "paused" ? "Paused" : "Suspended",
+        situation.power === "paused" ? "PausedOnHost" : "GuestAsleep",
         `The domain is ${situation.power} (hypervisor: ${situation.reason}) and was not by Vivarium, which does not resume it: resume it on the host, or restart the VM`,
       );
     case "DeleteBlocked":
@@ -284,6 +308,19 @@ function workingReady(step: Step["kind"], seen: Seen): Ready {
     case "Define":
     case "Start":
       return starting;
+    case "Pause":
+    case "RecordPause":
+      return is("Paused", "The CPUs are being halted");
+    case "Resume":
+      return is("Starting", "The CPUs are being let go on");
+    case "Suspend":
+      return is("Suspending", "Its memory is being saved to disk");
+    case "DiscardMemory":
+      return is("Stopped", "The saved memory is being thrown away");
+    case "Reboot":
+    case "Reset":
+    case "RecordVoidRequest":
+      return is("Starting", "The guest is being made to begin anew");
     case "RecordStop":
     case "RecordShutdownRequest":
     case "RequestShutdown":
@@ -361,8 +398,13 @@ function phaseOf({ vm, situation, seen, record }: StatusInput): Phase {
       return hasRun ? "Stopped" : "Provisioning";
     case "Stopped":
     case "StartsLater":
-    case "Paused":
       return "Stopped";
+    case "Suspended":
+      return "Suspended";
+    case "Paused":
+    case "PausedAsDeclared":
+      return "Paused";
+    case "Suspending":
     case "ShuttingDown":
     case "GuestStopping":
     case "WaitingForAddress":
@@ -376,6 +418,16 @@ function phaseOf({ vm, situation, seen, record }: StatusInput): Phase {
 
 function isOn(seen: Seen): boolean {
   return seen.kind === "present" && seen.power !== "off" && seen.power !== "crashed";
+}
+
+/** What is saved counts as such where it shall be; a VM that shall be off is off. */
+function powerStateOf(
+  vm: VirtualMachine,
+  seen: Extract<Seen, { kind: "present" }>,
+): NonNullable<VirtualMachineStatus["powerState"]> {
+  if (isOn(seen)) return seen.power === "paused" ? "Paused" : "On";
+  const isOffWanted = vm.spec.powerState === "Off" || vm.spec.powerState === "OffGraceful";
+  return seen.hasSavedMemory === true && !isOffWanted ? "Suspended" : "Off";
 }
 
 function resourcesOf(seen: Extract<Seen, { kind: "present" }>): NonNullable<VirtualMachineStatus["currentResources"]> {

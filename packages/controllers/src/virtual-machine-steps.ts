@@ -1,7 +1,7 @@
 // Does one step at the provider. All that decides is in virtual-machine-plan.ts; steps that only write to the API are in virtual-machine.ts.
 
 import { ProviderError } from "@vivarium/provider";
-import type { HotplugRole, Provider, VmIdentity } from "@vivarium/provider";
+import type { HotplugRole, Provider, RunStateRole, VmIdentity } from "@vivarium/provider";
 import type { DiskStep } from "./virtual-machine-disk-plan.ts";
 import type { Step } from "./virtual-machine-plan.ts";
 
@@ -15,6 +15,12 @@ export type ProviderStep = Extract<
       | "WriteSeed"
       | "Define"
       | "GrowDisk"
+      | "Pause"
+      | "Resume"
+      | "Suspend"
+      | "DiscardMemory"
+      | "Reboot"
+      | "Reset"
       | "Start"
       | "RequestShutdown"
       | "ForceOff"
@@ -46,7 +52,19 @@ export async function act(provider: Provider, step: ProviderStep, { vm, macs, si
     case "GrowDisk":
       return hotplugOf(provider).growDisk(vm, step, options);
     case "Start":
-      return provider.compute.start(vm, options);
+      return provider.compute.start(vm, { ...options, isPaused: step.isPaused });
+    case "Pause":
+      return runStateOf(provider).pause(vm, options);
+    case "Resume":
+      return runStateOf(provider).resume(vm, options);
+    case "Suspend":
+      return runStateOf(provider).suspend(vm, options);
+    case "DiscardMemory":
+      return runStateOf(provider).discardMemory(vm, options);
+    case "Reboot":
+      return runStateOf(provider).requestReboot(vm, options);
+    case "Reset":
+      return runStateOf(provider).reset(vm, options);
     case "RequestShutdown":
       return provider.compute.requestShutdown(vm, options);
     case "ForceOff":
@@ -84,6 +102,11 @@ function hotplugOf(provider: Provider): HotplugRole {
   throw new ProviderError("Unsupported", "This hypervisor changes no disks of VMs that are there");
 }
 
+function runStateOf(provider: Provider): RunStateRole {
+  if (provider.runState !== undefined) return provider.runState;
+  throw new ProviderError("Unsupported", "This hypervisor only powers VMs on and off");
+}
+
 /** What a step leads to: steps with one aim fail and wait together. */
 export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "record">> = {
   AddFinalizer: "record",
@@ -98,6 +121,14 @@ export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "r
   TuneDisk: "record",
   GrowDisk: "run",
   RecordDisks: "record",
+  RecordPause: "record",
+  Pause: "run",
+  Resume: "run",
+  Suspend: "stop",
+  DiscardMemory: "run",
+  Reboot: "run",
+  Reset: "run",
+  RecordVoidRequest: "record",
   Start: "run",
   RecordStop: "record",
   RecordShutdownRequest: "record",
@@ -120,6 +151,12 @@ export const changesDomain: Readonly<Record<ProviderStep["kind"], boolean>> = {
   WriteSeed: false,
   Define: true,
   GrowDisk: false,
+  Pause: true,
+  Resume: true,
+  Suspend: true,
+  DiscardMemory: true,
+  Reboot: true,
+  Reset: true,
   Start: true,
   RequestShutdown: true,
   ForceOff: true,
@@ -136,7 +173,15 @@ export const stepDeadlineMs: Readonly<Record<ProviderStep["kind"], number>> = {
   WriteSeed: 120_000,
   Define: 60_000,
   GrowDisk: 120_000,
-  Start: 120_000,
+  Pause: 30_000,
+  Resume: 30_000,
+  // All of the memory goes to disk.
+  Suspend: 900_000,
+  DiscardMemory: 60_000,
+  Reboot: 30_000,
+  Reset: 30_000,
+  // From saved memory it takes as long as reading that.
+  Start: 300_000,
   RequestShutdown: 30_000,
   ForceOff: 60_000,
   Undefine: 60_000,

@@ -26,6 +26,8 @@ const rows: readonly (readonly [string, Partial<StopInput>, string])[] = [
     { record: { ...base.record, bootRetry: "wanted" }, found: { power: "off", reason: "destroyed" } },
     "Forced",
   ],
+  ["memory saved as asked", { power: "Suspended", found: { power: "off", reason: "saved" } }, "Suspended"],
+  ["memory saved by others", { found: { power: "off", reason: "saved" } }, "External"],
   ["a host that was rebooted", { found: { power: "off", reason: "unknown" } }, "External"],
 ];
 

@@ -1,6 +1,8 @@
 // Why a VM is off, and when it may be started again. Pure.
 
 import type { PowerState } from "@vivarium/provider";
+import type { PowerWish } from "./virtual-machine-plan.ts";
+import { isOnWanted } from "./virtual-machine-run-state-plan.ts";
 import type { StopRecord, VmRecord } from "./virtual-machine-record.ts";
 
 const firstDelayMs = 3_000;
@@ -10,7 +12,7 @@ const stableAfterMs = 10 * 60_000;
 
 export interface StopInput {
   readonly nowMs: number;
-  readonly power: "On" | "Off" | "OffGraceful";
+  readonly power: PowerWish;
   readonly restartRequest?: string;
   readonly record: VmRecord;
   /** The domain as found: `absent` when somebody removed it while it ran. */
@@ -20,6 +22,7 @@ export interface StopInput {
 const sentences: Readonly<Record<StopRecord["method"], string>> = {
   Graceful: "The guest shut down when asked",
   Forced: "The plug was pulled by Vivarium",
+  Suspended: "Its memory was saved to disk as asked",
   Guest: "The guest shut itself down",
   External: "Stopped by somebody else on the host",
   Crashed: "The guest or its process crashed",
@@ -35,15 +38,19 @@ export function classifyStop({ nowMs, power, record, found }: StopInput): StopRe
   if (found.power === "absent") return stop("External");
   if (found.power === "crashed" || found.reason === "crashed" || found.reason === "failed") return stop("Crashed");
   if (record.bootRetry === "wanted") return stop("Forced");
+  if (found.reason === "saved") return stop(power === "Suspended" ? "Suspended" : "External");
   const isAsked = record.shutdownRequestedAtMs !== undefined;
   if (found.reason === "shutdown") return stop(isAsked ? "Graceful" : "Guest");
-  if (found.reason === "destroyed") return stop(isAsked || power !== "On" ? "Forced" : "External");
+  if (found.reason === "destroyed") {
+    const isOurs = isAsked || power === "Off" || power === "OffGraceful";
+    return stop(isOurs ? "Forced" : "External");
+  }
   return stop(isAsked ? "Graceful" : "External");
 }
 
 /** Stops that nobody who may decide it had asked for. */
 export function isUnexpected(stop: StopRecord, power: StopInput["power"]): boolean {
-  return power === "On" && (stop.method === "Guest" || stop.method === "External" || stop.method === "Crashed");
+  return isOnWanted(power) && (stop.method === "Guest" || stop.method === "External" || stop.method === "Crashed");
 }
 
 /** The record once the VM has been found off. */
@@ -51,7 +58,7 @@ export function recordStop(input: StopInput): VmRecord {
   const { record, nowMs, power, restartRequest } = input;
   const { runningSinceMs, shutdownRequestedAtMs, bootRetry, nextStartMs: _, ...rest } = record;
   const wasRunning = runningSinceMs !== undefined || shutdownRequestedAtMs !== undefined;
-  const isRestart = restartRequest !== undefined && restartRequest !== record.lastRestartRequest && power === "On";
+  const isRestart = restartRequest !== undefined && restartRequest !== record.lastRestartRequest && isOnWanted(power);
   const common: VmRecord = {
     ...rest,
     ...(isRestart ? { restartStoppedFor: restartRequest } : {}),

@@ -247,7 +247,7 @@ describe("power", () => {
     const domain = lab.sim.world.domains.get(metadata.uid ?? "");
     assert.ok(domain);
     lab.sim.world.setPower(domain, { power: "paused", reason: "ioerror", change: "paused" });
-    const vm = await lab.untilReason("web", "Paused", 1_000);
+    const vm = await lab.untilReason("web", "PausedOnHost", 1_000);
     assert.match(vm.status?.message ?? "", /ioerror/);
     assert.equal(lab.callsOf("compute.start"), 1);
   });

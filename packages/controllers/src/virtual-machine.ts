@@ -11,6 +11,9 @@
 import {
   ConfigMap,
   Provider,
+  discardMemoryAnnotation,
+  rebootAnnotation,
+  resetAnnotation,
   restartAnnotation,
   Secret,
   StoragePool,
@@ -70,6 +73,8 @@ import { lowPoolOf } from "./virtual-machine-pool.ts";
 import { relatedToVirtualMachines, requestOf } from "./virtual-machine-related.ts";
 import { readRecord, statusOf } from "./virtual-machine-status.ts";
 import { act, aimOf, changesDomain, probeBoot, stepDeadlineMs } from "./virtual-machine-steps.ts";
+import { recordRequest } from "./virtual-machine-run-state-plan.ts";
+import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
 import { recordStop } from "./virtual-machine-stop.ts";
 
 export interface VirtualMachineControllerOptions {
@@ -182,7 +187,8 @@ export function createVirtualMachineController(options: VirtualMachineController
         await findAddresses(look, clock);
         look.record = recordRunning(look.record, {
           nowMs: clock.now(),
-          isStopWanted: (vm.spec.powerState ?? "On") !== "On" || isRestartPending(look),
+          isStopWanted: isOffWanted(vm) || isRestartPending(look),
+          isPauseOver: look.seen.power === "running" && vm.spec.powerState !== "Paused",
           hasAddress: memory.addresses.length > 0,
         });
     }
@@ -229,6 +235,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       power: vm.spec.powerState ?? "On",
       gracefulTimeoutMs: timeout.ok ? timeout.value : 60_000,
       ...(restartRequest === undefined ? {} : { restartRequest }),
+      requests: requestsOf(vm),
       record,
       expectsAddress: resolved.ok ? resolved.value.expectsAddress : seen.kind === "present" && seen.nics.length > 0,
       ...(look.providerKey === undefined ? {} : { provider: idOf(look.providerKey) }),
@@ -372,6 +379,12 @@ export function createVirtualMachineController(options: VirtualMachineController
         // The status keeps whole seconds; the guest gets its time in full.
         look.remember({ ...look.record, shutdownRequestedAtMs: Math.ceil(nowMs / 1000) * 1000 });
         return;
+      case "RecordPause":
+        look.remember({ ...look.record, isPausedByUs: true });
+        return;
+      case "RecordVoidRequest":
+        look.remember(recordRequest(look.record, step.what, step.request));
+        return;
       case "RecordBootRetry":
         look.remember({ ...look.record, bootRetry: "wanted" });
         return;
@@ -393,6 +406,12 @@ export function createVirtualMachineController(options: VirtualMachineController
       case "WriteSeed":
       case "Define":
       case "GrowDisk":
+      case "Pause":
+      case "Resume":
+      case "Suspend":
+      case "DiscardMemory":
+      case "Reboot":
+      case "Reset":
       case "Start":
       case "RequestShutdown":
       case "ForceOff":
@@ -406,7 +425,7 @@ export function createVirtualMachineController(options: VirtualMachineController
         if (step.kind === "RequestShutdown") memory.shutdownAskedAtMs = nowMs;
         if (step.kind === "Start") {
           forgetRun(memory);
-          memory.isFreshStart = look.record.lastStop !== undefined;
+          memory.isFreshStart = look.record.lastStop !== undefined && !step.isFromMemory;
         }
         const macs = [...new Set([...(look.record.applied?.macs ?? []), ...macsOf(vm)])];
         const acted = withDeadline((signal) => act(open, step, { vm: identityOf(vm), macs, signal }), {
@@ -418,6 +437,9 @@ export function createVirtualMachineController(options: VirtualMachineController
         // Before a start it is a courtesy: a lease that stays is no reason to stay off.
         await (step.kind === "ReleaseLeases" && !input.isDeleting ? ignoreProviderError(acted, context) : acted);
         if (step.kind === "Define") look.record = recordDefined(look.record);
+        if (step.kind === "Reboot") look.remember(recordRequest(look.record, "reboot", step.request));
+        if (step.kind === "Reset") look.remember(recordRequest(look.record, "reset", step.request));
+        if (step.kind === "DiscardMemory") look.remember(recordRequest(look.record, "discardMemory", step.request));
       }
     }
   }
@@ -587,6 +609,21 @@ async function ignoreProviderError(acted: Promise<void>, { log }: ReconcileConte
     if (!isProviderError(error)) throw error;
     log.info({ err: error }, "leases were not given back");
   }
+}
+
+function isOffWanted({ spec }: VirtualMachine): boolean {
+  return spec.powerState === "Off" || spec.powerState === "OffGraceful";
+}
+
+function requestsOf({ metadata }: VirtualMachine): RunRequests {
+  const reboot = metadata.annotations?.[rebootAnnotation];
+  const reset = metadata.annotations?.[resetAnnotation];
+  const discardMemory = metadata.annotations?.[discardMemoryAnnotation];
+  return {
+    ...(reboot === undefined ? {} : { reboot }),
+    ...(reset === undefined ? {} : { reset }),
+    ...(discardMemory === undefined ? {} : { discardMemory }),
+  };
 }
 
 function isRestartPending({ vm, record }: Look): boolean {

@@ -1,12 +1,6 @@
 // Domains: looked at, defined, started, stopped, removed. Each act looks first, so that a repeat after a crash finds its own work done.
 
-import {
-  DomainShutdownFlags,
-  DomainUndefineFlags,
-  isLibvirtError,
-  LibvirtError,
-  LibvirtTimeoutError,
-} from "@vivarium/libvirt";
+import { DomainCreateFlags, DomainUndefineFlags, isLibvirtError } from "@vivarium/libvirt";
 import type { Domain, Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type {
@@ -18,16 +12,19 @@ import type {
   VmObservation,
 } from "@vivarium/provider";
 import { checkDefinition } from "./check.ts";
+import { askGuest } from "./domain/ask-guest.ts";
 import { buildDomainXml } from "./domain/build.ts";
 import { isSeed, nameOfDisk } from "./domain/disks.ts";
 import { findDomain, findOwnDomain, requireOwnDomain } from "./domain/lookup.ts";
+import type { FoundDomain, OwnDomain } from "./domain/lookup.ts";
 import type { DomainView } from "./domain/view.ts";
 import type { FactSource } from "./host-facts.ts";
 import { diskVolumeName, isVolumeOf, seedVolumeName, serialLogName } from "./names.ts";
 import type { FilterStore } from "./nics/filters.ts";
 import { nicObservation } from "./nics/observe-nic.ts";
 import type { ShapingProbe } from "./nics/shaping.ts";
-import type { VolumePool } from "./pool.ts";
+import type { OpenPool, VolumePool } from "./pool.ts";
+import { headsOf } from "./snapshots/heads.ts";
 import { diskVolumesOf } from "./storage/disk-volumes.ts";
 import type { DiskVolumeParts } from "./storage/disk-volumes.ts";
 
@@ -37,9 +34,6 @@ export interface ComputeParts extends DiskVolumeParts {
   readonly filters: FilterStore;
   readonly shaping: ShapingProbe;
 }
-
-/** An agent that refuses does so at once; one that obeys or hangs must not hold the request back. */
-const agentTimeoutMs = 500;
 
 export function createCompute({ host, pool, facts, usage, filters, shaping }: ComputeParts): ComputeRole {
   return {
@@ -63,21 +57,23 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
       // Made ahead of virtlogd, so that libvirt knows it as a volume and it can be read from afar.
       const log = serialLogName(vm);
       await pool.create({ name: log, format: "raw", capacityBytes: 0, allocationBytes: 0 }, options);
-      await filters.changing({ uid: vm.uid, nics: definition.networks, options }, () =>
-        pool.use(
-          `define VM "${vm.name}"`,
-          async ({ libvirt, path }) => {
-            const own = await findOwnDomain(libvirt, { vm, options, action: "define" });
-            const xml = buildDomainXml(definition, {
-              acceleration: acceleration.kind,
-              poolPath: path,
-              volumePaths,
-              known: own?.view.disks ?? [],
-              knownNics: own?.view.nics ?? [],
-            });
-            await libvirt.domainDefineXmlFlags(xml, options);
-          },
-          options,
+      const define = async ({ libvirt, path }: OpenPool): Promise<void> => {
+        const own = await findOwnDomain(libvirt, { vm, options, action: "define" });
+        const known = own === undefined ? [] : own.view.disks;
+        const xml = buildDomainXml(definition, {
+          acceleration: acceleration.kind,
+          poolPath: path,
+          volumePaths,
+          known,
+          knownNics: own?.view.nics ?? [],
+          heads: await headsOf(vm, definition.disks, { pool, poolPath: path, known, options }),
+          ...(own === undefined ? {} : { record: own.view.snapshots }),
+        });
+        await libvirt.domainDefineXmlFlags(xml, options);
+      };
+      await host.definitions.take(vm.uid, () =>
+        filters.changing({ uid: vm.uid, nics: definition.networks, options }, () =>
+          pool.use(`define VM "${vm.name}"`, define, options),
         ),
       );
     },
@@ -92,7 +88,8 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
           }
           if (own.power.power !== "off") return;
           try {
-            await libvirt.domainCreateWithFlags(own.domain, options);
+            const flags = options?.isPaused === true ? DomainCreateFlags.PAUSED : 0;
+            await libvirt.domainCreateWithFlags(own.domain, { ...options, flags });
           } catch (error) {
             if (!(await isNowOn(libvirt, { error, vm, options }))) throw error;
           }
@@ -107,7 +104,10 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
         async (libvirt) => {
           const own = await requireOwnDomain(libvirt, { vm, options, action: "shut down" });
           if (own.power.power === "off") return;
-          await askToShutDown(libvirt, { domain: own.domain, hasAgent: own.view.agentConnected, options });
+          await askGuest((flags, how) => libvirt.domainShutdownFlags(own.domain, { ...how, flags }), {
+            hasAgent: own.view.agentConnected,
+            options,
+          });
         },
         options,
       );
@@ -160,7 +160,7 @@ async function observe(
   { vm, options }: Subject,
 ): Promise<VmObservation> {
   const [found, names] = await Promise.all([
-    host.attempt(`look at VM "${vm.name}"`, (libvirt) => findDomain(libvirt, { vm, options }), options),
+    host.attempt(`look at VM "${vm.name}"`, (libvirt) => lookAt(libvirt, { vm, options }), options),
     pool.names(options),
   ]);
   const volumes = names.filter((name) => isVolumeOf(vm, name));
@@ -174,6 +174,7 @@ async function observe(
         kind: "present",
         domain: found.domain.name,
         ...found.power,
+        ...(found.hasSavedMemory ? { hasSavedMemory: true } : {}),
         cpus: found.view.cpus,
         memoryBytes: found.view.memoryBytes,
         nics: found.view.nics.map(nicObservation),
@@ -182,6 +183,17 @@ async function observe(
         volumes,
       };
   }
+}
+
+type LookedAt = Exclude<FoundDomain, { kind: "own" }> | (OwnDomain & { readonly hasSavedMemory: boolean });
+
+async function lookAt(libvirt: Libvirt, subject: Subject): Promise<LookedAt> {
+  const found = await findDomain(libvirt, subject);
+  if (found.kind !== "own") return found;
+  // Memory is saved of a domain that is off, and of no other.
+  const hasSavedMemory =
+    found.power.power === "off" && (await libvirt.domainHasManagedSaveImage(found.domain, subject.options));
+  return { ...found, hasSavedMemory };
 }
 
 function disksOf(vm: VmIdentity, view: DomainView): readonly DiskObservation[] {
@@ -216,31 +228,6 @@ async function isNowOn(
   if (!isLibvirtError(error, "OPERATION_INVALID")) return false;
   const now = await findDomain(libvirt, { vm, options });
   return now.kind === "own" && now.power.power !== "off" && now.power.power !== "crashed";
-}
-
-async function askToShutDown(
-  libvirt: Libvirt,
-  ask: { readonly domain: Domain; readonly hasAgent: boolean; readonly options: CallOptions | undefined },
-): Promise<void> {
-  if (ask.hasAgent) {
-    try {
-      await libvirt.domainShutdownFlags(ask.domain, {
-        ...ask.options,
-        flags: DomainShutdownFlags.GUEST_AGENT,
-        timeoutMs: agentTimeoutMs,
-      });
-      return;
-    } catch (error) {
-      // The agent's way waits for the guest's end. Pressing the button as well does no harm to a guest on its way down.
-      if (!(error instanceof LibvirtTimeoutError) && !(error instanceof LibvirtError)) throw error;
-    }
-  }
-  try {
-    await libvirt.domainShutdownFlags(ask.domain, { ...ask.options, flags: DomainShutdownFlags.ACPI_POWER_BTN });
-  } catch (error) {
-    // Already off.
-    if (!isLibvirtError(error, "OPERATION_INVALID")) throw error;
-  }
 }
 
 /** From all that belongs to a domain down to what the oldest servers know. */

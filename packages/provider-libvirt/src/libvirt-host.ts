@@ -5,6 +5,7 @@ import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, Clock, ProviderConfig } from "@vivarium/provider";
 import type { Logger } from "pino";
 import { mapError } from "./map-error.ts";
+import { VmTurns } from "./vm-turns.ts";
 
 /** What is kept across restarts of the server, by key. */
 export interface Memo {
@@ -24,6 +25,8 @@ export class LibvirtHost {
   readonly clock: Clock;
   readonly memo: Memo;
   readonly config: ProviderConfig;
+  /** Taken by what changes the definition of a domain. */
+  readonly definitions = new VmTurns();
   /** True when the host's files, processes and kernel are those of this machine. */
   readonly isLocal: boolean;
   readonly #libvirt: Libvirt | undefined;

@@ -23,6 +23,8 @@ import { createNetworks } from "./network/networks.ts";
 import { NetworkUsers } from "./network/users.ts";
 import { VolumePool } from "./pool.ts";
 import { createStats } from "./stats/create-stats.ts";
+import { createRunState } from "./run-state/create-run-state.ts";
+import { createSnapshots } from "./snapshots/create-snapshots.ts";
 import { createHotplug } from "./storage/hotplug.ts";
 import { createPools } from "./storage/pools.ts";
 import { VolumeUsage } from "./storage/usage.ts";
@@ -77,6 +79,8 @@ export function createLibvirtProviderFactory({
         nics: createNics({ host, facts, hostNics, filters, shaping }),
         host: createHostRole({ host, facts }),
         networks: createNetworks({ host, users: networkUsers }),
+        runState: createRunState(host),
+        snapshots: createSnapshots({ host, pool, usage }),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>
           subscribeToHost(host, { listener, signal: AbortSignal.any([signal, closing.signal]) }),

@@ -21,6 +21,28 @@ export function diskVolumeName(vm: VmIdentity, disk: string): string {
   return `${volumePrefix(vm)}${disk}.qcow2`;
 }
 
+/** Of a file into which a disk is written from a snapshot on; `turn` tells apart those that begin at the same one. */
+export function overlayVolumeName(vm: VmIdentity, disk: string, from: { uid: string; turn?: number }): string {
+  const base = diskVolumeName(vm, disk).slice(0, -".qcow2".length);
+  return `${base}.${from.uid.slice(0, 8)}${from.turn === undefined ? "" : `-${from.turn}`}.qcow2`;
+}
+
+/** The disk whose file this is: its first, or an overlay. */
+export function diskOfVolume(vm: VmIdentity, volume: string): string | undefined {
+  const prefix = volumePrefix(vm);
+  if (!volume.startsWith(prefix)) return undefined;
+  return /^([A-Za-z0-9][A-Za-z0-9_-]*)(\.[0-9a-f]{8}(-\d{1,6})?)?\.qcow2$/.exec(volume.slice(prefix.length))?.[1];
+}
+
+export function memoryVolumeName(vm: VmIdentity, snapshotUid: string): string {
+  return `${volumePrefix(vm)}${snapshotUid.slice(0, 8)}.memory`;
+}
+
+/** Of a copy of the firmware's variables. */
+export function nvramVolumeName(vm: VmIdentity, snapshotUid: string): string {
+  return `${volumePrefix(vm)}${snapshotUid.slice(0, 8)}.nvram`;
+}
+
 export function seedVolumeName(vm: VmIdentity): string {
   return `${volumePrefix(vm)}seed.iso`;
 }
@@ -40,7 +62,8 @@ export function isVolumeOf(vm: VmIdentity, volume: string): boolean {
   return (
     rest === "seed.iso" ||
     /^serial\.log(\.\d+)?$/.test(rest) ||
-    (rest.endsWith(".qcow2") && diskName.test(rest.slice(0, -".qcow2".length)))
+    /^[0-9a-f]{8}\.(memory|nvram)$/.test(rest) ||
+    diskOfVolume(vm, volume) !== undefined
   );
 }
 

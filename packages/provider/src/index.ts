@@ -1,6 +1,7 @@
 // The provider contract: what the controllers ask of a hypervisor, free of any hypervisor; and a simulated one for tests.
 
 export * from "./provider.ts";
+export * from "./run-state.ts";
 export * from "./storage.ts";
 export * from "./stats.ts";
 export * from "./nics.ts";
@@ -8,6 +9,7 @@ export * from "./host.ts";
 export * from "./adoption.ts";
 export * from "./network.ts";
 export * from "./subnet.ts";
+export * from "./snapshots.ts";
 export * from "./provider-error.ts";
 export * from "./clock.ts";
 export * from "./domain-name.ts";

@@ -9,6 +9,8 @@ import { statsRules } from "./stats-conformance.ts";
 import { adoptionRules } from "./adoption-conformance.ts";
 import { hostRules } from "./host-conformance.ts";
 import { networkRules } from "./network-conformance.ts";
+import { runStateRules } from "./run-state-conformance.ts";
+import { snapshotRules } from "./snapshot-conformance.ts";
 import { storageRules } from "./storage-conformance.ts";
 
 const mib = 2 ** 20;
@@ -196,6 +198,8 @@ export async function providerConformance(name: string, setup: () => Promise<Con
     hostRules(rule);
     adoptionRules(rule);
     networkRules(rule);
+    runStateRules(rule);
+    snapshotRules(rule);
 
     rule("the console of a VM that is off is a Conflict", async (subject) => {
       const { provider, newVm } = subject;

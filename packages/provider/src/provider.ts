@@ -7,6 +7,8 @@ import type { HostRole } from "./host.ts";
 import type { NetworkRole } from "./network.ts";
 import type { ProviderError } from "./provider-error.ts";
 import type { StatsRole } from "./stats.ts";
+import type { RunStateRole } from "./run-state.ts";
+import type { SnapshotRole } from "./snapshots.ts";
 import type { HotplugRole, PoolRole, VolumeRef, VolumeRole } from "./storage.ts";
 
 /** Names one VM everywhere. The hypervisor's id is derived from it, so that a repeated create meets its own earlier try. */
@@ -39,6 +41,8 @@ export interface Provider {
   readonly host?: HostRole;
   readonly adoption?: AdoptionRole;
   readonly networks?: NetworkRole;
+  readonly runState?: RunStateRole;
+  readonly snapshots?: SnapshotRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;
@@ -156,6 +160,7 @@ export interface DiskObservation {
   readonly limits: DiskLimits;
 }
 
+/** `paused` by the hypervisor; `suspended` by the guest itself, to its own memory. */
 export type PowerState = "running" | "paused" | "shutting-down" | "off" | "crashed" | "suspended";
 
 export type VmObservation =
@@ -172,6 +177,8 @@ export type VmObservation =
       readonly power: PowerState;
       /** Why it is in that state, as the hypervisor says: `shutdown`, `destroyed`, `crashed`, `failed`, … */
       readonly powerReason: string;
+      /** Off, and its memory is kept: the next start goes on from there. */
+      readonly hasSavedMemory?: boolean;
       readonly cpus: number;
       readonly memoryBytes: number;
       /** While running, those that the guest has. */
@@ -193,8 +200,11 @@ export interface ComputeRole {
   check(definition: VmDefinition, options?: CallOptions): Promise<void>;
   /** Defines the domain, shut off. Idempotent: an existing domain of this VM is redefined. Needs its disks and seed. */
   define(definition: VmDefinition, options?: CallOptions): Promise<void>;
-  /** Powers on; success when already running. NotFound when there is no domain. */
-  start(vm: VmIdentity, options?: CallOptions): Promise<void>;
+  /**
+   * Powers on, from the saved memory where there is one, with the CPUs halted where `isPaused`. Success when already on, whether paused or
+   * not. NotFound when there is no domain.
+   */
+  start(vm: VmIdentity, options?: CallOptions & { readonly isPaused?: boolean }): Promise<void>;
   /** Asks the guest to shut down (agent where connected, else ACPI) and returns at once; success when already off. */
   requestShutdown(vm: VmIdentity, options?: CallOptions): Promise<void>;
   /** Pulls the plug; success when already off. */

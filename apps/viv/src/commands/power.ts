@@ -1,6 +1,13 @@
-// `viv start`, `stop` and `restart`: wishes written into the object, then waited for. What kubectl would do is the same one patch.
+// `viv start`, `stop`, `restart`, `pause`, `resume`, `suspend`, `reboot` and `reset`: wishes written into the object, then waited for. What kubectl would do is the same one patch.
 
-import { restartAnnotation, VirtualMachine, type ObjectKey } from "@vivarium/api";
+import {
+  discardMemoryAnnotation,
+  rebootAnnotation,
+  resetAnnotation,
+  restartAnnotation,
+  VirtualMachine,
+  type ObjectKey,
+} from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
 import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
@@ -15,11 +22,16 @@ interface PowerOptions extends GlobalOptions {
   readonly wait?: boolean;
   readonly timeout: number;
   readonly force?: boolean;
+  readonly cold?: boolean;
 }
+
+export type PowerVerb = "start" | "stop" | "restart" | "pause" | "resume" | "suspend" | "reboot" | "reset";
 
 /** One power command: the patch that asks for it, and how its fulfilment is recognised. */
 interface Wish {
-  readonly verb: "start" | "stop" | "restart";
+  readonly verb: PowerVerb;
+  /** Why the VM as it is cannot do this; nothing is written then. */
+  refusal?(vm: VirtualMachine): string | undefined;
   readonly patch: object;
   isFulfilled(vm: VirtualMachine): boolean;
   /** Said when it is. */
@@ -27,12 +39,79 @@ interface Wish {
 }
 
 export async function start(names: readonly string[], options: PowerOptions): Promise<void> {
+  await wishFor(names, options, (now) => {
+    const discard = options.cold === true ? { [discardMemoryAnnotation]: now.toISOString() } : undefined;
+    return {
+      verb: "start",
+      patch: { spec: { powerState: "On" }, ...(discard && { metadata: { annotations: discard } }) },
+      isFulfilled: (vm) => isCurrent(vm) && vm.status?.powerState === "On",
+      outcome: () => "running",
+    };
+  });
+}
+
+export async function pause(names: readonly string[], options: PowerOptions): Promise<void> {
   await wishFor(names, options, () => ({
-    verb: "start",
+    verb: "pause",
+    patch: { spec: { powerState: "Paused" } },
+    isFulfilled: (vm) => isCurrent(vm) && vm.status?.powerState === "Paused",
+    outcome: () => "paused; its memory stays on the host",
+  }));
+}
+
+export async function resume(names: readonly string[], options: PowerOptions): Promise<void> {
+  await wishFor(names, options, () => ({
+    verb: "resume",
     patch: { spec: { powerState: "On" } },
+    refusal: ({ spec, status }) =>
+      ["Paused", "Suspended"].includes(spec.powerState ?? "On") || status?.powerState === "Paused"
+        ? undefined
+        : "it is neither paused nor suspended",
     isFulfilled: (vm) => isCurrent(vm) && vm.status?.powerState === "On",
     outcome: () => "running",
   }));
+}
+
+export async function suspend(names: readonly string[], options: PowerOptions): Promise<void> {
+  await wishFor(names, options, () => ({
+    verb: "suspend",
+    patch: { spec: { powerState: "Suspended" } },
+    refusal: isOnNow,
+    isFulfilled: (vm) => isCurrent(vm) && (vm.status?.phase === "Suspended" || vm.status?.phase === "Stopped"),
+    outcome: ({ status }) =>
+      status?.phase === "Suspended" ? "off; its memory is saved to disk" : "off; there was no memory to save",
+  }));
+}
+
+export async function reboot(names: readonly string[], options: PowerOptions): Promise<void> {
+  await wishFor(names, options, (now) => {
+    const request = now.toISOString();
+    return {
+      verb: "reboot",
+      patch: { metadata: { annotations: { [rebootAnnotation]: request } } },
+      refusal: isOnNow,
+      isFulfilled: ({ status }) => status?.lastRebootRequest === request,
+      outcome: (vm) => (isOnNow(vm) === undefined ? "the guest was asked to reboot" : "it went off meanwhile"),
+    };
+  });
+}
+
+export async function reset(names: readonly string[], options: PowerOptions): Promise<void> {
+  await wishFor(names, options, (now) => {
+    const request = now.toISOString();
+    return {
+      verb: "reset",
+      patch: { metadata: { annotations: { [resetAnnotation]: request } } },
+      refusal: isOnNow,
+      isFulfilled: ({ status }) => status?.lastResetRequest === request,
+      outcome: (vm) => (isOnNow(vm) === undefined ? "reset" : "it went off meanwhile"),
+    };
+  });
+}
+
+function isOnNow({ status }: VirtualMachine): string | undefined {
+  const power = status?.powerState ?? "Off";
+  return power === "On" || power === "Paused" ? undefined : `it is ${power === "Off" ? "off" : "suspended"}`;
 }
 
 export async function stop(names: readonly string[], options: PowerOptions): Promise<void> {
@@ -100,6 +179,10 @@ async function fulfilOne(
   const { board, signal } = options;
   const wish = options.makeWish(new Date());
   const label = `vm/${key.name}`;
+  if (wish.refusal !== undefined) {
+    const why = wish.refusal(await session.client.get(VirtualMachine, key, { signal }));
+    if (why !== undefined) throw new CliUserError(`Cannot ${wish.verb} VM "${key.name}": ${why}.`);
+  }
   await session.client.mergePatch(VirtualMachine, key, wish.patch, { fieldManager: "viv", signal });
   if (options.wait === false) {
     print(`${label}: ${wish.verb} requested`);
@@ -154,6 +237,7 @@ function stopOutcome(vm: VirtualMachine): string {
   const how = {
     Graceful: "shut down by the guest, as asked",
     Forced: "powered off (the plug was pulled)",
+    Suspended: "its memory was saved to disk",
     Guest: "shut down from inside the guest",
     External: "stopped by somebody else on the host",
     Crashed: "it had crashed",

@@ -13,6 +13,7 @@ import type { AccessChoice } from "./access-choice.ts";
 import { openAuditFile } from "./audit-file.ts";
 import { authenticationOf } from "./authentication.ts";
 import { kubeconfigFor } from "./kubeconfig.ts";
+import { deletionProtection } from "./deletion-protection.ts";
 import { guestSubresources } from "./guest-subresources.ts";
 import { metricsSubresource } from "./metrics-subresource.ts";
 import { openStore } from "./open-store.ts";
@@ -75,6 +76,7 @@ export async function serve(options: ServeOptions): Promise<void> {
           : [[rotatePath, ({ request }) => encryption.answer(request.query, request.signal)]],
       authentication: await authenticationOf(access, { stateDir, adminToken: identity.token }),
       ...(audit !== undefined && access.audit !== undefined && { audit: { sink: audit, level: access.audit.level } }),
+      admission: [deletionProtection],
       usageEvaluators,
       // Where servers share a store, the one that leads does this too.
       runsTasks: options.store.kind === "sqlite",

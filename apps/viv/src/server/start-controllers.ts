@@ -10,7 +10,7 @@ import {
   type VirtualMachineMetrics,
 } from "@vivarium/api";
 import { createClient, inProcessTransport } from "@vivarium/client";
-import { createControllers, createStats, effectiveProvider } from "@vivarium/controllers";
+import { createControllers, createStats, effectiveProvider, meteredFactories } from "@vivarium/controllers";
 import { createImageCache } from "@vivarium/images";
 import type { Provider, VmIdentity } from "@vivarium/provider";
 import { createManager } from "@vivarium/runtime";
@@ -58,7 +58,7 @@ export function startControllers(options: ControllersOptions): Controllers {
   const imageCache = createImageCache({ directory: stateDir.images, logger });
   const { controllers, registry } = createControllers({
     manager,
-    factories: providerFactories(stateDir, logger),
+    factories: meteredFactories(providerFactories(stateDir, logger), metrics),
     imageCache,
   });
   for (const controller of controllers) manager.add(controller);

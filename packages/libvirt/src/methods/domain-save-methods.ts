@@ -60,6 +60,11 @@ export abstract class DomainSaveMethods extends DomainTuningMethods {
     await this.call(calls.domainRestoreFlags, { path, xml: options.xml, flags: options.flags ?? 0 }, options);
   }
 
+  /** The definition within a file of saved memory. Flags: DomainXmlFlags SECURE. */
+  async domainSaveImageGetXmlDesc(path: string, options: FlagOptions = {}): Promise<string> {
+    return (await this.call(calls.domainSaveImageGetXmlDesc, { path, flags: options.flags ?? 0 }, options)).xml;
+  }
+
   async domainGetJobInfo(domain: Domain, options?: CallOptions): Promise<DomainJobInfo> {
     return this.call(calls.domainGetJobInfo, { domain }, options);
   }

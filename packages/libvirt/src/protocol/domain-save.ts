@@ -48,6 +48,12 @@ export const domainRestoreFlags = copyRemote(
   }),
   nothing,
 );
+export const domainSaveImageGetXmlDesc = copyRemote(
+  "domainSaveImageGetXmlDesc",
+  235,
+  struct<{ path: string; flags: number }>({ path: string, flags: uint }),
+  struct<{ xml: string }>({ xml: string }),
+);
 export const domainGetJobInfo = queryRemote(
   "domainGetJobInfo",
   163,

@@ -10,6 +10,8 @@ import type { DiskPlaces } from "./disks.ts";
 import { markElement } from "./identity.ts";
 import { nicElements } from "./nics.ts";
 import type { NicView } from "./nics.ts";
+import { emptyRecord, snapshotRecordElement } from "../snapshots/record.ts";
+import type { SnapshotRecord } from "../snapshots/record.ts";
 
 export interface DomainPlace extends DiskPlaces {
   /** How guests run on this host. */
@@ -18,6 +20,8 @@ export interface DomainPlace extends DiskPlaces {
   readonly poolPath: string;
   /** Interfaces of the domain that is defined anew. */
   readonly knownNics?: readonly NicView[];
+  /** Of the domain that is defined anew. */
+  readonly record?: SnapshotRecord;
 }
 
 export function buildDomainXml(definition: VmDefinition, place: DomainPlace): string {
@@ -27,7 +31,7 @@ export function buildDomainXml(definition: VmDefinition, place: DomainPlace): st
     element("domain", { type: place.acceleration === "kvm" ? "kvm" : "qemu" }, [
       element("name", {}, domainNameOf(identity)),
       element("uuid", {}, identity.uid),
-      element("metadata", {}, [markElement(identity)]),
+      element("metadata", {}, [markElement(identity), snapshotRecordElement(place.record ?? emptyRecord)]),
       element("memory", { unit: "KiB" }, String(memoryKiB)),
       element("vcpu", { placement: "static" }, String(definition.cpus)),
       firmware(definition),

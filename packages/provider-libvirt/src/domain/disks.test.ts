@@ -63,6 +63,6 @@ test("limits are written and read back", () => {
 
 test("a disk that was defined before disks had aliases is known by its file", () => {
   const disk = { alias: undefined, target: "vdb", bus: "virtio", limits: {}, address: undefined, isReadOnly: false };
-  assert.equal(nameOfDisk(vm, { ...disk, source: "/pool/web.0b7c6c1e.data.qcow2" }), "data");
-  assert.equal(nameOfDisk(vm, { ...disk, source: "/elsewhere/other.qcow2" }), undefined);
+  assert.equal(nameOfDisk(vm, { ...disk, format: "qcow2", source: "/pool/web.0b7c6c1e.data.qcow2" }), "data");
+  assert.equal(nameOfDisk(vm, { ...disk, format: "qcow2", source: "/elsewhere/other.qcow2" }), undefined);
 });

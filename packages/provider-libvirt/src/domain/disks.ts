@@ -3,7 +3,7 @@
 
 import { ProviderError } from "@vivarium/provider";
 import type { DiskDefinition, DiskLimits, VmDefinition, VmIdentity } from "@vivarium/provider";
-import { diskVolumeName, isVolumeOf, seedVolumeName, volumePrefix } from "../names.ts";
+import { diskOfVolume, diskVolumeName, seedVolumeName } from "../names.ts";
 import { element, find, textAt } from "../xml/element.ts";
 import type { XmlElement } from "../xml/element.ts";
 
@@ -15,6 +15,7 @@ export interface DiskView {
   readonly bus: string;
   /** Path of the file or device. */
   readonly source: string | undefined;
+  readonly format: string;
   readonly limits: DiskLimits;
   readonly address: XmlElement | undefined;
   readonly isReadOnly: boolean;
@@ -26,6 +27,8 @@ export interface DiskPlaces {
   readonly poolPath: string;
   /** Paths of volumes with a life of their own, by disk. */
   readonly volumePaths?: ReadonlyMap<string, string>;
+  /** Volumes that the VM's own disks are written to, where they are not their first. */
+  readonly heads?: ReadonlyMap<string, string>;
   /** Disks of the domain that is defined anew. */
   readonly known?: readonly DiskView[];
 }
@@ -51,8 +54,7 @@ export function diskAlias(name: string): string {
 export function nameOfDisk(vm: VmIdentity, { alias, source }: DiskView): string | undefined {
   if (alias?.startsWith(aliasPrefix) === true) return alias.slice(aliasPrefix.length);
   const file = source?.slice(source.lastIndexOf("/") + 1) ?? "";
-  if (!isVolumeOf(vm, file) || !file.endsWith(".qcow2")) return undefined;
-  return file.slice(volumePrefix(vm).length, -".qcow2".length);
+  return diskOfVolume(vm, file);
 }
 
 export function isSeed(vm: VmIdentity, { source }: DiskView): boolean {
@@ -76,8 +78,8 @@ function keptPlaceOf(view: DiskView): { readonly target: string; readonly addres
   return { target: view.target, ...(view.address === undefined ? {} : { address: view.address }) };
 }
 
-export function pathOf(vm: VmIdentity, disk: DiskDefinition, { poolPath, volumePaths }: DiskPlaces): string {
-  if (disk.volume === undefined) return `${poolPath}/${diskVolumeName(vm, disk.name)}`;
+export function pathOf(vm: VmIdentity, disk: DiskDefinition, { poolPath, volumePaths, heads }: DiskPlaces): string {
+  if (disk.volume === undefined) return `${poolPath}/${heads?.get(disk.name) ?? diskVolumeName(vm, disk.name)}`;
   const path = volumePaths?.get(disk.name);
   if (path === undefined) {
     const { pool, name } = disk.volume;
@@ -180,6 +182,7 @@ export function parseDisk(disk: XmlElement): DiskView {
     target: target?.["dev"] ?? "",
     bus: target?.["bus"] ?? "",
     source: source?.["file"] ?? source?.["dev"],
+    format: find(disk, "driver")?.attributes["type"] ?? "",
     limits: Object.fromEntries(
       limitKeys.flatMap((key) => {
         const text = textAt(disk, "iotune", limitNames[key]);

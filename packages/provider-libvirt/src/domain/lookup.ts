@@ -10,10 +10,17 @@ import type { Power } from "./power.ts";
 import { parseDomainXml } from "./view.ts";
 import type { DomainView } from "./view.ts";
 
+export interface OwnDomain {
+  readonly kind: "own";
+  readonly domain: Domain;
+  readonly view: DomainView;
+  readonly power: Power;
+}
+
 export type FoundDomain =
   | { readonly kind: "absent" }
   | { readonly kind: "foreign"; readonly domain: Domain; readonly reason: string }
-  | { readonly kind: "own"; readonly domain: Domain; readonly view: DomainView; readonly power: Power };
+  | OwnDomain;
 
 interface Lookup {
   readonly vm: VmIdentity;
@@ -58,7 +65,7 @@ async function unlessAbsent(looking: Promise<Domain>): Promise<Domain | undefine
 export async function findOwnDomain(
   libvirt: Libvirt,
   lookup: Lookup & { readonly action: string },
-): Promise<Extract<FoundDomain, { kind: "own" }> | undefined> {
+): Promise<OwnDomain | undefined> {
   const found = await findDomain(libvirt, lookup);
   if (found.kind === "own") return found;
   if (found.kind === "absent") return undefined;
@@ -70,7 +77,7 @@ export async function findOwnDomain(
 export async function requireOwnDomain(
   libvirt: Libvirt,
   lookup: Lookup & { readonly action: string },
-): Promise<Extract<FoundDomain, { kind: "own" }>> {
+): Promise<OwnDomain> {
   const found = await findOwnDomain(libvirt, lookup);
   if (found === undefined) {
     throw new ProviderError("NotFound", `Cannot ${lookup.action} VM "${lookup.vm.name}": it has no domain`);

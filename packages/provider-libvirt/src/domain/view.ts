@@ -7,6 +7,8 @@ import type { DiskView } from "./disks.ts";
 import { readMark } from "./identity.ts";
 import { parseNic } from "./nics.ts";
 import type { NicView } from "./nics.ts";
+import { readSnapshotRecord } from "../snapshots/record.ts";
+import type { SnapshotRecord } from "../snapshots/record.ts";
 
 export interface DomainView {
   readonly name: string;
@@ -21,6 +23,9 @@ export interface DomainView {
   readonly agentConnected: boolean;
   /** The NVRAM file; undefined for BIOS. */
   readonly nvram: string | undefined;
+  readonly isEfi: boolean;
+  readonly hasTpm: boolean;
+  readonly snapshots: SnapshotRecord;
 }
 
 export function parseDomainXml(xml: string): DomainView {
@@ -40,5 +45,8 @@ export function parseDomainXml(xml: string): DomainView {
       return target?.["name"] === "org.qemu.guest_agent.0" && target["state"] === "connected";
     }),
     nvram: textAt(root, "os", "nvram"),
+    isEfi: find(root, "os")?.attributes["firmware"] === "efi" || find(root, "os", "nvram") !== undefined,
+    hasTpm: find(root, "devices", "tpm") !== undefined,
+    snapshots: readSnapshotRecord(root),
   };
 }

@@ -14,6 +14,7 @@ import type { LibvirtHost } from "../libvirt-host.ts";
 import type { VolumePool } from "../pool.ts";
 import { diskVolumeName } from "../names.ts";
 import { element, findAll, parseXml, renderXml } from "../xml/element.ts";
+import { headsOf } from "../snapshots/heads.ts";
 import { diskVolumesOf } from "./disk-volumes.ts";
 import type { VolumeUsage } from "./usage.ts";
 
@@ -31,9 +32,32 @@ export function createHotplug({ host, pool, usage }: HotplugParts): HotplugRole 
     const volumePaths = await diskVolumesOf(vm, [disk], { host, usage, options });
     return pool.use(
       `find disk "${disk.name}"`,
-      ({ path }) => Promise.resolve(pathOf(vm, disk, { poolPath: path, volumePaths })),
+      async ({ path }) => {
+        const heads = await headsOf(vm, [disk], { pool, poolPath: path, known: [], options });
+        return pathOf(vm, disk, { poolPath: path, volumePaths, heads });
+      },
       options,
     );
+  }
+
+  /** The volume that the disk is written to. */
+  async function headOf(
+    vm: VmIdentity,
+    {
+      name,
+      action,
+      options,
+    }: { readonly name: string; readonly action: string; readonly options: CallOptions | undefined },
+  ): Promise<string> {
+    const heads = await pool.use(
+      `${action} VM "${vm.name}"`,
+      async ({ libvirt, path }) => {
+        const { view } = await requireOwnDomain(libvirt, { vm, options, action });
+        return headsOf(vm, [{ name }], { pool, poolPath: path, known: view.disks, options });
+      },
+      options,
+    );
+    return heads.get(name) ?? diskVolumeName(vm, name);
   }
 
   return {
@@ -79,7 +103,8 @@ export function createHotplug({ host, pool, usage }: HotplugParts): HotplugRole 
 
     async growDisk(vm, { name, sizeBytes }, options) {
       const action = `grow disk "${name}" of`;
-      const view = await pool.find(diskVolumeName(vm, name), options);
+      const volume = await headOf(vm, { name, action, options });
+      const view = await pool.find(volume, options);
       if (view !== undefined && sizeBytes < view.capacityBytes) {
         throw invalidSpec(
           `Cannot ${action} VM "${vm.name}" from ${view.capacityBytes} to ${sizeBytes} bytes: disks do not shrink`,
@@ -90,7 +115,7 @@ export function createHotplug({ host, pool, usage }: HotplugParts): HotplugRole 
         const { power } = (await requireOwnDomain(libvirt, { vm, options, action })).power;
         return power === "off";
       });
-      if (isOff) return pool.resize(diskVolumeName(vm, name), sizeBytes, options);
+      if (isOff) return pool.resize(volume, sizeBytes, options);
       await onRunning(vm, { host, action, options }, async ({ libvirt, domain, live }) => {
         const disk = live.disks.find((each) => nameOfDisk(vm, each) === name);
         if (disk === undefined) {

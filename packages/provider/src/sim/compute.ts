@@ -57,10 +57,15 @@ export function simulatedCompute({ world, gate, clock, host, guest }: SimulatedP
               `Cannot start VM "${vm.name}": network of NIC "${inactive.name}" is not active`,
             );
           }
-          domain.boots += 1;
           domain.startedAtMs = clock.now();
-          domain.serialLog += `boot ${domain.boots} of ${domain.name}\n`;
-          world.setPower(domain, { power: "running", reason: "booted", change: "started" });
+          const isRestored = domain.hasSavedMemory === true;
+          if (!isRestored) boot(domain);
+          domain.hasSavedMemory = false;
+          world.setPower(domain, {
+            power: options?.isPaused === true ? "paused" : "running",
+            reason: isRestored ? "restored" : "booted",
+            change: "started",
+          });
           void after(clock, guest.leaseMs, () => {
             if (domain.power === "running") giveLease(world, domain);
           });
@@ -104,6 +109,7 @@ export function simulatedCompute({ world, gate, clock, host, guest }: SimulatedP
             );
           }
           world.domains.delete(vm.uid);
+          world.trees.delete(vm.uid);
           world.emit({ kind: "vm", uid: vm.uid, change: "undefined" });
         },
       }),
@@ -122,6 +128,7 @@ function observe(world: SimulatedWorld, vm: VmIdentity): VmObservation {
     domain: domain.name,
     power: domain.power,
     powerReason: domain.powerReason,
+    ...(domain.hasSavedMemory === true ? { hasSavedMemory: true } : {}),
     cpus: domain.definition?.cpus ?? 0,
     memoryBytes: domain.definition?.memoryBytes ?? 0,
     nics: domain.nics.map((nic, index) => observationOf(nic, isOn(domain) ? `vnet${index}` : undefined)),
@@ -251,7 +258,7 @@ function findAdopted(world: SimulatedWorld, vm: VmIdentity, uuid: string): Found
     : { domain, foreign: `it belongs to VM ${owner.namespace}/${owner.name}` };
 }
 
-function ownDomain(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain | undefined {
+export function ownDomain(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain | undefined {
   const found = find(world, vm);
   if (found?.isUnbound === true) {
     throw new ProviderError(
@@ -272,6 +279,12 @@ export function requireOwn(world: SimulatedWorld, vm: VmIdentity, action: string
   const domain = ownDomain(world, vm, action);
   if (domain === undefined) throw new ProviderError("NotFound", `Cannot ${action} VM "${vm.name}": it has no domain`);
   return domain;
+}
+
+/** The guest begins anew. */
+export function boot(domain: SimulatedDomain): void {
+  domain.boots += 1;
+  domain.serialLog += `boot ${domain.boots} of ${domain.name}\n`;
 }
 
 /** A crashed domain still holds its resources until it is forced off. */

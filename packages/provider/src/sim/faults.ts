@@ -11,11 +11,13 @@ export type SimulatedMethod =
   | `images.${"find" | "import" | "remove"}`
   | `pools.${"observe" | "check" | "create" | "start" | "refresh" | "remove"}`
   | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`
+  | `runState.${"pause" | "resume" | "suspend" | "discardMemory" | "requestReboot" | "reset"}`
   | `hotplug.${"attachDisk" | "requestDetach" | "tuneDisk" | "growDisk"}`
   | `nics.${"listMacs" | "attachNic" | "requestNicDetach" | "tuneNic"}`
   | `adoption.${"list" | "bind" | "release" | "destroy"}`
   | `host.${"details" | "domains"}`
   | `networks.${"observe" | "check" | "create" | "update" | "start" | "remove"}`
+  | `snapshots.${"list" | "create" | "revert" | "remove"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`
   | "stats.read";

@@ -19,8 +19,10 @@ import { simulatedHost } from "./host.ts";
 import { simulatedHotplug } from "./hotplug.ts";
 import { simulatedNics } from "./nics.ts";
 import { simulatedNetworks } from "./networks.ts";
+import { simulatedRunState } from "./run-state.ts";
 import { simulatedPools } from "./pools.ts";
 import { simulatedStats } from "./stats.ts";
+import { simulatedSnapshots } from "./snapshots.ts";
 import { simulatedDisks, simulatedImages } from "./storage.ts";
 import { simulatedVolumes } from "./volumes.ts";
 import { SimulatedWorld } from "./world.ts";
@@ -184,6 +186,8 @@ function openProvider(parts: SimulatedParts): Provider {
     host: simulatedHost(parts),
     adoption: simulatedAdoption(parts),
     networks: simulatedNetworks(parts),
+    runState: simulatedRunState(parts),
+    snapshots: simulatedSnapshots(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),
     subscribe(listener, { signal }) {
       if (signal.aborted || closed.signal.aborted) return;

@@ -12,6 +12,7 @@ import type {
   VmIdentity,
 } from "../provider.ts";
 import type { DhcpLease, NetworkDefinition } from "../network.ts";
+import type { SnapshotConsistency, SnapshotRequest } from "../snapshots.ts";
 import type { VolumeRef } from "../storage.ts";
 
 export interface SimulatedDomain {
@@ -28,12 +29,31 @@ export interface SimulatedDomain {
   nics: readonly NicDefinition[];
   power: PowerState;
   powerReason: string;
+  hasSavedMemory?: boolean;
   agentConnected: boolean;
   /** Grows with each start. */
   boots: number;
   /** When it was last started, by the hypervisor's clock. */
   startedAtMs?: number;
   serialLog: string;
+  /** Stands for what is on its disks. */
+  data?: string;
+}
+
+export interface SimulatedSnapshot {
+  readonly request: SnapshotRequest;
+  readonly createdAtMs: number;
+  parent: string | undefined;
+  readonly consistency: SnapshotConsistency;
+  readonly disks: readonly string[];
+  readonly data: string;
+}
+
+export interface SimulatedTree {
+  /** By uid, parents first. */
+  readonly snapshots: Map<string, SimulatedSnapshot>;
+  current: string | undefined;
+  lastRevert: string | undefined;
 }
 
 export interface SimulatedVolume {
@@ -94,6 +114,8 @@ export class SimulatedWorld {
   /** By MAC. */
   readonly addresses = new Map<string, GuestAddress>();
   readonly listeners = new Set<(event: ProviderEvent) => void>();
+  /** By uid of the VM. */
+  readonly trees = new Map<string, SimulatedTree>();
   connected = true;
 
   emit(event: ProviderEvent): void {

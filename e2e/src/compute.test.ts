@@ -1,0 +1,167 @@
+// One VM paused, suspended to disk, rebooted, reset and protected. Real libvirtd, real guest, real kubectl; the guest itself says what
+// became of it.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { VirtualMachine } from "@vivarium/api";
+import { eventually } from "./support/eventually.ts";
+import { inventory } from "./support/host-inventory.ts";
+import { LibvirtDaemon, whyNoHost } from "./support/libvirt-daemon.ts";
+import { tinyBase, tinyVm } from "./support/manifests.ts";
+import { run, VivServer } from "./support/viv-server.ts";
+
+const skip = whyNoHost() ?? false;
+const name = "vvcomp-web";
+const slow = { timeoutMs: 120_000 };
+
+describe("what a VM does besides going on and off", { skip, concurrency: false }, () => {
+  const libvirt = new LibvirtDaemon();
+  let server: VivServer;
+
+  const vm = () => server.get<VirtualMachine>("vm", name);
+  const patch = async (body: object) => {
+    const patched = await server.kubectl(["patch", "vm", name, "--type", "merge", "-p", JSON.stringify(body)]);
+    assert.equal(patched.code, 0, patched.stderr);
+  };
+  const until = (what: string, isSo: (found: VirtualMachine) => boolean) =>
+    eventually(
+      what,
+      async () => {
+        const found = await vm();
+        return found !== undefined && isSo(found) ? found : undefined;
+      },
+      slow,
+    );
+  const viv = async (...args: readonly string[]) => {
+    const done = await server.viv([...args, "--timeout", "120s"], { timeoutMs: 130_000 });
+    assert.equal(done.code, 0, done.stderr);
+    return done.stdout;
+  };
+  const state = async () => (await run("virsh", ["-q", "domstate", name, "--reason"])).stdout.trim();
+  const savedDomains = async () =>
+    (await run("virsh", ["-q", "list", "--all", "--name", "--with-managed-save"])).stdout;
+
+  /** Lines of `name value` that the guest tells of itself. */
+  const machine = () =>
+    eventually(
+      "the guest answers",
+      async () => {
+        const ip = (await vm())?.status?.ips?.[0];
+        if (ip === undefined) return undefined;
+        const answer = await fetch(`http://${ip}/cgi-bin/machine`, { signal: AbortSignal.timeout(10_000) });
+        const lines = (await answer.text()).trim().split("\n");
+        return new Map(lines.map((line) => [line.split(" ")[0] ?? "", line.split(" ").slice(1).join(" ")]));
+      },
+      slow,
+    );
+  const bootId = async () => (await machine()).get("boot");
+
+  before(async () => {
+    await libvirt.start();
+    server = await VivServer.create();
+    await server.start();
+    await server.apply(await tinyBase());
+    await server.apply(tinyVm(name));
+  });
+  after(async () => {
+    await server[Symbol.asyncDispose]();
+    await libvirt[Symbol.asyncDispose]();
+  });
+
+  test("a VM that is declared Paused is paused, and goes on where it was", async () => {
+    const boot = await bootId();
+    await patch({ spec: { powerState: "Paused" } });
+    const paused = await until("Paused", ({ status }) => status?.phase === "Paused");
+    assert.equal(paused.status?.powerState, "Paused");
+    assert.match(await state(), /^paused/);
+    await server.kill("SIGKILL");
+    await server.start();
+    assert.equal(await viv("resume", name), `vm/${name}: running\n`);
+    assert.equal(await bootId(), boot);
+  });
+
+  test("a suspended VM survives libvirtd and the server, and goes on where it was", async () => {
+    const boot = await bootId();
+    assert.match(await viv("suspend", name), /memory is saved to disk/);
+    assert.match(await state(), /^shut off/);
+    const table = await server.kubectl(["get", "vm", name]);
+    assert.match(table.stdout, /Suspended/);
+    await server.kill("SIGKILL");
+    await libvirt.restart();
+    await server.start();
+    await until("still suspended", ({ status }) => status?.phase === "Suspended");
+    await viv("start", name);
+    assert.equal(await bootId(), boot);
+    assert.equal((await savedDomains()).trim(), "");
+  });
+
+  test("a server that is killed while it suspends finds the VM suspended once", async () => {
+    const boot = await bootId();
+    const killed = new Promise<void>((resolve, reject) => {
+      const stop = server.onLog((line) => {
+        if (line.step !== "Suspend" || line.phase !== "start") return;
+        stop();
+        server.kill("SIGKILL").then(() => resolve(), reject);
+      });
+    });
+    await patch({ spec: { powerState: "Suspended" } });
+    await killed;
+    await server.start();
+    await until("Suspended", ({ status }) => status?.phase === "Suspended");
+    await viv("resume", name);
+    assert.equal(await bootId(), boot);
+  });
+
+  test("saved memory is kept when the VM shall be Off, and thrown away when that is asked", async () => {
+    const boot = await bootId();
+    await viv("suspend", name);
+    await patch({ spec: { powerState: "Off" } });
+    const off = await until("Stopped", ({ status }) => status?.phase === "Stopped");
+    assert.match(off.status?.message ?? "", /memory is saved/);
+    assert.match(await savedDomains(), new RegExp(name));
+    await viv("start", "--cold", name);
+    assert.notEqual(await bootId(), boot);
+  });
+
+  test("a reset begins the guest anew at once; a reboot asks it to", async () => {
+    for (const verb of ["reset", "reboot"]) {
+      const boot = await bootId();
+      await viv(verb, name);
+      await eventually("another boot", async () => ((await bootId()) === boot ? undefined : true), slow);
+      assert.match(await state(), /^running/);
+    }
+    const stop = (await vm())?.status?.lastStop?.method;
+    assert.equal(stop, "Suspended", "nothing of this was a stop");
+  });
+
+  test("a reset of a VM that is off is refused by viv, and told by the server", async () => {
+    await viv("stop", "--force", name);
+    const refused = await server.viv(["reset", name]);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.stderr, /it is off/);
+    await server.kubectl(["annotate", "vm", name, "vivarium.dev/reset-requested-at=1", "--overwrite"]);
+    await until("void", ({ status }) => status?.lastResetRequest === "1");
+    const events = await server.kubectl(["get", "events", "-o", "jsonpath={.items[*].reason}"]);
+    assert.match(events.stdout, /RequestVoid/);
+    await viv("start", name);
+  });
+
+  test("a protected VM is not deleted until it is no longer protected", async () => {
+    await patch({ spec: { deletionProtection: true } });
+    const refused = await server.kubectl(["delete", "vm", name]);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.stderr, /deletionProtection/);
+    assert.match(await state(), /^running/);
+    await patch({ spec: { deletionProtection: false } });
+  });
+
+  test("a suspended VM is deleted with all that belongs to it", async () => {
+    await machine();
+    await viv("suspend", name);
+    const deleted = await server.kubectl(["delete", "vm", name, "--timeout=60s"], { timeoutMs: 70_000 });
+    assert.equal(deleted.code, 0, deleted.stderr);
+    const left = await inventory();
+    assert.deepEqual([left.domains, left.files], [[], []]);
+    assert.equal((await run("ls", ["/var/lib/libvirt/qemu/save"])).stdout.trim(), "");
+  });
+});
