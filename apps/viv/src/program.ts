@@ -217,6 +217,19 @@ function addGuestCommands(viv: Command): void {
     .description("attach to a VM's serial console; ^] leaves")
     .argument("<vm>")
     .action(lazy(async () => (await import("./commands/console.ts")).attachConsole));
+  withNamespace(viv.command("vnc"))
+    .helpGroup(groups.guest)
+    .description("give a VNC viewer on this machine a VM's screen, until Ctrl-C")
+    .argument("<vm>")
+    .option("--port <port>", "port on loopback to listen on (default: a free one)", parsePort)
+    .option("--url", "print a WebSocket address for noVNC instead; it holds for one connection in the next minute")
+    .action(lazy(async () => (await import("./commands/vnc.ts")).vnc));
+  withNamespace(viv.command("screenshot"))
+    .helpGroup(groups.guest)
+    .description("write a picture of a VM's screen")
+    .argument("<vm>")
+    .requiredOption("-o, --output <file>", "PNG file, or - for stdout")
+    .action(lazy(async () => (await import("./commands/screenshot.ts")).screenshot));
   withNamespace(viv.command("logs"))
     .helpGroup(groups.guest)
     .description("print what a VM's serial console has printed")

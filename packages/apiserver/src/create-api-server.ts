@@ -12,6 +12,8 @@ import { AuditTrail } from "./audit/audit-trail.ts";
 import { attributesOf } from "./authorization/attributes.ts";
 import { defaultServiceAccounts, ensureFirstServiceAccounts } from "./authentication/default-service-accounts.ts";
 import type { Credentials } from "./authentication/authenticator.ts";
+import { connectionTokenSubresource } from "./authentication/connection-token-subresource.ts";
+import { CredentialsError } from "./authentication/token-authenticator.ts";
 import { serverAuthentication, type AuthenticationOptions } from "./authentication/server-authentication.ts";
 import { escalationPrevention } from "./authorization/escalation.ts";
 import { Rbac } from "./authorization/rbac.ts";
@@ -20,7 +22,7 @@ import { ValidatingAdmissionPolicies } from "./admission/policies/validating-adm
 import { definitionKind } from "./definitions/definition-kind.ts";
 import { DefinitionLifecycle } from "./definitions/definition-lifecycle.ts";
 import { definitionResource, installDefinitions } from "./definitions/install-definitions.ts";
-import { findConnect } from "./dispatch-resource.ts";
+import { connectionPlace, prepareConnection } from "./dispatch-resource.ts";
 import { pathNotFound } from "./errors.ts";
 import { parseResourcePath } from "./input/resource-path.ts";
 import { defaultEventTtlMs, expireEvents } from "./events/expire-events.ts";
@@ -40,7 +42,7 @@ import { authorized, createRouter, toStatusError, type Route } from "./router.ts
 import type { ServerState } from "./server-state.ts";
 import { OwnApi } from "./tasks/own-api.ts";
 import type { ServerTask, TaskContext } from "./tasks/server-task.ts";
-import { SubresourceTable, type ByteStream, type Subresource } from "./subresources.ts";
+import { SubresourceTable, type Connection, type Subresource } from "./subresources.ts";
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -84,9 +86,6 @@ const tasks: readonly ServerTask[] = [
 
 const nobody: UserInfo = { name: "", groups: [] };
 
-/** Serves one connection; settles when it is over. */
-export type Connection = (socket: ByteStream) => Promise<void>;
-
 export interface ApiServer {
   readonly handle: ApiHandler;
   /**
@@ -96,6 +95,8 @@ export interface ApiServer {
   admit(user: UserInfo, path: string, gone: () => AbortSignal): Release | Promise<Release>;
   /** Who asks; undefined when credentials were shown and do not hold. */
   authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
+  /** Who opens a connection with the token that is in its query; the token holds no longer then. Undefined when it does not hold. */
+  redeemToken(token: string, path: string): Promise<UserInfo | undefined>;
   /** Remembers a request whose credentials do not hold, and gives the answer to it. */
   unauthenticated(request: Omit<ApiRequest, "user">): StatusError;
   /** Finds the connect subresource that a request wants; throws StatusError when there is none. */
@@ -126,7 +127,17 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const closing = new AbortController();
   const rbac = new Rbac({ store, log });
   const authentication = serverAuthentication(options.authentication ?? {}, { store, registry, log, now });
-  const subresources = [...authentication.subresources, ...(options.subresources ?? [])];
+  const { connectionTokens } = authentication;
+  const added = options.subresources ?? [];
+  const subresources = [
+    ...authentication.subresources,
+    ...added,
+    ...(connectionTokens === undefined
+      ? []
+      : added
+          .filter((each) => each.givesTokens === true)
+          .map((each) => connectionTokenSubresource(each, { tokens: connectionTokens, now }))),
+  ];
   const quotas = new Quotas({ store, log, registry, evaluators: options.usageEvaluators ?? [] });
   const policies = new ValidatingAdmissionPolicies({ store, registry, log });
   const state: ServerState = {
@@ -185,6 +196,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     handle,
     admit: (user, path, gone) => flows.admit(user, path, gone),
     authenticate: (credentials) => authentication.authenticate(credentials),
+    async redeemToken(token, address) {
+      const path = parseResourcePath(address);
+      if (path === undefined || connectionTokens === undefined) return undefined;
+      try {
+        return await connectionTokens.redeem(token, await connectionPlace(state, path));
+      } catch (error) {
+        if (!(error instanceof CredentialsError) && !(error instanceof StatusError)) throw error;
+        // Who shows no good token is not told what there is.
+        log.warn({ reason: error.message }, "a token for a connection was refused");
+        return undefined;
+      }
+    },
     runTasks: ({ signal }) => runTasks(signal),
     unauthenticated(request) {
       const error = new StatusError("Unauthorized", "Unauthorized");
@@ -204,9 +227,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
           auditAnnotations: trail.annotations,
         };
         if (path === undefined) throw pathNotFound();
-        const found = await findConnect(state, context, path);
+        const connection = await prepareConnection(state, context, path);
         state.audit?.connected(trail);
-        return async (socket) => found.subresource.connect?.(found.context, socket);
+        return connection;
       } catch (error) {
         const status = toStatusError(state, request, error);
         state.audit?.failed(trail, status);

@@ -1,6 +1,7 @@
 // From a resource path and an HTTP method to the verb that serves it.
 
 import type { ApiRequest, ApiResponse } from "@vivarium/api";
+import type { ConnectionPlace } from "./authentication/connection-tokens.ts";
 import { methodNotAllowed, notFound, pathNotFound } from "./errors.ts";
 import { decodeObject } from "./input/decode-object.ts";
 import { parseBody } from "./input/parse-body.ts";
@@ -9,7 +10,8 @@ import { keyOf, type NamedTarget, type Target } from "./input/target.ts";
 import type { RequestContext } from "./request-context.ts";
 import { isNamespace, type Resource } from "./resource.ts";
 import type { ServerState } from "./server-state.ts";
-import type { Subresource, SubresourceContext } from "./subresources.ts";
+import { decodeStored } from "./stored-object.ts";
+import type { Connection, SubresourceContext } from "./subresources.ts";
 import { create } from "./verbs/create.ts";
 import { deleteCollection } from "./verbs/delete-collection.ts";
 import { deleteOne } from "./verbs/delete.ts";
@@ -94,18 +96,18 @@ async function added(
         ? subresource.create?.bind(subresource)
         : undefined;
   if (serve === undefined) throw methodNotAllowed();
-  await assertExists(state, target);
-  return serve(subresourceContext(state, context, target), (resource) =>
+  const uid = await uidOf(state, target);
+  return serve(subresourceContext(state, context, { target, uid }), (resource) =>
     decodeObject(context, resource, parseBody(context.request)),
   );
 }
 
-/** The subresource that a WebSocket wants; its parent object exists. */
-export async function findConnect(
+/** What serves the WebSocket that wants this subresource; its parent object exists. Throws StatusError. */
+export async function prepareConnection(
   state: ServerState,
   context: RequestContext,
   path: ResourcePath,
-): Promise<{ subresource: Subresource; context: SubresourceContext }> {
+): Promise<Connection> {
   const target = await resolve(state, path);
   const subresource =
     path.subresource === undefined
@@ -114,7 +116,7 @@ export async function findConnect(
   if (path.name === undefined || subresource === undefined) throw pathNotFound();
   if (subresource.connect === undefined) throw methodNotAllowed();
   const named = { ...target, name: path.name };
-  await assertExists(state, named);
+  const uid = await uidOf(state, named);
   const settle = await state.admission.admit({
     operation: "CONNECT",
     resource: target.resource,
@@ -127,7 +129,17 @@ export async function findConnect(
     auditAnnotations: context.auditAnnotations,
   });
   settle?.("written");
-  return { subresource, context: subresourceContext(state, context, named) };
+  return subresource.connect(subresourceContext(state, context, { target: named, uid }));
+}
+
+/** What a WebSocket's token has to be for; throws StatusError when there is no such thing. */
+export async function connectionPlace(state: ServerState, path: ResourcePath): Promise<ConnectionPlace> {
+  const { name, subresource } = path;
+  if (name === undefined || subresource === undefined) throw pathNotFound();
+  const target = await resolve(state, path);
+  const { group, plural } = target.resource;
+  const uid = await uidOf(state, { ...target, name });
+  return { group, plural, namespace: target.namespace ?? "", name, uid, subresource };
 }
 
 async function resolve(state: ServerState, path: ResourcePath): Promise<Target> {
@@ -152,14 +164,22 @@ function isPlacePossible(resource: Resource, { namespace, name }: ResourcePath):
   return resource.namespaced ? name === undefined || namespace !== undefined : namespace === undefined;
 }
 
-async function assertExists(state: ServerState, target: NamedTarget): Promise<void> {
-  if ((await state.store.get(keyOf(target))) === undefined) throw notFound(target.resource, target.name);
+/** Throws NotFound when the object does not exist. */
+async function uidOf(state: ServerState, target: NamedTarget): Promise<string> {
+  const found = await state.store.get(keyOf(target));
+  if (found === undefined) throw notFound(target.resource, target.name);
+  return decodeStored(found, target.resource).metadata.uid ?? "";
 }
 
-function subresourceContext(state: ServerState, { request }: RequestContext, target: NamedTarget): SubresourceContext {
+function subresourceContext(
+  state: ServerState,
+  { request }: RequestContext,
+  { target, uid }: { readonly target: NamedTarget; readonly uid: string },
+): SubresourceContext {
   const { namespace, name } = target;
   return {
     key: { name, ...(namespace !== undefined && { namespace }) },
+    uid,
     query: request.query,
     user: request.user,
     signal: AbortSignal.any([request.signal, state.closing]),

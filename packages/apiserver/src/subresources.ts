@@ -8,6 +8,7 @@ import type { ApiResponse, ObjectKey, UserInfo } from "@vivarium/api";
 export interface SubresourceContext {
   /** The parent object; it exists. */
   readonly key: ObjectKey;
+  readonly uid: string;
   readonly query: URLSearchParams;
   readonly user: UserInfo;
   /** Aborted when the caller goes away or the server closes. */
@@ -23,6 +24,9 @@ export interface ByteStream {
   close(): Promise<void>;
 }
 
+/** Serves one WebSocket, which is closed when the promise settles. */
+export type Connection = (socket: ByteStream) => Promise<void>;
+
 export interface Subresource {
   readonly group: string;
   readonly plural: string;
@@ -34,8 +38,10 @@ export interface Subresource {
   create?(context: SubresourceContext, decode: (resource: Resource) => ApiObject): Promise<ApiResponse>;
   /** Answers GET. */
   get?(context: SubresourceContext): Promise<ApiResponse>;
-  /** Serves one WebSocket; the connection is closed when the promise settles. */
-  connect?(context: SubresourceContext, socket: ByteStream): Promise<void>;
+  /** Prepares for one WebSocket: what is refused here is refused with an ordinary answer. Ended by the context's signal, if not before. */
+  connect?(context: SubresourceContext): Promise<Connection>;
+  /** Whether `NAMEtoken` beside it gives out tokens to connect with, for clients that cannot send headers. */
+  readonly givesTokens?: boolean;
 }
 
 export class SubresourceTable {

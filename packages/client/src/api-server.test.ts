@@ -150,12 +150,14 @@ test("a log is read as it is written, and a console carries bytes both ways", as
         group,
         plural,
         name: "console",
-        async connect({ key }, socket) {
-          await socket.write(Buffer.from(`${key.name}:`));
-          for await (const bytes of socket.output) {
-            await socket.write(bytes);
-            if (Buffer.from(bytes).includes("!")) return;
-          }
+        async connect({ key }) {
+          return async (socket) => {
+            await socket.write(Buffer.from(`${key.name}:`));
+            for await (const bytes of socket.output) {
+              await socket.write(bytes);
+              if (Buffer.from(bytes).includes("!")) return;
+            }
+          };
         },
       },
     ],

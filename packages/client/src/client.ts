@@ -71,6 +71,12 @@ export interface ApiClient extends Client {
   ): Promise<AsyncIterable<Uint8Array>>;
   /** The `console` subresource, a WebSocket whose binary messages are the serial console's bytes. */
   openConsole(type: ResourceType, key: ObjectKey, options?: CallOptions): Promise<ByteStream>;
+  /** The `vnc` subresource, a WebSocket whose binary messages are RFB, as VNC viewers speak it. */
+  openScreen(type: ResourceType, key: ObjectKey, options?: CallOptions): Promise<ByteStream>;
+  /** A token that opens `openScreen`'s WebSocket once, as `?token=`, for a client that cannot send headers. */
+  screenToken(type: ResourceType, key: ObjectKey, options?: CallOptions): Promise<string>;
+  /** The `screenshot` subresource: a PNG file. */
+  screenshot(type: ResourceType, key: ObjectKey, options?: CallOptions): Promise<Uint8Array>;
   /** Closes idle connections. */
   close(): Promise<void>;
 }

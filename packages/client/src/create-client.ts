@@ -5,7 +5,7 @@ import type { ApiResponse, KubeObject, ResourceType, Status } from "@vivarium/ap
 import type { ApiClient, CallOptions, ListOptions, WatchEvent, WriteOptions } from "./client.ts";
 import { ConnectionError } from "./connection-error.ts";
 import { resourcePath } from "./resource-path.ts";
-import type { Transport, TransportRequest } from "./transport.ts";
+import type { ByteStream, Transport, TransportRequest } from "./transport.ts";
 import { warningsOf } from "./warnings.ts";
 import { watchEvents } from "./watch-stream.ts";
 
@@ -50,6 +50,12 @@ export function createClient(transport: Transport, { userAgent = "vivarium" } = 
     const response = await send(request);
     if (options.onWarning !== undefined) for (const message of warningsOf(response)) options.onWarning(message);
     return parse<T>(request, response);
+  }
+
+  async function openSocket(path: string, options: CallOptions = {}): Promise<ByteStream> {
+    if (transport.openSocket === undefined)
+      throw new ConnectionError("Unsupported", `Cannot open ${path}: this client has no socket`);
+    return transport.openSocket(path, new URLSearchParams(), signalOf(options));
   }
 
   async function* watch<T extends KubeObject>(
@@ -132,12 +138,23 @@ export function createClient(transport: Transport, { userAgent = "vivarium" } = 
         await send({ method: "GET", path, query, headers, body: nothing, isStream: true, ...signalOf(options) }),
       );
     },
-    async openConsole(type, key, options = {}) {
-      if (transport.openSocket === undefined) {
-        throw new ConnectionError("Unsupported", `Cannot open the console of ${key.name}: this client has no socket`);
-      }
-      const path = resourcePath(type, { ...key, subresource: "console" });
-      return transport.openSocket(path, new URLSearchParams(), signalOf(options));
+    openConsole: (type, key, options) => openSocket(resourcePath(type, { ...key, subresource: "console" }), options),
+    openScreen: (type, key, options) => openSocket(resourcePath(type, { ...key, subresource: "vnc" }), options),
+    async screenToken(type, key, options = {}) {
+      const request: TransportRequest = {
+        method: "POST",
+        path: resourcePath(type, { ...key, subresource: "vnctoken" }),
+        query: new URLSearchParams(),
+        headers: { accept: json, "content-type": json },
+        body: Buffer.from(JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} })),
+        ...signalOf(options),
+      };
+      return (await parse<{ status: { token: string } }>(request, await send(request))).status.token;
+    },
+    async screenshot(type, key, options = {}) {
+      const path = resourcePath(type, { ...key, subresource: "screenshot" });
+      const request = { method: "GET", path, headers: { accept: "image/png" } } as const;
+      return collect(await send({ ...request, query: new URLSearchParams(), body: nothing, ...signalOf(options) }));
     },
     close: () => transport.close(),
   };

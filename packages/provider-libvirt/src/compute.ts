@@ -25,6 +25,7 @@ import { nicObservation } from "./nics/observe-nic.ts";
 import type { ShapingProbe } from "./nics/shaping.ts";
 import type { OpenPool, VolumePool } from "./pool.ts";
 import { headsOf } from "./snapshots/heads.ts";
+import { newScreenPassword } from "./screen/password.ts";
 import { diskVolumesOf } from "./storage/disk-volumes.ts";
 import type { DiskVolumeParts } from "./storage/disk-volumes.ts";
 
@@ -60,6 +61,7 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
       const define = async ({ libvirt, path }: OpenPool): Promise<void> => {
         const own = await findOwnDomain(libvirt, { vm, options, action: "define" });
         const known = own === undefined ? [] : own.view.disks;
+        const password = newScreenPassword(host);
         const xml = buildDomainXml(definition, {
           acceleration: acceleration.kind,
           poolPath: path,
@@ -68,6 +70,7 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
           knownNics: own?.view.nics ?? [],
           heads: await headsOf(vm, definition.disks, { pool, poolPath: path, known, options }),
           ...(own === undefined ? {} : { record: own.view.snapshots }),
+          ...(password === undefined ? {} : { screenPassword: password }),
         });
         await libvirt.domainDefineXmlFlags(xml, options);
       };

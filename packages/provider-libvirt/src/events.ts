@@ -4,6 +4,7 @@ import type { DomainEvent } from "@vivarium/libvirt";
 import type { ProviderError, ProviderEvent } from "@vivarium/provider";
 import type { LibvirtHost } from "./libvirt-host.ts";
 import { mapError } from "./map-error.ts";
+import { watchStates } from "./state-watch.ts";
 
 export function subscribeToHost(
   host: LibvirtHost,
@@ -36,6 +37,7 @@ export function subscribeToHost(
     for (const each of stops) each();
   };
   signal.addEventListener("abort", stop, { once: true });
+  void watchStates(host, { onChange: (uid) => listener({ kind: "vm", uid, change: "state-seen" }), signal });
   // Who subscribes after the connection was made is told of it, too.
   if (libvirt.state === "connected") queueMicrotask(() => !signal.aborted && listener({ kind: "connected" }));
 }

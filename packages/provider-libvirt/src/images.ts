@@ -90,7 +90,8 @@ async function importImage(
     sizeBytes: image.sizeBytes,
   });
   for (const left of await volumesOf(pool, wanted)) await pool.delete(left, options);
-  await pool.write(name, createReadStream(image.path, { highWaterMark: 1024 * 1024 }), options);
+  const source = createReadStream(image.path, { highWaterMark: 1024 * 1024 });
+  await pool.write(name, source, { ...options, sizeBytes: image.sizeBytes });
   const imported = await findComplete(pool, wanted);
   if (imported === undefined) {
     throw new ProviderError("Internal", `Cannot import image "${name}": the host has not kept all of its bytes`);

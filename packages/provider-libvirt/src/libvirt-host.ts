@@ -13,6 +13,9 @@ export interface Memo {
   set(key: string, value: string): Promise<void>;
 }
 
+/** A daemon that is frozen, or a link that is cut without a word, is told within 20 s. */
+const keepaliveIntervalMs = 5_000;
+
 export interface LibvirtHostOptions {
   readonly config: ProviderConfig;
   readonly log: Logger;
@@ -42,7 +45,7 @@ export class LibvirtHost {
     try {
       const { dial, uri } = parseUri(config.endpoint);
       this.isLocal = dial.address.startsWith("unix:");
-      this.#libvirt = new Libvirt({ dial, uri, logger: log });
+      this.#libvirt = new Libvirt({ dial, uri, logger: log, keepaliveIntervalMs });
     } catch (error) {
       this.isLocal = false;
       this.#unusable = mapError(error, `use endpoint "${config.endpoint}"`);

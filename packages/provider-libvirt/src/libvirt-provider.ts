@@ -25,6 +25,7 @@ import { VolumePool } from "./pool.ts";
 import { createStats } from "./stats/create-stats.ts";
 import { createRunState } from "./run-state/create-run-state.ts";
 import { createSnapshots } from "./snapshots/create-snapshots.ts";
+import { createScreen } from "./screen/create-screen.ts";
 import { createHotplug } from "./storage/hotplug.ts";
 import { createPools } from "./storage/pools.ts";
 import { VolumeUsage } from "./storage/usage.ts";
@@ -72,6 +73,7 @@ export function createLibvirtProviderFactory({
           release: (macs, options) => releaseLeases(host, { macs, options }),
         },
         console: createConsole({ host, pool }),
+        screen: createScreen(host),
         pools: createPools(host),
         volumes: createVolumes({ host, usage }),
         hotplug: createHotplug({ host, pool, usage }),

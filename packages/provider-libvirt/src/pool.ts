@@ -2,7 +2,7 @@
 
 import { isLibvirtError } from "@vivarium/libvirt";
 import type { Libvirt, StoragePool, StorageVolume } from "@vivarium/libvirt";
-import { ProviderError } from "@vivarium/provider";
+import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { CallOptions } from "@vivarium/provider";
 import type { LibvirtHost } from "./libvirt-host.ts";
 import { buildPoolXml, parsePoolXml } from "./pool-xml.ts";
@@ -19,6 +19,8 @@ export interface OpenPool {
 /** Pools whose volumes are files in a directory. */
 const directoryTypes = ["dir", "fs", "netfs"];
 const refreshTries = 20;
+/** What the file of any volume takes, an empty one's too. */
+const anyVolumeBytes = 2 ** 20;
 const refreshWaitMs = 250;
 
 export class VolumePool {
@@ -76,8 +78,12 @@ export class VolumePool {
     );
   }
 
-  /** Makes a volume; one of that name that is there is kept. */
+  /** Makes a volume; one of that name that is there is kept. NoSpace when the pool is full. */
   async create(spec: VolumeSpec, options: CallOptions & { readonly flags?: number } = {}): Promise<void> {
+    await this.orNoSpace(spec.name, spec.allocationBytes, this.#create(spec, options));
+  }
+
+  async #create(spec: VolumeSpec, options: CallOptions & { readonly flags?: number }): Promise<void> {
     const make = ({ libvirt, pool }: OpenPool): Promise<unknown> =>
       libvirt.storageVolCreateXml(pool, buildVolumeXml(spec), options);
     await this.use(
@@ -98,11 +104,45 @@ export class VolumePool {
     );
   }
 
-  /** Replaces the volume by a file of just these bytes. */
+  /** Replaces the volume by a file of just these bytes. NoSpace when the pool is full: then nothing of it is left. */
   async write(
     name: string,
     source: AsyncIterable<Uint8Array>,
-    options: CallOptions & { readonly onProgress?: (sentBytes: number) => void } = {},
+    options: CallOptions & { readonly sizeBytes?: number; readonly onProgress?: (sentBytes: number) => void } = {},
+  ): Promise<void> {
+    try {
+      await this.orNoSpace(name, options.sizeBytes ?? 0, this.#write(name, source, options));
+    } catch (error) {
+      // It holds the very bytes that somebody else could do with.
+      if (isProviderError(error, "NoSpace")) await this.delete(name, options);
+      throw error;
+    }
+  }
+
+  /**
+   * libvirt has no code for a full pool, only words of many programs: what is left of it says so. `neededBytes` is the most that
+   * `making` the volume takes, beside what every volume does.
+   */
+  async orNoSpace<T>(name: string, neededBytes: number, making: Promise<T>): Promise<T> {
+    try {
+      return await making;
+    } catch (error) {
+      if (!isProviderError(error, "Internal")) throw error;
+      const left = await this.use("ask for free space", async ({ libvirt, pool }) => {
+        // Refused while anything is uploaded; the figures are those of the last change then.
+        await libvirt.storagePoolRefresh(pool).catch(() => undefined);
+        return libvirt.storagePoolGetInfo(pool);
+      }).catch(() => undefined);
+      if (left === undefined || left.availableBytes >= Math.max(neededBytes, anyVolumeBytes)) throw error;
+      const message = `Cannot make volume "${name}": it needs up to ${neededBytes} bytes, pool "${this.#name}" has ${left.availableBytes} free (${error.message})`;
+      throw new ProviderError("NoSpace", message, { cause: error });
+    }
+  }
+
+  async #write(
+    name: string,
+    source: AsyncIterable<Uint8Array>,
+    options: CallOptions & { readonly onProgress?: (sentBytes: number) => void },
   ): Promise<void> {
     await this.delete(name, options);
     // Empty at first, so that the file's length always says how much has arrived.

@@ -11,6 +11,7 @@ import { hostRules } from "./host-conformance.ts";
 import { networkRules } from "./network-conformance.ts";
 import { runStateRules } from "./run-state-conformance.ts";
 import { snapshotRules } from "./snapshot-conformance.ts";
+import { screenRules } from "./screen-conformance.ts";
 import { storageRules } from "./storage-conformance.ts";
 
 const mib = 2 ** 20;
@@ -200,6 +201,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
     networkRules(rule);
     runStateRules(rule);
     snapshotRules(rule);
+    screenRules(rule);
 
     rule("the console of a VM that is off is a Conflict", async (subject) => {
       const { provider, newVm } = subject;

@@ -9,6 +9,7 @@ import type { ProviderError } from "./provider-error.ts";
 import type { StatsRole } from "./stats.ts";
 import type { RunStateRole } from "./run-state.ts";
 import type { SnapshotRole } from "./snapshots.ts";
+import type { ScreenRole } from "./screen.ts";
 import type { HotplugRole, PoolRole, VolumeRef, VolumeRole } from "./storage.ts";
 
 /** Names one VM everywhere. The hypervisor's id is derived from it, so that a repeated create meets its own earlier try. */
@@ -33,6 +34,7 @@ export interface Provider {
   readonly images: ImageRole;
   readonly addresses: AddressRole;
   readonly console?: ConsoleRole;
+  readonly screen?: ScreenRole;
   readonly pools?: PoolRole;
   readonly volumes?: VolumeRole;
   readonly hotplug?: HotplugRole;

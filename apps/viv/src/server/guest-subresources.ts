@@ -1,56 +1,92 @@
-// `virtualmachines/NAME/log` and `/console`: bytes between a caller and a guest's serial console, through the VM's provider.
+// `virtualmachines/NAME/log`, `/console`, `/vnc` and `/screenshot`: bytes between a caller and a guest's serial console or screen, through
+// the VM's provider.
 
 import { StatusError, VirtualMachine, type ApiResponse } from "@vivarium/api";
-import type { Subresource, SubresourceContext } from "@vivarium/apiserver";
-import { isProviderError, ProviderError, type ConsoleRole, type VmIdentity } from "@vivarium/provider";
+import type { Connection, Subresource, SubresourceContext } from "@vivarium/apiserver";
+import { isProviderError, ProviderError } from "@vivarium/provider";
+import type { ConsoleRole, ConsoleStream, ScreenRole, VmIdentity } from "@vivarium/provider";
 import { overlapLength } from "./overlap.ts";
-import type { Controllers } from "./start-controllers.ts";
+import type { Controllers, Guest } from "./start-controllers.ts";
+import { toPng } from "./to-png.ts";
 
 const where = { group: VirtualMachine.group, plural: VirtualMachine.plural };
 
 export function guestSubresources(controllers: () => Controllers | undefined): readonly Subresource[] {
-  async function find(context: SubresourceContext): Promise<{ console: ConsoleRole; vm: VmIdentity }> {
+  async function find({ key }: SubresourceContext): Promise<Guest> {
     const running = controllers();
     if (running === undefined)
       throw new StatusError("ServiceUnavailable", "The controllers are still starting; try again.");
-    const found = await running.findGuest(context.key);
-    const { provider, vm } = found;
-    if (provider.console === undefined) {
+    return running.findGuest(key);
+  }
+  async function findConsole(context: SubresourceContext): Promise<Found<ConsoleRole>> {
+    const { provider, vm } = await find(context);
+    if (provider.console === undefined)
       throw new StatusError("NotImplemented", `Provider type "${provider.type}" has no serial console.`);
-    }
-    return { console: provider.console, vm };
+    return { role: provider.console, vm };
+  }
+  async function findScreen(context: SubresourceContext): Promise<Found<ScreenRole>> {
+    const { provider, vm } = await find(context);
+    if (provider.screen === undefined)
+      throw new StatusError("NotImplemented", `Provider type "${provider.type}" shows no screens.`);
+    return { role: provider.screen, vm };
   }
   return [
     {
       ...where,
       name: "log",
-      get: async (context) => withStatusErrors(async () => readLog(await find(context), context)),
+      get: async (context) => withStatusErrors(async () => readLog(await findConsole(context), context)),
     },
     {
       ...where,
       name: "console",
-      connect: async (context, socket) => {
-        const { console, vm } = await find(context);
-        const stream = await withStatusErrors(() => console.open(vm, { signal: context.signal }));
-        // Whichever side ends first ends the other.
-        const toGuest = async (): Promise<void> => {
-          for await (const bytes of socket.output) await stream.write(bytes);
-          await stream.close();
-        };
-        const toCaller = async (): Promise<void> => {
-          for await (const bytes of stream.output) await socket.write(bytes);
-          await socket.close();
-        };
-        await Promise.all([toGuest(), toCaller()]);
+      givesTokens: true,
+      connect: async (context) => {
+        const { role, vm } = await findConsole(context);
+        return joinTo(await withStatusErrors(() => role.open(vm, { signal: context.signal })));
+      },
+    },
+    {
+      ...where,
+      name: "vnc",
+      givesTokens: true,
+      connect: async (context) => {
+        const { role, vm } = await findScreen(context);
+        return joinTo(await withStatusErrors(() => role.open(vm, { signal: context.signal })));
+      },
+    },
+    {
+      ...where,
+      name: "screenshot",
+      get: async (context) => {
+        const { role, vm } = await findScreen(context);
+        const picture = await withStatusErrors(() => role.capture(vm, { signal: context.signal }));
+        return { status: 200, headers: { "content-type": "image/png" }, body: await toPng(picture) };
       },
     },
   ];
 }
 
-async function readLog(
-  { console, vm }: { readonly console: ConsoleRole; readonly vm: VmIdentity },
-  context: SubresourceContext,
-): Promise<ApiResponse> {
+interface Found<Role> {
+  readonly role: Role;
+  readonly vm: VmIdentity;
+}
+
+/** Whichever side ends first ends the other. */
+function joinTo(stream: ConsoleStream): Connection {
+  return async (socket) => {
+    const toGuest = async (): Promise<void> => {
+      for await (const bytes of socket.output) await stream.write(bytes);
+      await stream.close();
+    };
+    const toCaller = async (): Promise<void> => {
+      for await (const bytes of stream.output) await socket.write(bytes);
+      await socket.close();
+    };
+    await Promise.all([toGuest(), toCaller()]);
+  };
+}
+
+async function readLog({ role: console, vm }: Found<ConsoleRole>, context: SubresourceContext): Promise<ApiResponse> {
   const { query, signal } = context;
   const tailBytes = query.get("tailBytes");
   const tail = tailBytes === null ? {} : { tailBytes: positiveInteger(tailBytes) };
@@ -58,12 +94,12 @@ async function readLog(
   if (query.get("follow") !== "true") {
     return { status: 200, headers, body: await console.readLog(vm, { ...tail, signal }) };
   }
-  return { status: 200, headers, body: follow({ console, vm }, { ...tail, signal }) };
+  return { status: 200, headers, body: follow({ role: console, vm }, { ...tail, signal }) };
 }
 
 /** What was printed, then what is printed. Listening begins before the log is read, so that nothing falls between; the overlap is cut. */
 async function* follow(
-  { console, vm }: { readonly console: ConsoleRole; readonly vm: VmIdentity },
+  { role: console, vm }: Found<ConsoleRole>,
   options: { readonly tailBytes?: number; readonly signal: AbortSignal },
 ): AsyncGenerator<Uint8Array> {
   const live = await console.open(vm, { signal: options.signal }).catch((error: unknown) => {

@@ -9,6 +9,7 @@ import type { Route } from "../router.ts";
 import { decodeStored } from "../stored-object.ts";
 import type { Subresource } from "../subresources.ts";
 import { Authenticator, type Credentials } from "./authenticator.ts";
+import { ConnectionTokens } from "./connection-tokens.ts";
 import type { ServiceAccountKeys } from "./service-account-keys.ts";
 import { ServiceAccountTokens, type FindUid } from "./service-account-tokens.ts";
 import { TokenAuthentication } from "./token-authentication.ts";
@@ -28,6 +29,8 @@ export interface AuthenticationOptions {
 
 export interface ServerAuthentication {
   readonly tokens: TokenAuthentication;
+  /** Absent without keys to sign them with. */
+  readonly connectionTokens?: ConnectionTokens;
   readonly subresources: readonly Subresource[];
   readonly routes: readonly [string, Route][];
   authenticate(credentials: Credentials): Promise<UserInfo | undefined>;
@@ -59,6 +62,7 @@ export function serverAuthentication(
   const tokens = new TokenAuthentication({ authenticators: [...given, own], audiences, now });
   return {
     ...parts(tokens, log),
+    connectionTokens: new ConnectionTokens({ issuer, keys, now }),
     subresources: [tokenSubresource({ tokens: own, audiences, findUid, now })],
     routes: [
       ["/.well-known/openid-configuration", () => respondJson(200, discoveryOf(issuer))],

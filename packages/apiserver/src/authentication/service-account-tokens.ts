@@ -70,7 +70,7 @@ export class ServiceAccountTokens implements TokenAuthenticator {
 
   async authenticate(token: string, audiences: readonly string[]): Promise<AuthenticatedToken | undefined> {
     if (!isFrom(this.issuer, token)) return undefined;
-    const { payload } = await verified(token, this.#keys, { issuer: this.issuer, now: this.#now() });
+    const { payload } = await verifiedToken(token, this.#keys, { issuer: this.issuer, now: this.#now() });
     const { namespace = "", serviceaccount, secret } = (payload["kubernetes.io"] ?? {}) as BoundClaims;
     const { name = "", uid = "" } = serviceaccount ?? {};
     if (payload.sub !== userNameOf(namespace, name)) throw new CredentialsError("the token names no service account");
@@ -114,7 +114,8 @@ export function isFrom(issuer: string, token: string): boolean {
   }
 }
 
-async function verified(
+/** Signed with one of our keys by this issuer, and not at its end. Throws CredentialsError. */
+export async function verifiedToken(
   token: string,
   keys: ServiceAccountKeys,
   { issuer, now }: { readonly issuer: string; readonly now: Date },

@@ -4,49 +4,14 @@ import type { ApiResponse } from "@vivarium/api";
 import { badRequest, invalid } from "../errors.ts";
 import { respondJson } from "../output/respond.ts";
 import { timestamp } from "../meta/timestamp.ts";
-import { Resource } from "../resource.ts";
-import { reviewDefinition, struct, text, texts } from "../reviews/review.ts";
 import { invalidValue } from "../schema/field-error.ts";
 import type { Subresource } from "../subresources.ts";
 import type { BoundObject, FindUid, ServiceAccountTokens } from "./service-account-tokens.ts";
+import { decodeTokenRequest, tokenRequest, type TokenRequestSpec } from "./token-request.ts";
 
-const group = "authentication.k8s.io";
 const minSeconds = 600;
 const maxSeconds = 2 ** 32;
 const usualSeconds = 3600;
-
-const definition = reviewDefinition({
-  group,
-  kind: "TokenRequest",
-  description: "Asks for a token of a service account.",
-  namespaced: true,
-  spec: struct("What the token shall be.", {
-    audiences: texts("Whom it is for; this server when empty."),
-    expirationSeconds: { type: "integer", format: "int64", nullable: true, description: "How long it holds." },
-    boundObjectRef: {
-      ...struct("A Secret that the token holds no longer than.", {
-        kind: text("`Secret`."),
-        apiVersion: text("`v1`."),
-        name: text("Name of the Secret."),
-        uid: text("Uid of the Secret."),
-      }),
-      nullable: true,
-    },
-  }),
-  status: struct("The token.", {
-    token: text("The token."),
-    expirationTimestamp: { type: "string", format: "date-time", nullable: true, description: "When it ends." },
-  }),
-});
-const [version] = definition.spec.versions;
-if (version === undefined) throw new TypeError("TokenRequest has no version");
-const resource = new Resource(definition, version);
-
-interface Spec {
-  readonly audiences?: readonly string[];
-  readonly expirationSeconds?: number | null;
-  readonly boundObjectRef?: { kind?: string; name?: string; uid?: string } | null;
-}
 
 export function tokenSubresource(options: {
   readonly tokens: ServiceAccountTokens;
@@ -59,13 +24,10 @@ export function tokenSubresource(options: {
     group: "",
     plural: "serviceaccounts",
     name: "token",
-    responseKind: { group, version: "v1", kind: "TokenRequest" },
+    responseKind: { group: tokenRequest.group, version: tokenRequest.version, kind: tokenRequest.kind },
     async create({ key }, decode): Promise<ApiResponse> {
       const { namespace = "", name } = key;
-      const object = decode(resource);
-      const errors = resource.validator(object);
-      if (errors.length > 0) throw invalid(resource, name, errors);
-      const spec = (object["spec"] ?? {}) as Spec;
+      const spec = decodeTokenRequest(decode, name);
       const audiences = (spec.audiences ?? []).length > 0 ? (spec.audiences ?? []) : options.audiences;
       const seconds = checkedSeconds(spec.expirationSeconds ?? usualSeconds, name);
       const uid = await findUid("serviceaccounts", namespace, name);
@@ -75,8 +37,8 @@ export function tokenSubresource(options: {
       const account: BoundObject = { name, uid: uid ?? "" };
       const order = { namespace, account, ...(secret && { secret }), audiences, issuedAt, expiresAt };
       return respondJson(201, {
-        apiVersion: `${group}/v1`,
-        kind: "TokenRequest",
+        apiVersion: tokenRequest.apiVersion,
+        kind: tokenRequest.kind,
         metadata: { name, namespace, creationTimestamp: timestamp(issuedAt) },
         spec: { ...spec, audiences, expirationSeconds: seconds },
         status: { token: await tokens.issue(order), expirationTimestamp: timestamp(expiresAt) },
@@ -92,12 +54,13 @@ function checkedSeconds(seconds: number, name: string): number {
       : seconds > maxSeconds
         ? "may not specify a duration larger than 2^32 seconds"
         : undefined;
-  if (problem !== undefined) throw invalid(resource, name, [invalidValue("spec.expirationSeconds", seconds, problem)]);
+  if (problem !== undefined)
+    throw invalid(tokenRequest, name, [invalidValue("spec.expirationSeconds", seconds, problem)]);
   return seconds;
 }
 
 async function boundSecret(
-  { boundObjectRef }: Spec,
+  { boundObjectRef }: TokenRequestSpec,
   { namespace, findUid }: { readonly namespace: string; readonly findUid: FindUid },
 ): Promise<BoundObject | undefined> {
   if (boundObjectRef === undefined || boundObjectRef === null) return undefined;

@@ -122,7 +122,9 @@ function viewRules({ definitions, subresources }: RoleSources): PolicyRule[] {
 
 function editRules({ definitions, subresources }: RoleSources): PolicyRule[] {
   return byGroup(definitions).flatMap(([group, kinds]) => {
-    const connected = subresources.filter((each) => each.group === group && each.connect !== undefined).map(nameOf);
+    const connected = subresources
+      .filter((each) => each.group === group && (each.connect !== undefined || each.create !== undefined))
+      .map(nameOf);
     return [
       resources(writing, [group], kinds.flatMap(resourcesOf)),
       ...(connected.length > 0 ? [resources(["create", "get"], [group], connected)] : []),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:https";
 import { after, before, describe, test } from "node:test";
+import { StatusError } from "@vivarium/api";
 import { WebSocket } from "ws";
 import { testCertificate, testKey } from "../testing/test-certificate.ts";
 import { openTestServer, widget, widgetsPath, type TestServer } from "../testing/test-server.ts";
@@ -20,12 +21,15 @@ const echo: Subresource = {
     }
     return { status: 200, headers: { "content-type": "text/plain" }, body: chunks() };
   },
-  async connect({ user }, socket) {
-    await socket.write(Buffer.from(`hello ${user.name}\n`));
-    for await (const chunk of socket.output) {
-      if (Buffer.from(chunk).toString() === "end") return;
-      await socket.write(chunk);
-    }
+  async connect({ user, query }) {
+    if (query.has("busy")) throw new StatusError("Conflict", "somebody else is here");
+    return async (socket) => {
+      await socket.write(Buffer.from(`hello ${user.name}\n`));
+      for await (const chunk of socket.output) {
+        if (Buffer.from(chunk).toString() === "end") return;
+        await socket.write(chunk);
+      }
+    };
   },
 };
 
@@ -123,6 +127,7 @@ describe("over HTTPS", () => {
     ["without a user", "a/echo", {}, 401],
     ["to a missing parent", "zzz/echo", token, 404],
     ["to what is no subresource", "a/nope", token, 404],
+    ["that the subresource does not take", "a/echo?busy", token, 409],
   ] as const)
     test(`a connection ${why} is refused with ${status}`, async () => {
       const socket = connect(path, headers);

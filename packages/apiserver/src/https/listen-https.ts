@@ -46,6 +46,8 @@ const methods: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH", "DE
 const closeTimeoutMs = 2_000;
 const maxSocketPayloadBytes = 1024 * 1024;
 const defaultStallMs = 60_000;
+/** Of a WebSocket's URL: what clients show who cannot send headers with it. */
+const tokenParameter = "token";
 
 export async function listenHttps(server: ApiServer, options: HttpsOptions): Promise<HttpsListener> {
   const { host, port, key, cert, ca } = options;
@@ -232,7 +234,13 @@ async function upgrade(
   socket.on("close", () => caller.leave());
   try {
     const request = toRequest(incoming, caller);
-    const user = await authenticated(server, options, { incoming, headers: request.headers });
+    const token = request.query.get(tokenParameter);
+    // From here on nobody sees it, the audit log above all.
+    request.query.delete(tokenParameter);
+    const user =
+      token === null
+        ? await authenticated(server, options, { incoming, headers: request.headers })
+        : await server.redeemToken(token, request.path);
     if (user === undefined) throw server.unauthenticated(request);
     request.user = user;
     const serveConnection = await server.connect(request);

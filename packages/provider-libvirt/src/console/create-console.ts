@@ -3,7 +3,7 @@
 import { isLibvirtError, StorageVolInfoFlags } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { ConsoleRole, ConsoleStream, VmIdentity } from "@vivarium/provider";
-import { requireOwnDomain } from "../domain/lookup.ts";
+import { requireRunningDomain } from "../domain/lookup.ts";
 import type { LibvirtHost } from "../libvirt-host.ts";
 import { mapError } from "../map-error.ts";
 import { serialLogName } from "../names.ts";
@@ -76,13 +76,9 @@ async function attach(
   { vm, onEnd }: { readonly vm: VmIdentity; readonly onEnd: () => void },
 ): Promise<SharedConsole> {
   return host.attempt(`open the console of VM "${vm.name}"`, async (libvirt) => {
-    const own = await requireOwnDomain(libvirt, { vm, options: undefined, action: "open the console of" });
-    if (own.power.power === "off" || own.power.power === "crashed") {
-      const message = `Cannot open the console of VM "${vm.name}": domain is "${own.power.power}", expected "running"`;
-      throw new ProviderError("Conflict", message);
-    }
+    const domain = await requireRunningDomain(libvirt, { vm, options: undefined, action: "open the console of" });
     try {
-      return new SharedConsole(await libvirt.domainOpenConsole(own.domain), onEnd);
+      return new SharedConsole(await libvirt.domainOpenConsole(domain), onEnd);
     } catch (error) {
       if (!isLibvirtError(error, "OPERATION_FAILED")) throw error;
       const message = `Cannot open the console of VM "${vm.name}": another program has it open`;

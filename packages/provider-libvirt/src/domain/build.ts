@@ -3,6 +3,7 @@
 import { domainNameOf } from "@vivarium/provider";
 import type { VmDefinition } from "@vivarium/provider";
 import { seedVolumeName, serialLogName } from "../names.ts";
+import { screenDevices } from "../screen/devices.ts";
 import { element, renderXml } from "../xml/element.ts";
 import type { XmlElement } from "../xml/element.ts";
 import { diskElement, placeDisks, scsiController, seedDisk } from "./disks.ts";
@@ -22,6 +23,8 @@ export interface DomainPlace extends DiskPlaces {
   readonly knownNics?: readonly NicView[];
   /** Of the domain that is defined anew. */
   readonly record?: SnapshotRecord;
+  /** Where the screen has to listen on loopback instead of a socket. */
+  readonly screenPassword?: string;
 }
 
 export function buildDomainXml(definition: VmDefinition, place: DomainPlace): string {
@@ -113,8 +116,7 @@ function devices(definition: VmDefinition, place: DomainPlace): XmlElement[] {
     ...(definition.tpm
       ? [element("tpm", { model: "tpm-crb" }, [element("backend", { type: "emulator", version: "2.0" })])]
       : []),
-    element("graphics", { type: "vnc", port: -1, autoport: "yes", listen: "127.0.0.1" }),
-    element("video", {}, [element("model", { type: "vga" })]),
+    ...screenDevices(place.screenPassword),
     element("rng", { model: "virtio" }, [element("backend", { model: "random" }, "/dev/urandom")]),
     element("memballoon", { model: "virtio" }, [element("stats", { period: 10 })]),
   ];

@@ -84,3 +84,14 @@ export async function requireOwnDomain(
   }
   return found;
 }
+
+/** For what only a running guest has; Conflict when it is off. */
+export async function requireRunningDomain(
+  libvirt: Libvirt,
+  lookup: Lookup & { readonly action: string },
+): Promise<Domain> {
+  const { domain, power } = await requireOwnDomain(libvirt, lookup);
+  if (power.power !== "off" && power.power !== "crashed") return domain;
+  const message = `Cannot ${lookup.action} VM "${lookup.vm.name}": domain is "${power.power}", expected "running"`;
+  throw new ProviderError("Conflict", message);
+}

@@ -8,7 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Libvirt, parseUri } from "@vivarium/libvirt";
 import { domainNameOf } from "@vivarium/provider";
-import type { ConformanceSubject, ImageFile, Provider, ProviderConfig, VmIdentity } from "@vivarium/provider";
+import type {
+  ConformanceSubject,
+  ImageFile,
+  Provider,
+  ProviderConfig,
+  VmDefinition,
+  VmIdentity,
+} from "@vivarium/provider";
 import { pino } from "pino";
 import { probeGuestSector } from "../acceleration/probe-guest.ts";
 import { createLibvirtProviderFactory } from "../libvirt-provider.ts";
@@ -130,6 +137,33 @@ function makeImage(work: string): ImageFile {
   const bytes = readFileSync(path);
   const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
   return { digest, format: "qcow2", path, sizeBytes: bytes.length, virtualSizeBytes };
+}
+
+/** Makes the VM up to its domain, which is off. */
+export async function build(
+  { provider, image }: LiveHost,
+  vm: VmIdentity,
+  change: Partial<VmDefinition> = {},
+): Promise<void> {
+  const { id } = await provider.images.import(image);
+  await provider.disks.ensureRoot(vm, { name: "root", imageId: id });
+  await provider.disks.writeSeed(vm, new Uint8Array(2048));
+  await provider.compute.define({ ...definitionOf(vm), ...change });
+}
+
+export function definitionOf(vm: VmIdentity): VmDefinition {
+  const mac = `52:54:00:${vm.uid.slice(0, 2)}:${vm.uid.slice(2, 4)}:${vm.uid.slice(4, 6)}`;
+  return {
+    identity: vm,
+    cpus: 1,
+    memoryBytes: 64 * 2 ** 20,
+    firmware: "BIOS",
+    secureBoot: false,
+    tpm: false,
+    nestedVirtualization: false,
+    disks: [{ name: "root" }],
+    networks: [{ name: "lan", source: { network: "default" }, model: "virtio", mac }],
+  };
 }
 
 export async function defineForeign(libvirt: Libvirt, vm: VmIdentity, uuid: string = randomUUID()): Promise<void> {

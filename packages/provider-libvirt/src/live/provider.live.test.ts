@@ -9,7 +9,7 @@ import { probeAliveText } from "../acceleration/probe-guest.ts";
 import { removeLeftovers, runProbeGuest } from "../acceleration/probe.ts";
 import { imageVolumeName } from "../names.ts";
 import { VolumePool } from "../pool.ts";
-import { defineForeign, liveSkipReason, openLiveHost } from "./live-host.ts";
+import { build, defineForeign, definitionOf, liveSkipReason, openLiveHost } from "./live-host.ts";
 import type { LiveHost } from "./live-host.ts";
 
 describe("the libvirt provider on a real libvirtd", { skip: liveSkipReason(), concurrency: false }, () => {
@@ -248,28 +248,10 @@ describe("the libvirt provider on a real libvirtd", { skip: liveSkipReason(), co
   });
 
   async function built(vm: VmIdentity = live.newVm(), change: Partial<VmDefinition> = {}): Promise<VmIdentity> {
-    const { id } = await live.provider.images.import(live.image);
-    await live.provider.disks.ensureRoot(vm, { name: "root", imageId: id });
-    await live.provider.disks.writeSeed(vm, new Uint8Array(2048));
-    await live.provider.compute.define({ ...definitionOf(vm), ...change });
+    await build(live, vm, change);
     return vm;
   }
 });
-
-function definitionOf(vm: VmIdentity): VmDefinition {
-  const mac = `52:54:00:${vm.uid.slice(0, 2)}:${vm.uid.slice(2, 4)}:${vm.uid.slice(4, 6)}`;
-  return {
-    identity: vm,
-    cpus: 1,
-    memoryBytes: 64 * 2 ** 20,
-    firmware: "BIOS",
-    secureBoot: false,
-    tpm: false,
-    nestedVirtualization: false,
-    disks: [{ name: "root" }],
-    networks: [{ name: "lan", source: { network: "default" }, model: "virtio", mac }],
-  };
-}
 
 async function waitFor(isTrue: () => Promise<boolean>): Promise<void> {
   while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 100));

@@ -53,23 +53,6 @@ export function createVolumes({ host, usage }: VolumeParts): VolumeRole {
     return { ...view, pool: ref.pool };
   }
 
-  /** libvirt has no code for a full pool, only words of many programs: what is left of it says so. */
-  async function orNoSpace<T>(volume: VolumeRef, neededBytes: number, making: Promise<T>): Promise<T> {
-    try {
-      return await making;
-    } catch (error) {
-      if (!isProviderError(error, "Internal")) throw error;
-      const left = await poolOf(volume.pool)
-        .use("ask for free space", ({ libvirt, pool }) =>
-          libvirt.storagePoolRefresh(pool).then(() => libvirt.storagePoolGetInfo(pool)),
-        )
-        .catch(() => undefined);
-      if (left === undefined || left.availableBytes >= neededBytes) throw error;
-      const message = `Cannot make volume "${volume.name}": it needs up to ${neededBytes} bytes, pool "${volume.pool}" has ${left.availableBytes} free (${error.message})`;
-      throw new ProviderError("NoSpace", message, { cause: error });
-    }
-  }
-
   return {
     observe: (volume, options) => observe(volume, options),
 
@@ -93,9 +76,9 @@ export function createVolumes({ host, usage }: VolumeParts): VolumeRole {
           ? StorageVolCreateFlags.PREALLOC_METADATA
           : 0;
       const neededBytes = preallocation === "full" ? capacityBytes : isLinked ? 0 : (source?.allocationBytes ?? 0);
-      await orNoSpace(
-        volume,
-        Math.max(neededBytes, 2 ** 20),
+      await poolOf(volume.pool).orNoSpace(
+        volume.name,
+        neededBytes,
         poolOf(volume.pool).use(
           `make volume "${volume.name}"`,
           async ({ libvirt, pool }) => {
@@ -121,7 +104,7 @@ export function createVolumes({ host, usage }: VolumeParts): VolumeRole {
         throw new ProviderError("AlreadyExists", `Cannot make volume "${volume.name}": there is one`);
       }
       const source = createReadStream(file.path, { highWaterMark: 2 ** 20 });
-      await orNoSpace(volume, file.sizeBytes, pool.write(volume.name, source, options));
+      await pool.write(volume.name, source, { ...options, sizeBytes: file.sizeBytes });
       // Until then libvirt has it as the raw file that it was before the upload.
       await pool.refresh(options);
     },
@@ -143,9 +126,9 @@ export function createVolumes({ host, usage }: VolumeParts): VolumeRole {
         throw new ProviderError("Conflict", `Cannot grow volume "${volume.name}": "${clone.name}" backs onto it`);
       }
       const runner = users.find((user) => user.kind === "vm" && user.isOn);
-      await orNoSpace(
-        volume,
-        2 ** 20,
+      await poolOf(volume.pool).orNoSpace(
+        volume.name,
+        0,
         host.attempt(
           `grow volume "${volume.name}"`,
           async (libvirt) => {

@@ -20,6 +20,7 @@ export type SimulatedMethod =
   | `snapshots.${"list" | "create" | "revert" | "remove"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`
+  | `screen.${"open" | "capture"}`
   | "stats.read";
 
 /** `hang` never answers; the caller's signal ends it. */

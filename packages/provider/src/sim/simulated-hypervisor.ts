@@ -23,6 +23,7 @@ import { simulatedRunState } from "./run-state.ts";
 import { simulatedPools } from "./pools.ts";
 import { simulatedStats } from "./stats.ts";
 import { simulatedSnapshots } from "./snapshots.ts";
+import { simulatedScreen } from "./screen.ts";
 import { simulatedDisks, simulatedImages } from "./storage.ts";
 import { simulatedVolumes } from "./volumes.ts";
 import { SimulatedWorld } from "./world.ts";
@@ -178,6 +179,7 @@ function openProvider(parts: SimulatedParts): Provider {
         }),
     },
     console: simulatedConsole(parts),
+    screen: simulatedScreen(parts),
     pools: simulatedPools(parts),
     volumes: simulatedVolumes(parts),
     hotplug: simulatedHotplug(parts),
