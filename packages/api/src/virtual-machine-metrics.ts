@@ -13,6 +13,7 @@ export interface VirtualMachineMetrics {
   readonly metadata: { readonly namespace: string; readonly name: string; readonly uid: string };
   /** `namespace/name`. */
   readonly provider: string;
+  /** Name of its Host. */
   readonly host: string;
   /** How often the host is asked. */
   readonly intervalSeconds: number;

@@ -109,10 +109,8 @@ export interface DomainDiskStats {
 }
 
 export interface DomainNicStats {
-  /** Lower case, colons; absent when only the host's device is known. */
-  readonly mac?: string;
-  /** The host's device, another one after each start. */
-  readonly device: string;
+  /** As in the VM's definition; the MAC (lower case, colons) of a NIC that has no such name. */
+  readonly name: string;
   /** Seen from the guest. */
   readonly receivedBytes: number;
   readonly receivedPackets: number;

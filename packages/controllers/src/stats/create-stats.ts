@@ -49,13 +49,13 @@ function metricsOf(
 ): VirtualMachineMetrics | undefined {
   const record = collector.vm(metadata.uid ?? "");
   if (record === undefined) return undefined;
-  const { uid, namespace, name, provider, hostname } = record;
-  const host = collector.hostOf(provider);
+  const { uid, namespace, name, host: key } = record;
+  const host = collector.hostOf(key);
   return {
     ...virtualMachineMetricsType,
     metadata: { namespace, name, uid },
-    provider: `${provider.namespace}/${provider.name}`,
-    host: hostname,
+    provider: `${key.namespace}/${key.name}`,
+    host: key.host,
     intervalSeconds: collector.intervalMs / 1000,
     ...(host?.kind === "down"
       ? { stale: { since: formatTime(new Date(host.sinceMs)), message: host.error.message } }

@@ -5,7 +5,7 @@ import type { StoragePool } from "@vivarium/api";
 import type { DomainStats } from "@vivarium/provider";
 import { Counter, Gauge } from "prom-client";
 import type { Registry } from "prom-client";
-import type { ProviderKey } from "../provider-registry.ts";
+import type { HostKey, ProviderKey } from "../provider-registry.ts";
 import { poolNameOf, providerOfPool } from "../storage-pool-target.ts";
 import type { HostRecord, StatsCollector, StatsSources, VmRecord } from "./stats-collector.ts";
 import { vmMetrics } from "./vm-metrics.ts";
@@ -76,7 +76,7 @@ function exposeVms(expose: Expose, collector: StatsCollector): void {
     () =>
       collector.vms.map((vm) => {
         const { power, powerReason } = vm.stats;
-        return [{ ...labelsOf(vm), ...hostLabelsOf(vm.provider, vm.hostname), power, reason: powerReason }, 1];
+        return [{ ...labelsOf(vm), ...hostLabelsOf(vm.host), power, reason: powerReason }, 1];
       }),
   );
 }
@@ -98,9 +98,9 @@ function exposeHosts(expose: Expose, collector: StatsCollector): void {
       name: "vivarium_host_up",
       kind: "gauge",
       help: "1 when the host told its figures last time it was asked, else 0.",
-      labels: providerLabels,
+      labels: hostLabels,
     },
-    () => collector.hosts.map(({ provider, kind }) => [providerLabelsOf(provider), kind === "up" ? 1 : 0]),
+    () => collector.hosts.map(({ key, kind }) => [hostLabelsOf(key), kind === "up" ? 1 : 0]),
   );
   const ofHost = (
     { name, kind = "gauge", help, labels = [] }: Pick<MetricOptions, "name" | "help"> & Partial<MetricOptions>,
@@ -109,13 +109,16 @@ function exposeHosts(expose: Expose, collector: StatsCollector): void {
     expose({ name: `vivarium_host_${name}`, kind, help, labels: [...hostLabels, ...labels] }, () =>
       collector.hosts.flatMap((host) => {
         if (host.kind === "down") return [];
-        const of = hostLabelsOf(host.provider, host.stats.hostname);
+        const of = hostLabelsOf(host.key);
         return series(host).map(([more, value]) => [{ ...of, ...more }, value]);
       }),
     );
   const gauge = (name: string, help: string, of: (host: UpHost) => number): void =>
     ofHost({ name, help }, (host) => [[{}, of(host)]]);
 
+  ofHost({ name: "info", help: "1; the host's own name.", labels: ["hostname"] }, ({ stats }) => [
+    [{ hostname: stats.hostname }, 1],
+  ]);
   gauge("stats_duration_seconds", "Time that the host took to tell its figures.", ({ tookMs }) => tookMs / 1000);
   gauge("cpus", "Processors.", ({ stats }) => stats.cpu.cpus);
   ofHost(
@@ -198,7 +201,7 @@ function exposePools(
     expose({ name: `vivarium_storage_pool_${name}`, kind: "gauge", help, labels }, () =>
       sources.pools.list().flatMap((pool): Series => {
         const provider = providerOfPool(pool, sources.providerObjects.list());
-        if (provider === undefined || collector.hostOf(provider)?.kind !== "up") return [];
+        if (provider === undefined || !collector.isUp(provider)) return [];
         const value = pool.status?.phase === "Ready" ? of(pool.status) : undefined;
         const { namespace = "", name: poolName } = pool.metadata;
         const place = { namespace, name: poolName, pool: poolNameOf(pool), ...providerLabelsOf(provider) };
@@ -222,6 +225,6 @@ function providerLabelsOf({ namespace, name }: ProviderKey): Labels {
   return { provider_namespace: namespace, provider: name };
 }
 
-function hostLabelsOf(provider: ProviderKey, host: string): Labels {
-  return { ...providerLabelsOf(provider), host };
+function hostLabelsOf(key: HostKey): Labels {
+  return { ...providerLabelsOf(key), host: key.host };
 }

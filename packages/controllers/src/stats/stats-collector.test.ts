@@ -9,7 +9,6 @@ import { ManualClock } from "@vivarium/runtime";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import type { RegistryEvent } from "../provider-registry.ts";
-import { macsOf } from "../virtual-machine-definition.ts";
 import { exposeStats } from "./expose-stats.ts";
 import { StatsCollector } from "./stats-collector.ts";
 import { shownSamples } from "./vm-sample.ts";
@@ -43,7 +42,7 @@ async function lab(t: TestContext) {
   const clock = new ManualClock();
   const sim = createSimulatedHypervisor({ clock });
   const open = sim.open();
-  const key = { namespace, name: "local" };
+  const key = { namespace, name: "local", host: "local" };
   const machines = new Objects<VirtualMachine>();
   const pools = new Objects<StoragePool>();
   const providerObjects = new Objects<Provider>();
@@ -83,7 +82,7 @@ async function lab(t: TestContext) {
     tpm: false,
     nestedVirtualization: false,
     disks: [{ name: "root" }],
-    networks: [{ name: "lan", source: { network: "default" }, model: "virtio", mac: macsOf(vm)[0] ?? "" }],
+    networks: [{ name: "lan", source: { network: "default" }, model: "virtio", mac: "52:54:00:00:00:01" }],
   };
   await open.disks.ensureData(definition.identity, { name: "root", sizeBytes: 1, preallocated: false });
   await open.disks.writeSeed(definition.identity, new Uint8Array(1));
@@ -164,7 +163,7 @@ test("domains of others are in the host's figures alone", async (t) => {
   const { sim, clock, series } = await lab(t);
   sim.addForeignDomain({ name: "theirs", uid: "00000000-0000-4000-8000-000000000002" });
   await clock.advance(intervalMs);
-  const host = `provider_namespace="default",provider="local",host="sim"`;
+  const host = `provider_namespace="default",provider="local",host="local"`;
   assert.deepEqual(await series("vivarium_host_domains"), {
     [`vivarium_host_domains{${host},managed="true",power="running"}`]: 1,
     [`vivarium_host_domains{${host},managed="false",power="running"}`]: 1,
@@ -176,7 +175,7 @@ test("domains of others are in the host's figures alone", async (t) => {
 
 test("a host that is lost is down at once and has no other series, and is asked again when it is back", async (t) => {
   const { sim, clock, series } = await lab(t);
-  const up = `vivarium_host_up{provider_namespace="default",provider="local"}`;
+  const up = `vivarium_host_up{provider_namespace="default",provider="local",host="local"}`;
   assert.equal((await series("vivarium_host_up"))[up], 1);
   sim.disconnect();
   await clock.advance(0);

@@ -7,11 +7,10 @@ import type { DomainStats, HostStats, Provider as OpenProvider, StatsRole } from
 import type { Cache, Clock } from "@vivarium/runtime";
 import type { Logger } from "pino";
 import { effectiveProvider, isSameProvider } from "../effective-provider.ts";
-import type { ProviderKey, ProviderRegistry } from "../provider-registry.ts";
-import { macsOf } from "../virtual-machine-definition.ts";
+import { hostsOf } from "../provider-config.ts";
+import type { HostKey, ProviderKey, ProviderRegistry } from "../provider-registry.ts";
 import { History } from "./history.ts";
 import { VmCounters } from "./vm-counters.ts";
-import type { VmStats } from "./vm-metrics.ts";
 import { sampleOf } from "./vm-sample.ts";
 import type { Sample } from "./vm-sample.ts";
 
@@ -31,8 +30,8 @@ export interface StatsCollectorOptions extends StatsSources {
   readonly historyMs?: number;
 }
 
-/** What is known of a Provider's host. */
-export type HostRecord = { readonly provider: ProviderKey } & (
+/** What is known of a host. */
+export type HostRecord = { readonly key: HostKey } & (
   | {
       readonly kind: "up";
       readonly stats: HostStats;
@@ -47,10 +46,9 @@ export interface VmRecord {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
-  readonly provider: ProviderKey;
-  readonly hostname: string;
+  readonly host: HostKey;
   /** As the host told last. */
-  readonly stats: VmStats;
+  readonly stats: DomainStats;
   readonly counters: VmCounters;
   readonly history: History<Sample>;
 }
@@ -82,8 +80,7 @@ export class StatsCollector {
     );
     while (!signal.aborted) {
       this.#forgetGone();
-      for (const { metadata } of this.#options.providerObjects.list())
-        void this.#look({ namespace: metadata.namespace ?? "", name: metadata.name }, signal);
+      for (const key of this.#hostKeys()) void this.#look(key, signal);
       // It ends the wait only.
       await clock.delay(this.intervalMs, { signal }).catch(() => undefined);
     }
@@ -93,14 +90,19 @@ export class StatsCollector {
     return [...this.#hosts.values()];
   }
 
-  hostOf(provider: ProviderKey): HostRecord | undefined {
-    return this.#hosts.get(idOf(provider));
+  hostOf(key: HostKey): HostRecord | undefined {
+    return this.#hosts.get(idOf(key));
+  }
+
+  /** Whether any host of the Provider answers. */
+  isUp(provider: ProviderKey): boolean {
+    return this.hosts.some(({ kind, key }) => kind === "up" && isSameProvider(key, provider));
   }
 
   /** VMs that exist and whose host answers. */
   get vms(): readonly VmRecord[] {
     return [...this.#vms.values()].filter(
-      (vm) => this.hostOf(vm.provider)?.kind === "up" && this.#options.machines.get(vm)?.metadata.uid === vm.uid,
+      (vm) => this.hostOf(vm.host)?.kind === "up" && this.#options.machines.get(vm)?.metadata.uid === vm.uid,
     );
   }
 
@@ -110,7 +112,7 @@ export class StatsCollector {
   }
 
   /** Never throws. */
-  async #look(key: ProviderKey, signal: AbortSignal): Promise<void> {
+  async #look(key: HostKey, signal: AbortSignal): Promise<void> {
     const { providers, clock, logger } = this.#options;
     const provider = providers.get(key);
     if (provider?.stats === undefined) {
@@ -126,7 +128,7 @@ export class StatsCollector {
       if (providers.get(key) === provider) this.#take(key, { stats, fromMs });
     } catch (error) {
       if (signal.aborted) return;
-      if (!isProviderError(error)) logger.error({ err: error, provider: idOf(key) }, "figures could not be read");
+      if (!isProviderError(error)) logger.error({ err: error, host: idOf(key) }, "figures could not be read");
       this.#lose(key, error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#looking.delete(provider);
@@ -148,47 +150,52 @@ export class StatsCollector {
     }
   }
 
-  #take(provider: ProviderKey, { stats, fromMs }: { readonly stats: HostStats; readonly fromMs: number }): void {
+  #take(key: HostKey, { stats, fromMs }: { readonly stats: HostStats; readonly fromMs: number }): void {
     const atMs = this.#options.clock.now();
     const domains = new Map(stats.domains.map((domain) => [domain.uid, domain]));
     const managed = new Set<string>();
-    for (const vm of this.#machinesOf(provider)) {
+    for (const vm of this.#machinesOf(key)) {
       const { uid = "", namespace = "", name } = vm.metadata;
+      const before = this.#vms.get(uid);
+      // The id on the hypervisor: another than the uid where the domain was adopted.
       const domain = domains.get(vm.status?.id ?? "");
       if (domain === undefined) {
-        this.#vms.delete(uid);
+        if (before !== undefined && idOf(before.host) === idOf(key)) this.#vms.delete(uid);
         continue;
       }
       managed.add(domain.uid);
-      const before = this.#vms.get(uid);
       const { counters, history } = before ?? {
         counters: new VmCounters(),
         history: new History<Sample>(this.#historyLength),
       };
-      const named = withNicNames(domain, vm);
-      counters.take(named);
-      history.add(sampleOf(named, { counters, atMs }));
-      this.#vms.set(uid, { uid, namespace, name, provider, hostname: stats.hostname, stats: named, counters, history });
+      counters.take(domain);
+      history.add(sampleOf(domain, { counters, atMs }));
+      this.#vms.set(uid, { uid, namespace, name, host: key, stats: domain, counters, history });
     }
-    this.#hosts.set(idOf(provider), { kind: "up", provider, stats, tookMs: atMs - fromMs, managed });
+    this.#hosts.set(idOf(key), { kind: "up", key, stats, tookMs: atMs - fromMs, managed });
   }
 
-  #lose(provider: ProviderKey, error: Error): void {
-    const known = this.hostOf(provider);
+  #lose(key: HostKey, error: Error): void {
+    const known = this.hostOf(key);
     const sinceMs = known?.kind === "down" ? known.sinceMs : this.#options.clock.now();
-    this.#hosts.set(idOf(provider), { kind: "down", provider, sinceMs, error });
+    this.#hosts.set(idOf(key), { kind: "down", key, sinceMs, error });
   }
 
   /** Memory is for what exists. */
   #forgetGone(): void {
-    const { providerObjects, machines } = this.#options;
-    const providers = new Set(
-      providerObjects.list().map(({ metadata }) => `${metadata.namespace ?? ""}/${metadata.name}`),
-    );
-    for (const id of this.#hosts.keys()) if (!providers.has(id)) this.#hosts.delete(id);
+    const hosts = new Set(this.#hostKeys().map(idOf));
+    for (const id of this.#hosts.keys()) if (!hosts.has(id)) this.#hosts.delete(id);
     for (const vm of this.#vms.values()) {
-      if (machines.get(vm)?.metadata.uid !== vm.uid || !providers.has(idOf(vm.provider))) this.#vms.delete(vm.uid);
+      const exists = this.#options.machines.get(vm)?.metadata.uid === vm.uid;
+      if (!exists || !hosts.has(idOf(vm.host))) this.#vms.delete(vm.uid);
     }
+  }
+
+  #hostKeys(): readonly HostKey[] {
+    return this.#options.providerObjects.list().flatMap((provider) => {
+      const { namespace = "", name } = provider.metadata;
+      return hostsOf(provider).map((host) => ({ namespace, name, host: host.name }));
+    });
   }
 
   #machinesOf(provider: ProviderKey): readonly VirtualMachine[] {
@@ -200,19 +207,6 @@ export class StatsCollector {
   }
 }
 
-/** NICs go by their names in the spec; one that is not in it goes by its MAC. */
-function withNicNames(domain: DomainStats, vm: VirtualMachine): VmStats {
-  const macs = macsOf(vm);
-  const declared = vm.spec.networks ?? [{ name: "default" }];
-  return {
-    ...domain,
-    nics: domain.nics.map((nic) => {
-      const at = nic.mac === undefined ? -1 : macs.indexOf(nic.mac);
-      return { ...nic, name: declared[at]?.name ?? nic.mac ?? nic.device };
-    }),
-  };
-}
-
-function idOf(key: ProviderKey): string {
-  return `${key.namespace}/${key.name}`;
+function idOf(key: HostKey): string {
+  return `${key.namespace}/${key.name}/${key.host}`;
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { DomainStats } from "@vivarium/provider";
 import { VmCounters } from "./vm-counters.ts";
 import { cpuSeconds, diskReadBytes } from "./vm-metrics.ts";
-import type { VmStats } from "./vm-metrics.ts";
 
-function vm(stats: Partial<VmStats>): VmStats {
+function vm(stats: Partial<DomainStats>): DomainStats {
   return {
     uid: "u",
     name: "default.web",
@@ -23,7 +23,7 @@ const off = vm({ power: "off" });
 
 test("a counter goes on over restarts of the guest, and stands while it is off", () => {
   const counters = new VmCounters();
-  const seen = (stats: VmStats): number => {
+  const seen = (stats: DomainStats): number => {
     counters.take(stats);
     return counters.total(cpuSeconds);
   };

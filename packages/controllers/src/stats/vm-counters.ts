@@ -1,7 +1,8 @@
 // Counters of one VM that go on where the hypervisor's begin anew: at each start of the guest, and when a device comes back.
 
+import type { DomainStats } from "@vivarium/provider";
 import { partsOf, vmMetrics } from "./vm-metrics.ts";
-import type { Figure, VmMetric, VmStats } from "./vm-metrics.ts";
+import type { Figure, VmMetric } from "./vm-metrics.ts";
 
 interface Count {
   /** Of earlier runs. */
@@ -17,7 +18,7 @@ export class VmCounters {
   readonly #counts = new Map<VmMetric, Map<string, Count>>(counters.map((metric) => [metric, new Map()]));
   #run: number | undefined;
 
-  take(vm: VmStats): void {
+  take(vm: DomainStats): void {
     const isNewRun = vm.run !== undefined && this.#run !== undefined && vm.run !== this.#run;
     for (const [metric, counts] of this.#counts) {
       if (isNewRun) for (const count of counts.values()) carryOver(count, 0);

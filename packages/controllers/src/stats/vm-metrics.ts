@@ -2,11 +2,6 @@
 
 import type { DomainDiskStats, DomainNicStats, DomainStats, VcpuStats } from "@vivarium/provider";
 
-/** With the names that the VM's spec has for its NICs. */
-export interface VmStats extends Omit<DomainStats, "nics"> {
-  readonly nics: readonly (DomainNicStats & { readonly name: string })[];
-}
-
 /** A figure, and the device or virtual CPU that it is of. */
 export interface Figure {
   /** Empty: of the VM as a whole. */
@@ -23,7 +18,7 @@ export interface VmMetric {
   readonly help: string;
   /** Absent: of the VM as a whole. */
   readonly partLabel?: PartLabel;
-  figures(vm: VmStats): readonly Figure[];
+  figures(vm: DomainStats): readonly Figure[];
 }
 
 type Of<T> = (part: T) => number | undefined;
@@ -31,22 +26,23 @@ type Kind = VmMetric["kind"];
 
 const prefix = "vivarium_vm";
 
-function whole(kind: Kind, name: string, help: string, of: Of<VmStats>): VmMetric {
+function whole(kind: Kind, name: string, help: string, of: Of<DomainStats>): VmMetric {
   return { name: `${prefix}_${name}`, kind, help, figures: (vm) => figure("", of(vm)) };
 }
 
 function perDisk(kind: Kind, name: string, help: string, of: Of<DomainDiskStats>): VmMetric {
-  const figures = (vm: VmStats): readonly Figure[] => vm.disks.flatMap((disk) => figure(disk.name, of(disk)));
+  const figures = (vm: DomainStats): readonly Figure[] => vm.disks.flatMap((disk) => figure(disk.name, of(disk)));
   return { name: `${prefix}_disk_${name}`, kind, help, partLabel: "disk", figures };
 }
 
 function perNic(name: string, help: string, of: Of<DomainNicStats>): VmMetric {
-  const figures = (vm: VmStats): readonly Figure[] => vm.nics.flatMap((nic) => figure(nic.name, of(nic)));
+  const figures = (vm: DomainStats): readonly Figure[] => vm.nics.flatMap((nic) => figure(nic.name, of(nic)));
   return { name: `${prefix}_network_${name}`, kind: "counter", help, partLabel: "interface", figures };
 }
 
 function perVcpu(name: string, help: string, of: Of<VcpuStats>): VmMetric {
-  const figures = (vm: VmStats): readonly Figure[] => vm.vcpus.flatMap((vcpu) => figure(String(vcpu.index), of(vcpu)));
+  const figures = (vm: DomainStats): readonly Figure[] =>
+    vm.vcpus.flatMap((vcpu) => figure(String(vcpu.index), of(vcpu)));
   return { name: `${prefix}_vcpu_${name}`, kind: "counter", help, partLabel: "vcpu", figures };
 }
 
@@ -143,7 +139,7 @@ export const vmMetrics: readonly VmMetric[] = [
 ];
 
 /** Names of the parts that the VM has now, of the kind that the metric tells apart. */
-export function partsOf(vm: VmStats, label: PartLabel | undefined): readonly string[] {
+export function partsOf(vm: DomainStats, label: PartLabel | undefined): readonly string[] {
   switch (label) {
     case undefined:
       return [""];

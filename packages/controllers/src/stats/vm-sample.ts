@@ -2,7 +2,7 @@
 
 import { formatTime } from "@vivarium/api";
 import type { VirtualMachineSample } from "@vivarium/api";
-import type { DomainMemoryStats } from "@vivarium/provider";
+import type { DomainMemoryStats, DomainStats } from "@vivarium/provider";
 import type { VmCounters } from "./vm-counters.ts";
 import {
   cpuSeconds,
@@ -13,7 +13,6 @@ import {
   receivedBytes,
   sentBytes,
 } from "./vm-metrics.ts";
-import type { VmStats } from "./vm-metrics.ts";
 
 export interface Sample {
   readonly atMs: number;
@@ -31,7 +30,7 @@ export interface Sample {
 }
 
 export function sampleOf(
-  vm: VmStats,
+  vm: DomainStats,
   { counters, atMs }: { readonly counters: VmCounters; readonly atMs: number },
 ): Sample {
   const usedMemoryBytes = vm.memory === undefined ? undefined : usedBytesOf(vm.memory);

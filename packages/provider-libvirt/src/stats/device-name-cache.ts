@@ -5,6 +5,7 @@ import { isLibvirtError } from "@vivarium/libvirt";
 import type { DomainStats, Libvirt } from "@vivarium/libvirt";
 import type { CallOptions } from "@vivarium/provider";
 import { isSeed, nameOfDisk } from "../domain/disks.ts";
+import { nameOfNic } from "../domain/nics.ts";
 import { parseDomainXml } from "../domain/view.ts";
 import type { DomainView } from "../domain/view.ts";
 import { devicesIn } from "./domain-stats.ts";
@@ -16,7 +17,7 @@ interface Known {
   readonly names: DeviceNames;
 }
 
-const noNames: DeviceNames = { disks: new Map(), macs: new Map() };
+const noNames: DeviceNames = { disks: new Map(), nics: new Map() };
 
 export class DeviceNameCache {
   #known = new Map<string, Known>();
@@ -63,6 +64,8 @@ export function namesIn({ mark, disks, nics }: DomainView): DeviceNames {
         return [disk.target, isSeed(mark, disk) ? undefined : (nameOfDisk(mark, disk) ?? disk.target)];
       }),
     ),
-    macs: new Map(nics.flatMap(({ device, mac }) => (device === undefined ? [] : [[device, mac] as const]))),
+    nics: new Map(
+      nics.flatMap((nic) => (nic.device === undefined ? [] : [[nic.device, nameOfNic(nic) ?? nic.mac] as const])),
+    ),
   };
 }

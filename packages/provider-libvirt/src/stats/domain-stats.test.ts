@@ -5,7 +5,7 @@ import { devicesIn, domainStatsOf } from "./domain-stats.ts";
 import type { DeviceNames } from "./domain-stats.ts";
 
 const uuid = "6f6a9b0e-7a9f-4f55-8f0c-0c7f8b1f2d3e";
-const noNames: DeviceNames = { disks: new Map(), macs: new Map() };
+const noNames: DeviceNames = { disks: new Map(), nics: new Map() };
 
 function record(values: TypedValues, id = 7) {
   return { domain: { name: "default.web", uuid, id }, values };
@@ -68,13 +68,13 @@ test("devices go by the user's names; the seed is not told, a stranger's disk go
       ["vda", "root"],
       ["vdz", undefined],
     ]),
-    macs: new Map([["vnet4", "52:54:00:00:00:01"]]),
+    nics: new Map([["vnet4", "lan"]]),
   };
   const stats = domainStatsOf(record(values), names);
   assert.deepEqual(stats?.disks, [{ name: "root", readBytes: 10, readSeconds: 2 }, { name: "sda" }]);
   assert.deepEqual(
-    stats.nics.map(({ device, mac, receivedBytes, sentPackets }) => ({ device, mac, receivedBytes, sentPackets })),
-    [{ device: "vnet4", mac: "52:54:00:00:00:01", receivedBytes: 5, sentPackets: 6 }],
+    stats.nics.map(({ name, receivedBytes, sentPackets }) => ({ name, receivedBytes, sentPackets })),
+    [{ name: "lan", receivedBytes: 5, sentPackets: 6 }],
   );
   assert.deepEqual(devicesIn(values), ["vda", "vdz", "sda", "vnet4"]);
 });

@@ -15,8 +15,8 @@ import { powerOf } from "../domain/power.ts";
 export interface DeviceNames {
   /** Name within the VM by target; undefined for a disk that is not the user's, such as the seed. */
   readonly disks: ReadonlyMap<string, string | undefined>;
-  /** MAC by host device. */
-  readonly macs: ReadonlyMap<string, string>;
+  /** Name within the VM, or MAC, by host device. */
+  readonly nics: ReadonlyMap<string, string>;
 }
 
 const kib = 1024;
@@ -119,14 +119,12 @@ function diskOf(values: TypedValues, at: string, { disks }: DeviceNames): Domain
   };
 }
 
-function nicOf(values: TypedValues, at: string, { macs }: DeviceNames): DomainNicStats | undefined {
+function nicOf(values: TypedValues, at: string, { nics }: DeviceNames): DomainNicStats | undefined {
   const device = textAt(values, `${at}.name`);
   if (device === undefined) return undefined;
-  const mac = macs.get(device);
   const count = (name: string): number => numberAt(values, `${at}.${name}`) ?? 0;
   return {
-    device,
-    ...(mac === undefined ? {} : { mac }),
+    name: nics.get(device) ?? device,
     receivedBytes: count("rx.bytes"),
     receivedPackets: count("rx.pkts"),
     receiveErrors: count("rx.errs"),

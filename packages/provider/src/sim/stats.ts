@@ -57,6 +57,6 @@ function statsOf(domain: SimulatedDomain, nowMs: number): DomainStats {
     vcpus: Array.from({ length: cpus }, (_, index) => ({ index, seconds: seconds / 10 })),
     memory: { balloonBytes: memoryBytes, residentBytes: memoryBytes / 2 },
     disks: domain.disks.map((disk) => ({ name: disk.name, ...pace })),
-    nics: (definition?.networks ?? []).map(({ mac }, index) => ({ mac, device: `sim${index}`, ...traffic })),
+    nics: (definition?.networks ?? []).map((nic) => ({ name: nic.name, ...traffic })),
   };
 }
