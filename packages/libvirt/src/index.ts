@@ -59,7 +59,7 @@ export type { MigrateDomainOptions } from "./migrate-domain.ts";
 export type { MigrationParams, MigrationStep } from "./methods/domain-migration-methods.ts";
 export type { DomainJobInfo, DomainJobStats } from "./methods/domain-save-methods.ts";
 export type { DomainInterfaceStats, DomainMemoryStats, DomainStats } from "./methods/domain-stats-methods.ts";
-export type { InterfaceParameters, SchedulerParameters } from "./methods/domain-tuning-methods.ts";
+export type { InterfaceParameters, MemoryParameters, SchedulerParameters } from "./methods/domain-tuning-methods.ts";
 export type { NetworkUpdate } from "./methods/network-methods.ts";
 export type { DomainConsole } from "./methods/domain-console.ts";
 export type { StoragePoolInfo, StorageVolInfo, VolumeRange } from "./methods/storage-methods.ts";

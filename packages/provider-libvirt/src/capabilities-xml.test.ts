@@ -41,6 +41,7 @@ test("what a host lacks is not a capability", () => {
     secureBoot: false,
     tpm: false,
     nestedVirtualization: false,
+    cpuModels: ["host-model"],
   });
 });
 

@@ -37,6 +37,8 @@ export interface DomainCapabilitiesView {
   readonly tpm: boolean;
   /** Whether the host CPU as guests get it can itself run guests. */
   readonly nestedVirtualization: boolean;
+  /** Names that a guest's CPU can have: `host-passthrough` and `host-model` where they are offered, and usable models. */
+  readonly cpuModels: readonly string[];
 }
 
 export function parseDomainCapabilities(xml: string): DomainCapabilitiesView {
@@ -48,7 +50,19 @@ export function parseDomainCapabilities(xml: string): DomainCapabilitiesView {
     secureBoot: uefi && enumValues(find(root, "os", "loader"), "secure").includes("yes"),
     tpm: enumValues(find(root, "devices", "tpm"), "backendModel").includes("emulator"),
     nestedVirtualization: hasVirtualization(root),
+    cpuModels: cpuModelsOf(root),
   };
+}
+
+function cpuModelsOf(root: XmlElement): readonly string[] {
+  const modes = findAll(root, "cpu", "mode").filter((mode) => mode.attributes["supported"] === "yes");
+  return modes.flatMap((mode) => {
+    const name = mode.attributes["name"] ?? "";
+    if (name !== "custom") return [name];
+    return findAll(mode, "model")
+      .filter((model) => model.attributes["usable"] !== "no")
+      .map((model) => model.text.trim());
+  });
 }
 
 function enumValues(parent: XmlElement | undefined, name: string): readonly string[] {

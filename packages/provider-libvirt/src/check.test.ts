@@ -11,6 +11,8 @@ const facts: HostFacts = {
   cpus: 2,
   memoryBytes: 4 * 2 ** 30,
   maxVcpus: 8,
+  cpuMhz: 2500,
+  cpuModels: ["host-model", "qemu64"],
   acceleration: { kind: "tcg", reason: "no KVM here" },
   capabilities: {
     diskFormats: ["qcow2"],
@@ -49,6 +51,14 @@ const table: readonly (readonly [Partial<VmDefinition>, string, RegExp])[] = [
   [{ secureBoot: true }, "InvalidSpec", /needs firmware UEFI/],
   [{ tpm: true }, "Unsupported", /swtpm/],
   [{ nestedVirtualization: true }, "Unsupported", /no KVM here/],
+  [
+    { cpu: { model: "host-passthrough" } },
+    "Unsupported",
+    /"host-passthrough" under emulation; it has host-model, qemu64/,
+  ],
+  [{ cpu: { topology: { sockets: 1, cores: 2, threads: 1 } } }, "InvalidSpec", /2 places, expected 8/],
+  [{ limits: { cpuShares: 1 } }, "InvalidSpec", /expected 2 to 262144/],
+  [{ limits: { memoryBytes: 4 * 2 ** 30 } }, "InvalidSpec", /4096 MiB, expected 4224 MiB/],
   [{ networks: [{ ...nic, model: "ne2k" }] }, "Unsupported", /"ne2k".*virtio/],
 ];
 

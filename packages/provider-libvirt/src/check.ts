@@ -2,6 +2,7 @@
 
 import { ProviderError } from "@vivarium/provider";
 import type { VmDefinition } from "@vivarium/provider";
+import { maxCpusOf } from "./domain/size.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { refusalOfNic } from "./nics/check-nic.ts";
 import type { NicCheckParts, Refusal } from "./nics/check-nic.ts";
@@ -38,10 +39,44 @@ export function refusalByFacts(definition: VmDefinition, facts: HostFacts): Refu
   if (definition.nestedVirtualization && !capabilities.nestedVirtualization) {
     return unsupported(`has no nested virtualization (${facts.acceleration.reason})`);
   }
+  const sizing = refusalBySize(definition, facts);
+  if (sizing !== undefined) return sizing;
   const nic = definition.networks.find(({ model }) => !capabilities.networkModels.includes(model));
   if (nic !== undefined) {
     return unsupported(
       `has no NIC model "${nic.model}" (NIC "${nic.name}"); it has ${capabilities.networkModels.join(", ")}`,
+    );
+  }
+  return undefined;
+}
+
+/** What running a VM takes of the host besides the guest's own memory. */
+const overheadBytes = 128 * 2 ** 20;
+/** As the kernel has it. */
+const shares = { least: 2, most: 262_144 };
+
+function refusalBySize(definition: VmDefinition, facts: HostFacts): Refusal | undefined {
+  const { cpu, limits } = definition;
+  const invalid = (why: string): Refusal => ({ code: "InvalidSpec", why });
+  if (cpu?.model !== undefined && !facts.cpuModels.includes(cpu.model)) {
+    const kind = facts.acceleration.kind === "kvm" ? "under KVM" : "under emulation";
+    const why = `host "${facts.hostname}" has no CPU model "${cpu.model}" ${kind}; it has ${facts.cpuModels.join(", ")}`;
+    return { code: "Unsupported", why };
+  }
+  if (cpu?.topology !== undefined) {
+    const { sockets, cores, threads } = cpu.topology;
+    const places = sockets * cores * threads;
+    const most = maxCpusOf(definition, facts);
+    if (places !== most) return invalid(`its CPU topology has ${places} places, expected ${most}, one for each CPU`);
+  }
+  if (limits?.cpuShares !== undefined && (limits.cpuShares < shares.least || limits.cpuShares > shares.most)) {
+    return invalid(`CPU shares are ${limits.cpuShares}, expected ${shares.least} to ${shares.most}`);
+  }
+  if (limits?.memoryBytes !== undefined && limits.memoryBytes < definition.memoryBytes + overheadBytes) {
+    // The kernel would kill it.
+    const least = inMiB(definition.memoryBytes + overheadBytes);
+    return invalid(
+      `its memory limit is ${inMiB(limits.memoryBytes)}, expected ${least} or more, or the guest is killed`,
     );
   }
   return undefined;

@@ -7,6 +7,7 @@ import type {
   CallOptions,
   ComputeRole,
   DiskObservation,
+  ResourceLimits,
   VmDefinition,
   VmIdentity,
   VmObservation,
@@ -26,6 +27,8 @@ import type { ShapingProbe } from "./nics/shaping.ts";
 import type { OpenPool, VolumePool } from "./pool.ts";
 import { headsOf } from "./snapshots/heads.ts";
 import { newScreenPassword } from "./screen/password.ts";
+import { limitsOf } from "./sizing/limits.ts";
+import type { LimitsView } from "./sizing/limits.ts";
 import { diskVolumesOf } from "./storage/disk-volumes.ts";
 import type { DiskVolumeParts } from "./storage/disk-volumes.ts";
 
@@ -38,7 +41,7 @@ export interface ComputeParts extends DiskVolumeParts {
 
 export function createCompute({ host, pool, facts, usage, filters, shaping }: ComputeParts): ComputeRole {
   return {
-    observe: (vm, options) => observe({ host, pool }, { vm, options }),
+    observe: (vm, options) => observe({ host, pool, facts }, { vm, options }),
 
     async check(definition, options) {
       const known = await facts.get(options);
@@ -51,7 +54,7 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
     },
 
     async define(definition, options) {
-      const { acceleration } = await facts.get(options);
+      const hostFacts = await facts.get(options);
       const vm = definition.identity;
       await requireVolumes(pool, { definition, options });
       const volumePaths = await diskVolumesOf(vm, definition.disks, { host, usage, options });
@@ -63,7 +66,8 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
         const known = own === undefined ? [] : own.view.disks;
         const password = newScreenPassword(host);
         const xml = buildDomainXml(definition, {
-          acceleration: acceleration.kind,
+          acceleration: hostFacts.acceleration.kind,
+          host: hostFacts,
           poolPath: path,
           volumePaths,
           known,
@@ -72,7 +76,8 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
           ...(own === undefined ? {} : { record: own.view.snapshots }),
           ...(password === undefined ? {} : { screenPassword: password }),
         });
-        await libvirt.domainDefineXmlFlags(xml, options);
+        const domain = await libvirt.domainDefineXmlFlags(xml, options);
+        await libvirt.domainSetAutostart(domain, definition.startsOnBoot === true, options);
       };
       await host.definitions.take(vm.uid, () =>
         filters.changing({ uid: vm.uid, nics: definition.networks, options }, () =>
@@ -159,7 +164,7 @@ interface Subject {
 }
 
 async function observe(
-  { host, pool }: Pick<ComputeParts, "host" | "pool">,
+  { host, pool, facts }: Pick<ComputeParts, "host" | "pool" | "facts">,
   { vm, options }: Subject,
 ): Promise<VmObservation> {
   const [found, names] = await Promise.all([
@@ -180,12 +185,23 @@ async function observe(
         ...(found.hasSavedMemory ? { hasSavedMemory: true } : {}),
         cpus: found.view.cpus,
         memoryBytes: found.view.memoryBytes,
+        maxCpus: found.view.maxCpus,
+        maxMemoryBytes: found.view.maxMemoryBytes,
+        limits: await limitsSeen(found.view.limits, { facts, options }),
         nics: found.view.nics.map(nicObservation),
         disks: disksOf(vm, found.view),
         agentConnected: found.view.agentConnected,
         volumes,
       };
   }
+}
+
+/** The host's speed is only asked for where it matters. */
+async function limitsSeen(
+  view: LimitsView,
+  { facts, options }: { readonly facts: FactSource; readonly options: CallOptions | undefined },
+): Promise<ResourceLimits> {
+  return limitsOf(view, view.cpus === undefined ? 0 : (await facts.get(options)).cpuMhz);
 }
 
 type LookedAt = Exclude<FoundDomain, { kind: "own" }> | (OwnDomain & { readonly hasSavedMemory: boolean });

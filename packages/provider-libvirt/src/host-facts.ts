@@ -16,6 +16,10 @@ export interface HostFacts {
   readonly version: string;
   readonly architecture: string;
   readonly cpus: number;
+  /** How fast they are, as far as the host says. */
+  readonly cpuMhz: number;
+  /** CPU models that guests can have, besides the host's own. */
+  readonly cpuModels: readonly string[];
   readonly memoryBytes: number;
   readonly maxVcpus: number;
   readonly acceleration: Acceleration;
@@ -90,6 +94,8 @@ async function gather(
     version,
     architecture: view.architecture,
     cpus: node.cpus,
+    cpuMhz: node.mhz > 0 ? node.mhz : 1000,
+    cpuModels: domain.cpuModels,
     // nodeGetInfo has told half of a machine's memory (libvirt 9.0 in a microVM); these are the kernel's own figures.
     memoryBytes: memory.totalBytes ?? node.memoryBytes,
     maxVcpus: domain.maxVcpus,

@@ -26,6 +26,7 @@ import { createStats } from "./stats/create-stats.ts";
 import { createRunState } from "./run-state/create-run-state.ts";
 import { createSnapshots } from "./snapshots/create-snapshots.ts";
 import { createScreen } from "./screen/create-screen.ts";
+import { createSizing } from "./sizing/create-sizing.ts";
 import { createHotplug } from "./storage/hotplug.ts";
 import { createPools } from "./storage/pools.ts";
 import { VolumeUsage } from "./storage/usage.ts";
@@ -83,6 +84,7 @@ export function createLibvirtProviderFactory({
         networks: createNetworks({ host, users: networkUsers }),
         runState: createRunState(host),
         snapshots: createSnapshots({ host, pool, usage }),
+        sizing: createSizing({ host, facts }),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>
           subscribeToHost(host, { listener, signal: AbortSignal.any([signal, closing.signal]) }),

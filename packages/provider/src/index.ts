@@ -3,6 +3,7 @@
 export * from "./provider.ts";
 export * from "./run-state.ts";
 export * from "./screen.ts";
+export * from "./sizing.ts";
 export * from "./storage.ts";
 export * from "./stats.ts";
 export * from "./nics.ts";

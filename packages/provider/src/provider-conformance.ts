@@ -12,6 +12,7 @@ import { networkRules } from "./network-conformance.ts";
 import { runStateRules } from "./run-state-conformance.ts";
 import { snapshotRules } from "./snapshot-conformance.ts";
 import { screenRules } from "./screen-conformance.ts";
+import { sizingRules } from "./sizing-conformance.ts";
 import { storageRules } from "./storage-conformance.ts";
 
 const mib = 2 ** 20;
@@ -202,6 +203,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
     runStateRules(rule);
     snapshotRules(rule);
     screenRules(rule);
+    sizingRules(rule);
 
     rule("the console of a VM that is off is a Conflict", async (subject) => {
       const { provider, newVm } = subject;

@@ -10,6 +10,7 @@ import type { StatsRole } from "./stats.ts";
 import type { RunStateRole } from "./run-state.ts";
 import type { SnapshotRole } from "./snapshots.ts";
 import type { ScreenRole } from "./screen.ts";
+import type { CpuShape, ResourceLimits, SizingRole } from "./sizing.ts";
 import type { HotplugRole, PoolRole, VolumeRef, VolumeRole } from "./storage.ts";
 
 /** Names one VM everywhere. The hypervisor's id is derived from it, so that a repeated create meets its own earlier try. */
@@ -45,6 +46,7 @@ export interface Provider {
   readonly networks?: NetworkRole;
   readonly runState?: RunStateRole;
   readonly snapshots?: SnapshotRole;
+  readonly sizing?: SizingRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;
@@ -107,6 +109,19 @@ export interface VmDefinition {
   readonly identity: VmIdentity;
   readonly cpus: number;
   readonly memoryBytes: number;
+  /** What it can be given while it runs, as far as the host has it; as much as it has when absent. */
+  readonly maxCpus?: number;
+  readonly maxMemoryBytes?: number;
+  readonly limits?: ResourceLimits;
+  readonly cpu?: CpuShape;
+  /** Whether the hypervisor starts it by itself when the host starts. */
+  readonly startsOnBoot?: boolean;
+  /**
+   * What follows when the guest's kernel panics: it begins anew, is kept for a look (`crashed`), or goes off. Absent: nobody notices.
+   */
+  readonly onCrash?: "restart" | "preserve" | "destroy";
+  /** Settings that only this type of provider understands; those it does not know mean nothing to it. */
+  readonly extraConfig?: Readonly<Record<string, string>>;
   readonly firmware: "BIOS" | "UEFI";
   readonly secureBoot: boolean;
   readonly tpm: boolean;
@@ -181,8 +196,13 @@ export type VmObservation =
       readonly powerReason: string;
       /** Off, and its memory is kept: the next start goes on from there. */
       readonly hasSavedMemory?: boolean;
+      /** While running, what the guest has now. */
       readonly cpus: number;
       readonly memoryBytes: number;
+      /** What it can be given while it runs. */
+      readonly maxCpus?: number;
+      readonly maxMemoryBytes?: number;
+      readonly limits?: ResourceLimits;
       /** While running, those that the guest has. */
       readonly nics: readonly NicObservation[];
       /** Without the seed; while running, those that the guest has. */

@@ -47,6 +47,9 @@ export const schedulerFields = {
   iothread_quota: "llong",
 } as const;
 
+/** In KiB. */
+export const memoryFields = { hard_limit: "ullong", soft_limit: "ullong", swap_hard_limit: "ullong" } as const;
+
 /** Bandwidth in bytes per second. */
 export const blockCopyFields = { bandwidth: "ullong", granularity: "uint", "buf-size": "ullong" } as const;
 

@@ -1,6 +1,6 @@
 // virDomainSet…: how much of the host a domain may have.
 
-import { interfaceFields, schedulerFields } from "../constants/typed-fields.ts";
+import { interfaceFields, memoryFields, schedulerFields } from "../constants/typed-fields.ts";
 import { DomainVcpuFlags } from "../constants/domain.ts";
 import { invalidArgument } from "../errors/libvirt-error.ts";
 import * as calls from "../protocol/domain-tuning.ts";
@@ -16,6 +16,9 @@ import type { ParamValues } from "./typed-params.ts";
 export type InterfaceParameters = ParamValues<typeof interfaceFields>;
 /** Shares of the CPU; periods and quotas in microseconds, a quota of -1 is none. */
 export type SchedulerParameters = ParamValues<typeof schedulerFields>;
+
+/** Most memory of the host, in KiB: with swap, without; `soft_limit` where the host has little left. */
+export type MemoryParameters = ParamValues<typeof memoryFields>;
 
 const kib = 1024;
 /** As many as the protocol can carry. */
@@ -54,6 +57,16 @@ export abstract class DomainTuningMethods extends DomainBlockMethods {
       { domain, memoryKib: memoryBytes / kib, flags: options.flags ?? 0 },
       options,
     );
+  }
+
+  /** Changes the parameters that are named. Flags: DomainModificationImpact. */
+  async domainSetMemoryParameters(
+    domain: Domain,
+    parameters: MemoryParameters,
+    options: FlagOptions = {},
+  ): Promise<void> {
+    const params = paramsOf(memoryFields, parameters);
+    await this.call(calls.domainSetMemoryParameters, { domain, params, flags: options.flags ?? 0 }, options);
   }
 
   /** How often the balloon driver of the guest tells figures; 0 is never. Flags: DomainModificationImpact. */

@@ -13,9 +13,20 @@ interface OfDomain {
 
 const schedulerMax = 16;
 const interfaceMax = 16;
+const memoryMax = 16;
 
 const domainAndFlags = struct<OfDomain & { flags: number }>({ domain, flags: uint });
 
+export const domainSetMemoryParameters = slowRemote(
+  "domainSetMemoryParameters",
+  197,
+  struct<OfDomain & { params: readonly TypedParam[]; flags: number }>({
+    domain,
+    params: typedParams(memoryMax),
+    flags: uint,
+  }),
+  nothing,
+);
 export const domainSetVcpusFlags = slowRemote(
   "domainSetVcpusFlags",
   199,

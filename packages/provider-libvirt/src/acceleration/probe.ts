@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { DomainCreateFlags, DomainDestroyFlags, isLibvirtError, LibvirtError } from "@vivarium/libvirt";
 import type { Domain, Libvirt } from "@vivarium/libvirt";
-import { cpuElement } from "../domain/build.ts";
+import { cpuElement } from "../domain/cpu.ts";
 import type { LibvirtHost } from "../libvirt-host.ts";
 import type { VolumePool } from "../pool.ts";
 import { element, renderXml } from "../xml/element.ts";

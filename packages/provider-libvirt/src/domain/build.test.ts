@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { VmDefinition } from "@vivarium/provider";
-import { find, findAll, parseXml } from "../xml/element.ts";
+import { limitsOf } from "../sizing/limits.ts";
+import { find, findAll, parseXml, textAt } from "../xml/element.ts";
 import { buildDomainXml } from "./build.ts";
 import { diskDevice } from "./disks.ts";
 import type { DomainPlace } from "./build.ts";
@@ -34,7 +35,8 @@ const full: VmDefinition = {
     { name: "wan", source: { bridge: "br0" }, model: "e1000", mac: "52:54:00:aa:bb:02", mtu: 9000 },
   ],
 };
-const tcg: DomainPlace = { acceleration: "tcg", poolPath: "/var/lib/libvirt/images/vivarium" };
+const host = { memoryBytes: 2 ** 36, maxVcpus: 64, cpuMhz: 2500 };
+const tcg: DomainPlace = { acceleration: "tcg", host, poolPath: "/var/lib/libvirt/images/vivarium" };
 
 const goldens: readonly (readonly [string, VmDefinition, DomainPlace])[] = [
   ["minimal-tcg", minimal, tcg],
@@ -51,6 +53,35 @@ for (const [name, definition, place] of goldens) {
     assert.equal(xml, readFileSync(file, "utf8"));
   });
 }
+
+test("a VM that can grow is read back with its room, and its limits", () => {
+  const limits = { cpuShares: 512, cpuMhz: 1250, memoryBytes: 2 ** 32 };
+  const grows = { ...minimal, maxCpus: 128, maxMemoryBytes: 2 ** 32, limits };
+  const xml = buildDomainXml(grows, tcg);
+  const view = parseDomainXml(xml);
+  assert.deepEqual([view.cpus, view.maxCpus], [2, 64], "no more than the host gives a guest");
+  assert.deepEqual([view.memoryBytes, view.maxMemoryBytes], [2 ** 30, 2 ** 32]);
+  assert.deepEqual(limitsOf(view.limits, host.cpuMhz), limits);
+  assert.deepEqual(limitsOf(parseDomainXml(buildDomainXml(minimal, tcg)).limits, host.cpuMhz), {});
+});
+
+test("a CPU is what its name says, with its topology", () => {
+  const cpu = (model: string) => {
+    const topology = { sockets: 1, cores: 2, threads: 1 };
+    return find(parseXml(buildDomainXml({ ...minimal, cpu: { model, topology } }, tcg)), "cpu");
+  };
+  assert.equal(cpu("host-model")?.attributes["mode"], "host-model");
+  const named = cpu("Nehalem");
+  assert.deepEqual([named?.attributes["mode"], named && textAt(named, "model")], ["custom", "Nehalem"]);
+  assert.equal(named && find(named, "topology")?.attributes["cores"], "2");
+});
+
+test("a panic is told of where something shall follow from it", () => {
+  const root = parseXml(buildDomainXml({ ...minimal, onCrash: "preserve" }, tcg));
+  assert.equal(textAt(root, "on_crash"), "preserve");
+  assert.ok(find(root, "devices", "panic"));
+  assert.equal(find(parseXml(buildDomainXml(minimal, tcg)), "devices", "panic"), undefined);
+});
 
 test("what is built is read back", () => {
   const view = parseDomainXml(buildDomainXml(full, tcg));
@@ -79,7 +110,7 @@ test("no name, network or path can become markup", () => {
         identity: { ...minimal.identity, namespace: text },
         networks: [{ name: text, source: { network: text }, model: text, mac: "52:54:00:aa:bb:01" }],
       };
-      const root = parseXml(buildDomainXml(definition, { acceleration: "tcg", poolPath: path }));
+      const root = parseXml(buildDomainXml(definition, { ...tcg, poolPath: path }));
       assert.equal(find(root, "devices", "interface", "source")?.attributes["network"], text);
       assert.equal(parseDomainXml(buildDomainXml(definition, tcg)).mark?.namespace, text);
       assert.equal(findAll(root, "devices", "disk").length, 2);

@@ -4,8 +4,10 @@ import { domainNameOf } from "@vivarium/provider";
 import type { VmDefinition } from "@vivarium/provider";
 import { seedVolumeName, serialLogName } from "../names.ts";
 import { screenDevices } from "../screen/devices.ts";
+import { limitElements } from "../sizing/limits.ts";
 import { element, renderXml } from "../xml/element.ts";
 import type { XmlElement } from "../xml/element.ts";
+import { cpuElement } from "./cpu.ts";
 import { diskElement, placeDisks, scsiController, seedDisk } from "./disks.ts";
 import type { DiskPlaces } from "./disks.ts";
 import { markElement } from "./identity.ts";
@@ -13,10 +15,13 @@ import { nicElements } from "./nics.ts";
 import type { NicView } from "./nics.ts";
 import { emptyRecord, snapshotRecordElement } from "../snapshots/record.ts";
 import type { SnapshotRecord } from "../snapshots/record.ts";
+import { sizeElements } from "./size.ts";
+import type { HostSize } from "./size.ts";
 
 export interface DomainPlace extends DiskPlaces {
   /** How guests run on this host. */
   readonly acceleration: "kvm" | "tcg";
+  readonly host: HostSize;
   /** Directory of the pool that holds the VM's own volumes. */
   readonly poolPath: string;
   /** Interfaces of the domain that is defined anew. */
@@ -29,14 +34,13 @@ export interface DomainPlace extends DiskPlaces {
 
 export function buildDomainXml(definition: VmDefinition, place: DomainPlace): string {
   const { identity } = definition;
-  const memoryKiB = Math.ceil(definition.memoryBytes / 1024);
   return renderXml(
     element("domain", { type: place.acceleration === "kvm" ? "kvm" : "qemu" }, [
       element("name", {}, domainNameOf(identity)),
       element("uuid", {}, identity.uid),
       element("metadata", {}, [markElement(identity), snapshotRecordElement(place.record ?? emptyRecord)]),
-      element("memory", { unit: "KiB" }, String(memoryKiB)),
-      element("vcpu", { placement: "static" }, String(definition.cpus)),
+      ...sizeElements(definition, place.host),
+      ...limitElements(definition.limits, place.host.cpuMhz),
       firmware(definition),
       element("features", {}, [
         element("acpi"),
@@ -44,11 +48,15 @@ export function buildDomainXml(definition: VmDefinition, place: DomainPlace): st
         // Secure boot keeps its variables behind system management mode.
         definition.secureBoot && element("smm", { state: "on" }),
       ]),
-      cpuElement({ ...place, nestedVirtualization: definition.nestedVirtualization }),
+      cpuElement({
+        acceleration: place.acceleration,
+        nestedVirtualization: definition.nestedVirtualization,
+        ...(definition.cpu === undefined ? {} : { shape: definition.cpu }),
+      }),
       element("clock", { offset: "utc" }),
       element("on_poweroff", {}, "destroy"),
       element("on_reboot", {}, "restart"),
-      element("on_crash", {}, "destroy"),
+      element("on_crash", {}, definition.onCrash ?? "destroy"),
       element("devices", {}, devices(definition, place)),
     ]),
   );
@@ -66,23 +74,6 @@ function firmware(definition: VmDefinition): XmlElement {
       element("feature", { enabled, name: "secure-boot" }),
     ]),
   ]);
-}
-
-export function cpuElement(cpu: {
-  readonly acceleration: "kvm" | "tcg";
-  readonly nestedVirtualization: boolean;
-}): XmlElement {
-  if (cpu.acceleration === "tcg") {
-    // The plainest 64-bit CPU: a Linux guest boots 2-3 s faster on it than on "max", whose extensions TCG emulates slowly.
-    return element("cpu", { mode: "custom", match: "exact", check: "none" }, [
-      element("model", { fallback: "forbid" }, "qemu64"),
-    ]);
-  }
-  // Nested virtualization is on by default with host-passthrough; both vendors' flags are optional on the other's CPUs.
-  const nested = cpu.nestedVirtualization
-    ? []
-    : ["vmx", "svm"].map((name) => element("feature", { policy: "disable", name }));
-  return element("cpu", { mode: "host-passthrough", check: "none", migratable: "on" }, nested);
 }
 
 /** Ports that are free for devices plugged in later; q35 has none unless they are declared. */
@@ -117,6 +108,10 @@ function devices(definition: VmDefinition, place: DomainPlace): XmlElement[] {
       ? [element("tpm", { model: "tpm-crb" }, [element("backend", { type: "emulator", version: "2.0" })])]
       : []),
     ...screenDevices(place.screenPassword),
+    // The guest's word that its kernel panicked; without it a panic looks like a guest that does nothing.
+    ...(definition.onCrash === undefined ? [] : [element("panic", { model: "isa" })]),
+    element("graphics", { type: "vnc", port: -1, autoport: "yes", listen: "127.0.0.1" }),
+    element("video", {}, [element("model", { type: "vga" })]),
     element("rng", { model: "virtio" }, [element("backend", { model: "random" }, "/dev/urandom")]),
     element("memballoon", { model: "virtio" }, [element("stats", { period: 10 })]),
   ];

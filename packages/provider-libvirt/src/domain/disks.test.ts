@@ -23,6 +23,7 @@ function domainWith(disks: readonly DiskDefinition[], known?: DomainView): Domai
   };
   const place = {
     acceleration: "tcg",
+    host: { memoryBytes: 2 ** 36, maxVcpus: 64, cpuMhz: 2500 },
     poolPath: "/pool",
     ...(known === undefined ? {} : { known: known.disks }),
   } as const;

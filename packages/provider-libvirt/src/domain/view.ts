@@ -1,6 +1,8 @@
 // What is read back from a domain's XML.
 
 import type { VmIdentity } from "@vivarium/provider";
+import { parseLimits } from "../sizing/limits.ts";
+import type { LimitsView } from "../sizing/limits.ts";
 import { bytesAt, find, findAll, parseXml, textAt } from "../xml/element.ts";
 import { parseDisk } from "./disks.ts";
 import type { DiskView } from "./disks.ts";
@@ -17,6 +19,9 @@ export interface DomainView {
   readonly type: string;
   readonly cpus: number;
   readonly memoryBytes: number;
+  readonly maxCpus: number;
+  readonly maxMemoryBytes: number;
+  readonly limits: LimitsView;
   readonly nics: readonly NicView[];
   readonly disks: readonly DiskView[];
   /** Whether the guest agent has its channel open. */
@@ -31,13 +36,18 @@ export interface DomainView {
 export function parseDomainXml(xml: string): DomainView {
   const root = parseXml(xml);
   const vcpu = find(root, "vcpu");
+  const hasBalloon = find(root, "currentMemory") !== undefined;
   return {
     name: textAt(root, "name") ?? "",
     uuid: textAt(root, "uuid") ?? "",
     mark: readMark(root),
     type: root.attributes["type"] ?? "",
     cpus: Number(vcpu?.attributes["current"] ?? vcpu?.text ?? 0),
-    memoryBytes: bytesAt(root, { path: ["memory"], defaultUnit: "KiB" }),
+    // While it runs, what the balloon leaves to the guest.
+    memoryBytes: bytesAt(root, { path: [hasBalloon ? "currentMemory" : "memory"], defaultUnit: "KiB" }),
+    maxCpus: Number(vcpu?.text ?? 0),
+    maxMemoryBytes: bytesAt(root, { path: ["memory"], defaultUnit: "KiB" }),
+    limits: parseLimits(root),
     nics: findAll(root, "devices", "interface").map(parseNic),
     disks: findAll(root, "devices", "disk").map(parseDisk),
     agentConnected: findAll(root, "devices", "channel").some((channel) => {

@@ -17,6 +17,8 @@ export interface GuestBehaviour {
   leaseMs: number;
   /** What the guest does when asked to let go of a disk. */
   detach: "obeys" | "ignores";
+  /** What the guest does when asked to take or give back memory. */
+  balloon: "obeys" | "ignores";
 }
 
 export interface SimulatedParts {
@@ -131,6 +133,9 @@ function observe(world: SimulatedWorld, vm: VmIdentity): VmObservation {
     ...(domain.hasSavedMemory === true ? { hasSavedMemory: true } : {}),
     cpus: domain.definition?.cpus ?? 0,
     memoryBytes: domain.definition?.memoryBytes ?? 0,
+    maxCpus: domain.definition?.maxCpus ?? domain.definition?.cpus ?? 0,
+    maxMemoryBytes: domain.definition?.maxMemoryBytes ?? domain.definition?.memoryBytes ?? 0,
+    limits: domain.definition?.limits ?? {},
     nics: domain.nics.map((nic, index) => observationOf(nic, isOn(domain) ? `vnet${index}` : undefined)),
     disks: domain.disks.map((disk, index) => ({
       name: disk.name,

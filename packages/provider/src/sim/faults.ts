@@ -12,6 +12,7 @@ export type SimulatedMethod =
   | `pools.${"observe" | "check" | "create" | "start" | "refresh" | "remove"}`
   | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`
   | `runState.${"pause" | "resume" | "suspend" | "discardMemory" | "requestReboot" | "reset"}`
+  | `sizing.${"addCpus" | "setMemory" | "setLimits" | "setStartOnBoot"}`
   | `hotplug.${"attachDisk" | "requestDetach" | "tuneDisk" | "growDisk"}`
   | `nics.${"listMacs" | "attachNic" | "requestNicDetach" | "tuneNic"}`
   | `adoption.${"list" | "bind" | "release" | "destroy"}`

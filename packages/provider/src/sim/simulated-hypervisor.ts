@@ -20,6 +20,7 @@ import { simulatedHotplug } from "./hotplug.ts";
 import { simulatedNics } from "./nics.ts";
 import { simulatedNetworks } from "./networks.ts";
 import { simulatedRunState } from "./run-state.ts";
+import { simulatedSizing } from "./sizing.ts";
 import { simulatedPools } from "./pools.ts";
 import { simulatedStats } from "./stats.ts";
 import { simulatedSnapshots } from "./snapshots.ts";
@@ -85,7 +86,14 @@ export function createSimulatedHypervisor(options: SimulatedOptions = {}): Simul
   const faults = new FaultRules();
   const clock = options.clock ?? systemClock;
   const gate = new CallGate({ world, faults, clock, latencyMs: options.latencyMs ?? 0 });
-  const guest: GuestBehaviour = { shutdown: "obeys", shutdownMs: 0, leaseMs: 0, detach: "obeys", ...options.guest };
+  const guest: GuestBehaviour = {
+    shutdown: "obeys",
+    shutdownMs: 0,
+    leaseMs: 0,
+    detach: "obeys",
+    balloon: "obeys",
+    ...options.guest,
+  };
   const host: SimulatedHost = {
     cpus: 16,
     memoryBytes: 32 * 1024 ** 3,
@@ -190,6 +198,7 @@ function openProvider(parts: SimulatedParts): Provider {
     networks: simulatedNetworks(parts),
     runState: simulatedRunState(parts),
     snapshots: simulatedSnapshots(parts),
+    sizing: simulatedSizing(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),
     subscribe(listener, { signal }) {
       if (signal.aborted || closed.signal.aborted) return;
