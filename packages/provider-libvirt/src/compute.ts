@@ -1,7 +1,7 @@
 // Domains: looked at, defined, started, stopped, removed. Each act looks first, so that a repeat after a crash finds its own work done.
 
-import { DomainCreateFlags, DomainUndefineFlags, isLibvirtError } from "@vivarium/libvirt";
-import type { Domain, Libvirt } from "@vivarium/libvirt";
+import { DomainCreateFlags, isLibvirtError } from "@vivarium/libvirt";
+import type { Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type {
   CallOptions,
@@ -18,6 +18,7 @@ import { buildDomainXml } from "./domain/build.ts";
 import { isSeed, nameOfDisk } from "./domain/disks.ts";
 import { findDomain, findOwnDomain, requireOwnDomain } from "./domain/lookup.ts";
 import type { FoundDomain, OwnDomain } from "./domain/lookup.ts";
+import { undefineDomain } from "./domain/undefine.ts";
 import type { DomainView } from "./domain/view.ts";
 import type { FactSource } from "./host-facts.ts";
 import { diskVolumeName, isVolumeOf, seedVolumeName, serialLogName } from "./names.ts";
@@ -56,6 +57,7 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
     async define(definition, options) {
       const hostFacts = await facts.get(options);
       const vm = definition.identity;
+      refuseAdopted(vm, "define");
       await requireVolumes(pool, { definition, options });
       const volumePaths = await diskVolumesOf(vm, definition.disks, { host, usage, options });
       // Made ahead of virtlogd, so that libvirt knows it as a volume and it can be read from afar.
@@ -141,6 +143,7 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
     },
 
     async undefine(vm, options) {
+      refuseAdopted(vm, "undefine");
       const undefine = async (libvirt: Libvirt): Promise<void> => {
         const own = await findOwnDomain(libvirt, { vm, options, action: "undefine" });
         if (own === undefined) return;
@@ -156,6 +159,12 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
       );
     },
   };
+}
+
+function refuseAdopted(vm: VmIdentity, action: string): void {
+  if (vm.adoptedUuid === undefined) return;
+  const message = `Cannot ${action} VM "${vm.name}": its domain was adopted, and stays as it was found`;
+  throw new ProviderError("Conflict", message);
 }
 
 interface Subject {
@@ -177,6 +186,8 @@ async function observe(
       return { kind: "absent", volumes };
     case "foreign":
       return { kind: "foreign", domain: found.domain.name, reason: found.reason };
+    case "unbound":
+      return { kind: "unbound", domain: found.domain.name };
     case "own":
       return {
         kind: "present",
@@ -221,7 +232,9 @@ function disksOf(vm: VmIdentity, view: DomainView): readonly DiskObservation[] {
     .map((disk) => {
       const name = nameOfDisk(vm, disk);
       const { target, limits } = disk;
-      return { name: name ?? target, isOurs: name !== undefined, target, limits };
+      // All that an adopted domain has is the VM's.
+      const isOurs = name !== undefined || vm.adoptedUuid !== undefined;
+      return { name: name ?? target, isOurs, target, limits };
     });
 }
 
@@ -247,30 +260,4 @@ async function isNowOn(
   if (!isLibvirtError(error, "OPERATION_INVALID")) return false;
   const now = await findDomain(libvirt, { vm, options });
   return now.kind === "own" && now.power.power !== "off" && now.power.power !== "crashed";
-}
-
-/** From all that belongs to a domain down to what the oldest servers know. */
-const undefineFlags = [
-  DomainUndefineFlags.NVRAM |
-    DomainUndefineFlags.MANAGED_SAVE |
-    DomainUndefineFlags.SNAPSHOTS_METADATA |
-    DomainUndefineFlags.CHECKPOINTS_METADATA,
-  DomainUndefineFlags.NVRAM | DomainUndefineFlags.MANAGED_SAVE | DomainUndefineFlags.SNAPSHOTS_METADATA,
-  DomainUndefineFlags.MANAGED_SAVE | DomainUndefineFlags.SNAPSHOTS_METADATA,
-];
-
-async function undefineDomain(
-  libvirt: Libvirt,
-  { domain, options }: { readonly domain: Domain; readonly options: CallOptions | undefined },
-): Promise<void> {
-  for (const [index, flags] of undefineFlags.entries()) {
-    try {
-      await libvirt.domainUndefineFlags(domain, { ...options, flags });
-      return;
-    } catch (error) {
-      if (isLibvirtError(error, "NO_DOMAIN")) return;
-      const isFlagUnknown = isLibvirtError(error, "INVALID_ARG", "ARGUMENT_UNSUPPORTED");
-      if (!isFlagUnknown || index === undefineFlags.length - 1) throw error;
-    }
-  }
 }

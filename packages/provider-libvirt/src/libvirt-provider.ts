@@ -4,6 +4,7 @@ import type { Libvirt } from "@vivarium/libvirt";
 import { systemClock } from "@vivarium/provider";
 import type { CallOptions, Clock, HypervisorInfo, Provider, ProviderConfig, ProviderFactory } from "@vivarium/provider";
 import type { Logger } from "pino";
+import { createAdoption } from "./adoption/adoption-role.ts";
 import { lookUpAddresses } from "./addresses/lookup.ts";
 import { releaseLeases } from "./addresses/release.ts";
 import { createCompute } from "./compute.ts";
@@ -85,6 +86,7 @@ export function createLibvirtProviderFactory({
         runState: createRunState(host),
         snapshots: createSnapshots({ host, pool, usage }),
         sizing: createSizing({ host, facts }),
+        adoption: createAdoption({ host, usage }),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>
           subscribeToHost(host, { listener, signal: AbortSignal.any([signal, closing.signal]) }),

@@ -20,6 +20,8 @@ export interface OwnDomain {
 export type FoundDomain =
   | { readonly kind: "absent" }
   | { readonly kind: "foreign"; readonly domain: Domain; readonly reason: string }
+  /** To be adopted, and nobody's yet. */
+  | { readonly kind: "unbound"; readonly domain: Domain }
   | OwnDomain;
 
 interface Lookup {
@@ -39,14 +41,18 @@ export async function findDomain(libvirt: Libvirt, lookup: Lookup): Promise<Foun
 
 async function findOnce(libvirt: Libvirt, { vm, options }: Lookup): Promise<FoundDomain> {
   const domain =
-    (await unlessAbsent(libvirt.domainLookupByUuid(vm.uid, options))) ??
-    (await unlessAbsent(libvirt.domainLookupByName(domainNameOf(vm), options)));
+    (await unlessAbsent(libvirt.domainLookupByUuid(vm.adoptedUuid ?? vm.uid, options))) ??
+    // An adopted domain keeps the name that it has.
+    (vm.adoptedUuid === undefined
+      ? await unlessAbsent(libvirt.domainLookupByName(domainNameOf(vm), options))
+      : undefined);
   if (domain === undefined) return { kind: "absent" };
   const [state, xml] = await Promise.all([
     libvirt.domainGetState(domain, options),
     libvirt.domainGetXmlDesc(domain, options),
   ]);
   const view = parseDomainXml(xml);
+  if (vm.adoptedUuid !== undefined && view.mark === undefined) return { kind: "unbound", domain };
   const reason = foreignReason(vm, view);
   if (reason !== undefined) return { kind: "foreign", domain, reason };
   return { kind: "own", domain, view, power: powerOf(state) };
@@ -70,6 +76,10 @@ export async function findOwnDomain(
   if (found.kind === "own") return found;
   if (found.kind === "absent") return undefined;
   const { action, vm } = lookup;
+  if (found.kind === "unbound") {
+    const message = `Cannot ${action} VM "${vm.name}": domain "${found.domain.name}" is not adopted`;
+    throw new ProviderError("Conflict", message);
+  }
   const message = `Cannot ${action} VM "${vm.name}": domain "${found.domain.name}" is not ours: ${found.reason}`;
   throw new ProviderError("Conflict", message);
 }
