@@ -171,6 +171,22 @@ const spec = struct("What the machine shall be.", {
     objectRef("The VMClass that gives size and firmware. May be absent when `resources` gives the size."),
   ),
   imageRef: optional(objectRef("The VMImage that the root disk is cloned from. Either this or `importedDisk`.")),
+  adopt: optional(
+    struct(
+      "A domain that is on the hypervisor already: the machine is that domain, which is watched and powered, and never defined anew. What else the spec says of size, disks and interfaces describes it.",
+      {
+        uuid: string("UUID of the domain. It stays for as long as the machine exists.", {
+          pattern: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        }),
+        deletionPolicy: optional(
+          choice(
+            "What becomes of the domain when this object is deleted: `Release` leaves domain and disks as they are; `Delete` destroys both. `Release` when absent.",
+            ["Release", "Delete"],
+          ),
+        ),
+      },
+    ),
+  ),
   importedDisk: optional(
     struct("A disk that already lies on the provider, used as the root disk.", {
       diskID: string("Id of the disk on the provider; for libvirt the name of the volume.", {
@@ -299,7 +315,14 @@ const status = struct("What was seen of the machine.", {
   lastTaskRef: optional(string("The provider's last task.")),
   reconfigureTaskRef: optional(string("The provider's task that changes the machine.")),
   lastReconfigureTime: optional(dateTime("When the machine was last changed.")),
-  currentResources: optional(struct("Size that the machine has now.", resources)),
+  // A machine that was adopted has the size that it has.
+  currentResources: optional(
+    struct("Size that the machine has now.", {
+      ...resources,
+      cpu: optional(int32("Virtual CPUs.")),
+      memoryMiB: optional(int64("Memory in MiB.")),
+    }),
+  ),
   snapshots: optional(
     list(
       "Snapshots that the provider has.",

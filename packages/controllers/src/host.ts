@@ -29,6 +29,7 @@ import type { OpenProviders } from "./open-providers.ts";
 import { healthCheckOf, hostsOf } from "./provider-config.ts";
 import type { DeclaredHost } from "./provider-config.ts";
 import type { HostKey } from "./provider-registry.ts";
+import { domainUidOf } from "./virtual-machine-definition.ts";
 
 export interface HostControllerOptions {
   readonly manager: Manager;
@@ -216,7 +217,7 @@ export function createHostController({ manager, providers, reports, clock }: Hos
   ): Promise<void> {
     if (host === undefined || declared === undefined) return;
     const { policy, endpoint } = declared.host;
-    const ours = new Set(machines.list().flatMap((vm) => vm.metadata.uid ?? []));
+    const ours = new Set(machines.list().map(domainUidOf));
     const status = hostStatus(host, {
       nowMs: clock.now(),
       verdict,

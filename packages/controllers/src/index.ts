@@ -8,3 +8,4 @@ export { hostsOf, providerConfig } from "./provider-config.ts";
 export * from "./provider-registry.ts";
 export * from "./stats/create-stats.ts";
 export * from "./stats/metered-factories.ts";
+export { identityOf } from "./virtual-machine-definition.ts";

@@ -17,7 +17,7 @@ import { effectiveProvider } from "./effective-provider.ts";
 import { duplicatesOf, quantityOf, resolveDisks } from "./virtual-machine-disks.ts";
 import type { AddProblem, DiskObjects } from "./virtual-machine-disks.ts";
 import type { DiskSize } from "./virtual-machine-disk-plan.ts";
-import type { DataDisk, Problem, Resolved } from "./virtual-machine-plan.ts";
+import type { AdoptionWish, DataDisk, Problem, Resolved } from "./virtual-machine-plan.ts";
 import { resolveVirtualNetwork, virtualNetworkOf } from "./virtual-machine-virtual-network.ts";
 import { unsupportedNetworkFields } from "./vm-network-attachment-plan.ts";
 
@@ -42,7 +42,37 @@ export interface ResolvedVm {
 }
 
 export function identityOf(vm: VirtualMachine): VmIdentity {
-  return { uid: vm.metadata.uid ?? "", namespace: vm.metadata.namespace ?? "default", name: vm.metadata.name };
+  const adoptedUuid = adoptedUuidOf(vm);
+  return {
+    uid: vm.metadata.uid ?? "",
+    namespace: vm.metadata.namespace ?? "default",
+    name: vm.metadata.name,
+    ...(adoptedUuid === undefined ? {} : { adoptedUuid }),
+  };
+}
+
+/** The domain that the VM is by adoption. What a VM has become once it stays, whatever its spec says later. */
+export function adoptedUuidOf({ spec, status }: VirtualMachine): string | undefined {
+  const { madeOn, adoptedUuid } = status?.provider ?? {};
+  if (typeof adoptedUuid === "string") return adoptedUuid;
+  return madeOn === undefined ? spec.adopt?.uuid : undefined;
+}
+
+/** UUID of the VM's domain, as in events. */
+export function domainUidOf(vm: VirtualMachine): string {
+  return adoptedUuidOf(vm) ?? vm.metadata.uid ?? "";
+}
+
+/** Undefined where the domain is made for the VM. */
+export function adoptionOf(vm: VirtualMachine): AdoptionWish | undefined {
+  const uuid = adoptedUuidOf(vm);
+  if (uuid === undefined) return undefined;
+  const { adopt } = vm.spec;
+  const deletionPolicy = adopt?.uuid === uuid ? (adopt.deletionPolicy ?? "Release") : "Release";
+  if (adopt?.uuid === uuid) return { uuid, deletionPolicy };
+  const wanted = adopt === undefined ? "is absent" : `names domain ${adopt.uuid}`;
+  const message = `spec.adopt ${wanted}, but this VM is domain ${uuid} by adoption and cannot become another: delete it, which releases the domain`;
+  return { uuid, deletionPolicy, problem: { reason: "InvalidSpec", message } };
 }
 
 /** The object that a reference means: the VM's own namespace is the default. */
@@ -352,6 +382,8 @@ export function derivedMac(uid: string, index: number): string {
 function refuseUnsupported(vm: VirtualMachine, vmClass: VMClass | undefined, add: AddProblem): void {
   const { spec } = vm;
   const refuse = (field: string): void => add("Unsupported", `${field} is not supported`);
+  if (spec.adopt !== undefined)
+    add("InvalidSpec", "spec.adopt: this VM was made here, and cannot become another domain");
   if (spec.importedDisk !== undefined) refuse("spec.importedDisk");
   if (spec.resources?.gpu !== undefined) refuse("spec.resources.gpu");
   if (spec.userData?.ignition !== undefined) refuse("spec.userData.ignition");

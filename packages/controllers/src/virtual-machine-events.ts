@@ -65,6 +65,13 @@ export function eventOfStep(
       return normal("Reset", "The reset button was pressed");
     case "RecordVoidRequest":
       return warning("RequestVoid", voidMessages[step.what]);
+    case "Adopt":
+      return normal("Adopted", "The domain is this VM from now on; it stays as it was found");
+    case "Release":
+      return normal("Released", "The domain is let go of; it and its disks stay as they are");
+    case "DestroyAdopted":
+      return warning("Destroyed", "The adopted domain and the volumes of its disks are removed");
+    case "RecordAdoption":
     case "RecordPause":
     case "Suspend":
     case "RecordDisks":
@@ -104,6 +111,7 @@ export function eventOfStop(record: VmRecord, power: PowerWish): VmEvent | undef
 }
 
 const quietReasons = new Set([
+  "Adopting",
   "Creating",
   "Deleted",
   "Deleting",

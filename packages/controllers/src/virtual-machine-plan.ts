@@ -38,7 +38,9 @@ export interface Problem {
     | "InvalidSpec"
     | "Unsupported"
     | "ImageNotReady"
-    | "ImageFailed";
+    | "ImageFailed"
+    | "DomainNotFound"
+    | "DomainNotFree";
   readonly message: string;
 }
 
@@ -63,6 +65,13 @@ export type Seen = VmObservation | { readonly kind: "unavailable"; readonly erro
 /** `spec.powerState`. */
 export type PowerWish = "On" | "Off" | "OffGraceful" | "Paused" | "Suspended";
 
+export interface AdoptionWish {
+  readonly uuid: string;
+  readonly deletionPolicy: "Release" | "Delete";
+  /** The spec wants another domain than the VM is. */
+  readonly problem?: Problem;
+}
+
 export interface PlanInput {
   readonly nowMs: number;
   readonly generation: number;
@@ -76,6 +85,8 @@ export interface PlanInput {
   readonly restartRequest?: string;
   readonly requests: RunRequests;
   readonly record: VmRecord;
+  /** The VM is a domain that was there before; see virtual-machine-adopted-plan.ts. */
+  readonly adopted?: AdoptionWish;
   /** Whether any interface is to get an address. */
   readonly expectsAddress: boolean;
   /** `namespace/name` of the Provider; absent when there is none (its problem is then in `definition`). */
@@ -150,6 +161,13 @@ export type Step =
   /** Looks for any sign of life of a start that has shown none. */
   | { readonly kind: "ProbeBoot" }
   | { readonly kind: "RecordBootRetry" }
+  /** Says, durably, that the VM is a domain that was there before. */
+  | { readonly kind: "RecordAdoption"; readonly provider: string; readonly uuid: string }
+  /** Marks the domain as the VM's. */
+  | { readonly kind: "Adopt" }
+  /** Takes the mark away; domain and disks stay. */
+  | { readonly kind: "Release" }
+  | { readonly kind: "DestroyAdopted" }
   | { readonly kind: "Undefine" }
   | { readonly kind: "RemoveVolumes" }
   | { readonly kind: "ReleaseLeases" }
@@ -159,7 +177,7 @@ export type Step =
 const askAgainMs = 10_000;
 export const addressRefreshMs = 60_000;
 const bootDeadlineMs = 180_000;
-const foreignLookMs = 30_000;
+export const foreignLookMs = 30_000;
 
 /** Identifies a step within one look, for `PlanInput.done`. */
 export function stepKey(step: Step): string {
@@ -220,7 +238,7 @@ function decideAbsent(input: PlanInput): Step {
   return { kind: "Define", definition: definition.value };
 }
 
-function decidePresent(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): Step {
+export function decidePresent(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): Step {
   switch (seen.power) {
     case "off":
     case "crashed":
@@ -251,22 +269,26 @@ function decideOff(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): 
     if (isOnDeclared) return startStep(input, { isFromMemory });
     return settle(input.power === "Suspended" ? { kind: "Suspended" } : { kind: "Stopped", hasSavedMemory: true });
   }
-  const { definition, record, provider } = input;
-  if (definition.ok && provider !== undefined) {
-    const growth = growthOf({ record, sizes: input.diskSizes });
-    const isChanged = !isPlaced(record, provider, definition.value) || growth.length > 0;
-    // Each start defines anew: whatever was done to the domain since, it starts as declared.
-    const isDefineDue = record.isDefineDue === true || (isOnDeclared && !input.done.has("Define"));
-    if (isChanged || isDefineDue) {
-      return redefine(input, { definition: definition.value, provider, isChanged });
-    }
-  } else if (!isAsDeclared(input)) {
-    return blocked(definition);
-  }
+  // An adopted domain stays as it is.
+  const definition = input.adopted === undefined ? decideDefinition(input) : undefined;
+  if (definition !== undefined) return definition;
   if (!isOnDeclared) return settle({ kind: "Stopped", hasSavedMemory: false });
   // The lease of the last run would pass for an address of this one long before the guest is up.
-  if (record.lastStop !== undefined && !input.done.has("ReleaseLeases")) return { kind: "ReleaseLeases" };
+  const hasLease = input.adopted === undefined && input.record.lastStop !== undefined;
+  if (hasLease && !input.done.has("ReleaseLeases")) return { kind: "ReleaseLeases" };
   return startStep(input, { isFromMemory });
+}
+
+/** Nothing when the domain is as declared. */
+function decideDefinition(input: PlanInput): Step | undefined {
+  const { definition, record, provider } = input;
+  if (!definition.ok || provider === undefined) return isAsDeclared(input) ? undefined : blocked(definition);
+  const growth = growthOf({ record, sizes: input.diskSizes });
+  const isChanged = !isPlaced(record, provider, definition.value) || growth.length > 0;
+  // Each start defines anew: whatever was done to the domain since, it starts as declared.
+  const isDefineDue = record.isDefineDue === true || (isOnWanted(input.power) && !input.done.has("Define"));
+  if (!isChanged && !isDefineDue) return undefined;
+  return redefine(input, { definition: definition.value, provider, isChanged });
 }
 
 function startStep(input: PlanInput, { isFromMemory }: { readonly isFromMemory: boolean }): Step {
@@ -299,7 +321,7 @@ function decideOn(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): S
   if (power === "Suspended") return waited(decideSuspend(input, seen));
   if (isRestartWanted(input)) {
     // Once the guest was asked there is no way back; before that, a VM that could not be started again is left running.
-    if (record.shutdownRequestedAtMs === undefined) {
+    if (record.shutdownRequestedAtMs === undefined && input.adopted === undefined) {
       if (!input.definition.ok && !isAsDeclared(input)) return blocked(input.definition);
       if (input.definition.ok && !input.done.has("Check")) return { kind: "Check", definition: input.definition.value };
     }
@@ -319,7 +341,9 @@ function waited(
 }
 
 function watchRun(input: PlanInput): Step {
-  if (input.addresses.length > 0) return settle({ kind: "Running" }, input.nowMs + addressRefreshMs);
+  // Of an adopted guest nobody here knows whether it is to have an address.
+  const isEnough = input.addresses.length > 0 || input.adopted !== undefined;
+  if (isEnough) return settle({ kind: "Running" }, input.nowMs + addressRefreshMs);
   if (!input.expectsAddress) return settle({ kind: "Running" });
   return watchBoot(input);
 }
@@ -393,7 +417,7 @@ function decideDelete(input: PlanInput): Step {
   }
 }
 
-function isStopUnrecorded({ record, seen, power, restartRequest }: PlanInput): boolean {
+export function isStopUnrecorded({ record, seen, power, restartRequest }: PlanInput): boolean {
   if (record.runningSinceMs !== undefined || record.shutdownRequestedAtMs !== undefined) return true;
   // A restart asked of a VM that is off: starting it is all there is to do, and the record must say so before the start.
   const isPending = restartRequest !== undefined && restartRequest !== record.lastRestartRequest && isOnWanted(power);
@@ -438,6 +462,8 @@ const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
   Unsupported: false,
   ImageNotReady: false,
   ImageFailed: false,
+  DomainNotFound: true,
+  DomainNotFree: false,
 };
 
 function isImageProgress({ reason }: Problem): boolean {
@@ -449,10 +475,10 @@ function startsLater({ record, nowMs }: PlanInput): Step | undefined {
   return atMs === undefined || atMs <= nowMs ? undefined : settle({ kind: "StartsLater", atMs }, atMs);
 }
 
-function blocked(...resolved: readonly Resolved<unknown>[]): Step {
+export function blocked(...resolved: readonly Resolved<unknown>[]): Step {
   return settle({ kind: "Blocked", problems: resolved.flatMap((each) => (each.ok ? [] : each.problems)) });
 }
 
-function settle(situation: Situation, lookAgainAtMs?: number): Step {
+export function settle(situation: Situation, lookAgainAtMs?: number): Step {
   return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
 }

@@ -35,6 +35,8 @@ export interface VmRecord {
   /** `namespace/name` of the Provider on which something was, or may have been, made. Written before the first volume. */
   readonly madeOn?: string;
   readonly applied?: AppliedDefinition;
+  /** UUID of the domain that was there before, and that the VM is. Written before the domain is marked. */
+  readonly adoptedUuid?: string;
   /** `applied` was written, and whether the domain was then defined from it is not known. */
   readonly isDefineDue?: true;
   /** Since when the domain has been seen running without a break. */

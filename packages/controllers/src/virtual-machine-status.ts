@@ -32,6 +32,7 @@ type Phase = NonNullable<VirtualMachineStatus["phase"]>;
 interface StoredRecord {
   readonly madeOn?: string;
   readonly applied?: AppliedDefinition;
+  readonly adoptedUuid?: string;
   readonly isDefineDue?: true;
   readonly stops?: number;
   readonly nextStartMs?: number;
@@ -56,6 +57,7 @@ export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
     stops: stored.stops ?? 0,
     ...(stored.madeOn === undefined ? {} : { madeOn: stored.madeOn }),
     ...(stored.applied === undefined ? {} : { applied: stored.applied }),
+    ...(stored.adoptedUuid === undefined ? {} : { adoptedUuid: stored.adoptedUuid }),
     ...(stored.isDefineDue === undefined ? {} : { isDefineDue: stored.isDefineDue }),
     ...(stored.nextStartMs === undefined ? {} : { nextStartMs: stored.nextStartMs }),
     ...(stored.restartStoppedFor === undefined ? {} : { restartStoppedFor: stored.restartStoppedFor }),
@@ -108,7 +110,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
   const attemptAtMs = situation.kind === "StartsLater" ? situation.atMs : input.retryAtMs;
   return {
     ...kept,
-    ...(record.madeOn === undefined ? {} : { id: vm.metadata.uid ?? "" }),
+    ...(record.madeOn === undefined ? {} : { id: record.adoptedUuid ?? vm.metadata.uid ?? "" }),
     ...(domain === undefined ? {} : { domain }),
     ...(powerState === undefined ? {} : { powerState }),
     phase,
@@ -144,10 +146,12 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
 }
 
 function storedOf(record: VmRecord): Record<string, unknown> {
-  const { madeOn, applied, isDefineDue, stops, nextStartMs, restartStoppedFor, bootRetry, isPausedByUs } = record;
+  const { madeOn, applied, adoptedUuid, isDefineDue, stops, nextStartMs, restartStoppedFor, bootRetry, isPausedByUs } =
+    record;
   const stored: StoredRecord = {
     ...(madeOn === undefined ? {} : { madeOn }),
     ...(applied === undefined ? {} : { applied }),
+    ...(adoptedUuid === undefined ? {} : { adoptedUuid }),
     ...(isDefineDue === undefined ? {} : { isDefineDue }),
     ...(stops === 0 ? {} : { stops }),
     ...(nextStartMs === undefined ? {} : { nextStartMs }),
@@ -159,7 +163,7 @@ function storedOf(record: VmRecord): Record<string, unknown> {
 }
 
 function conditionsOf(
-  { vm, seen, situation, pendingFields, disks }: StatusInput,
+  { vm, record, seen, situation, pendingFields, disks }: StatusInput,
   { ready, phase, now }: { readonly ready: Ready; readonly phase: Phase; readonly now: Date },
 ): Condition[] {
   const observedGeneration = vm.metadata.generation ?? 0;
@@ -178,10 +182,20 @@ function conditionsOf(
         : { status: "False", reason: ready.reason, message: ready.message },
   );
   set("Reconfiguring", { status: "False", reason: "Idle", message: "Nothing is being changed" });
+  if (record.adoptedUuid !== undefined) {
+    set("ReconfigurePendingPowerCycle", asFound);
+    return conditions;
+  }
   set("ReconfigurePendingPowerCycle", pendingCondition(pendingFields));
   if (seen.kind === "present") set("DisksAttached", disksCondition(seen, disks));
   return conditions;
 }
+
+const asFound: Ready = {
+  status: "False",
+  reason: "Adopted",
+  message: "The domain stays as it was found: only its power follows the spec",
+};
 
 function pendingCondition(fields: readonly string[] | undefined): Ready {
   if (fields === undefined) {
@@ -216,7 +230,9 @@ function readyOf(input: StatusInput): Ready {
   switch (situation.kind) {
     case "Running": {
       const [first] = input.addresses;
-      const at = first === undefined ? "without network interfaces" : `at ${first.ip} (${sourceNames[first.source]})`;
+      const hasNics = seen.kind === "present" && seen.nics.length > 0;
+      const nowhere = hasNics ? "at no known address" : "without network interfaces";
+      const at = first === undefined ? nowhere : `at ${first.ip} (${sourceNames[first.source]})`;
       return { status: "True", reason: "Running", message: `Running ${at}` };
     }
     case "WaitingForAddress":
@@ -331,6 +347,13 @@ function workingReady(step: Step["kind"], seen: Seen): Ready {
     case "RecordBootRetry":
       return is("WaitingForAddress", "The boot has shown no sign of life; it is cut short and tried once more");
     case "Undefine":
+    case "RecordAdoption":
+    case "Adopt":
+      return is("Adopting", "The domain is being adopted");
+    case "Release":
+      return is("Deleting", "The domain is let go of, and stays as it is");
+    case "DestroyAdopted":
+      return is("Deleting", "The domain and its disks are being removed");
     case "RemoveVolumes":
     case "ReleaseLeases":
     case "RemoveFinalizer":
@@ -371,6 +394,8 @@ const ranks: Readonly<Record<Problem["reason"], number>> = {
   PoolFull: 6,
   ImageFailed: 6,
   ImageNotReady: 7,
+  DomainNotFound: 0,
+  DomainNotFree: 0,
 };
 
 function rankOf(problem: Problem): number {

@@ -1,7 +1,7 @@
 // Does one step at the provider. All that decides is in virtual-machine-plan.ts; steps that only write to the API are in virtual-machine.ts.
 
 import { ProviderError } from "@vivarium/provider";
-import type { HotplugRole, Provider, RunStateRole, VmIdentity } from "@vivarium/provider";
+import type { AdoptionRole, HotplugRole, Provider, RunStateRole, VmIdentity } from "@vivarium/provider";
 import type { DiskStep } from "./virtual-machine-disk-plan.ts";
 import type { Step } from "./virtual-machine-plan.ts";
 
@@ -24,6 +24,9 @@ export type ProviderStep = Extract<
       | "Start"
       | "RequestShutdown"
       | "ForceOff"
+      | "Adopt"
+      | "Release"
+      | "DestroyAdopted"
       | "Undefine"
       | "RemoveVolumes"
       | "ReleaseLeases";
@@ -69,6 +72,12 @@ export async function act(provider: Provider, step: ProviderStep, { vm, macs, si
       return provider.compute.requestShutdown(vm, options);
     case "ForceOff":
       return provider.compute.forceOff(vm, options);
+    case "Adopt":
+      return adoptionOf(provider).bind(vm, options);
+    case "Release":
+      return adoptionOf(provider).release(vm, options);
+    case "DestroyAdopted":
+      return adoptionOf(provider).destroy(vm, options);
     case "Undefine":
       return provider.compute.undefine(vm, options);
     case "RemoveVolumes":
@@ -95,6 +104,11 @@ export async function actOnDisk(
     case "GrowDisk":
       return hotplug.growDisk(vm, step, { signal });
   }
+}
+
+function adoptionOf(provider: Provider): AdoptionRole {
+  if (provider.adoption !== undefined) return provider.adoption;
+  throw new ProviderError("Unsupported", "This hypervisor has no way to adopt domains");
 }
 
 function hotplugOf(provider: Provider): HotplugRole {
@@ -136,6 +150,10 @@ export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "r
   ForceOff: "stop",
   ProbeBoot: "record",
   RecordBootRetry: "record",
+  RecordAdoption: "record",
+  Adopt: "run",
+  Release: "remove",
+  DestroyAdopted: "remove",
   Undefine: "remove",
   RemoveVolumes: "remove",
   ReleaseLeases: "remove",
@@ -160,6 +178,9 @@ export const changesDomain: Readonly<Record<ProviderStep["kind"], boolean>> = {
   Start: true,
   RequestShutdown: true,
   ForceOff: true,
+  Adopt: true,
+  Release: false,
+  DestroyAdopted: true,
   Undefine: true,
   RemoveVolumes: false,
   ReleaseLeases: false,
@@ -184,6 +205,9 @@ export const stepDeadlineMs: Readonly<Record<ProviderStep["kind"], number>> = {
   Start: 300_000,
   RequestShutdown: 30_000,
   ForceOff: 60_000,
+  Adopt: 30_000,
+  Release: 30_000,
+  DestroyAdopted: 120_000,
   Undefine: 60_000,
   RemoveVolumes: 120_000,
   ReleaseLeases: 30_000,

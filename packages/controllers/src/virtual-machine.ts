@@ -43,6 +43,8 @@ import { findAddresses } from "./virtual-machine-address-lookup.ts";
 import { resolveBuild } from "./virtual-machine-build.ts";
 import { withDeadline } from "./virtual-machine-deadline.ts";
 import {
+  adoptionOf,
+  domainUidOf,
   fieldsNotApplied,
   gracefulTimeoutOf,
   identityOf,
@@ -57,6 +59,7 @@ import type { VmEvent } from "./virtual-machine-events.ts";
 import { Look } from "./virtual-machine-look.ts";
 import { forgetRun, newMemory, nextFailure } from "./virtual-machine-memory.ts";
 import type { VmMemory } from "./virtual-machine-memory.ts";
+import { decideAdopted } from "./virtual-machine-adopted-plan.ts";
 import { decide, stepKey } from "./virtual-machine-plan.ts";
 import type { BuildPlan, PlanInput, Resolved, Seen, Situation, Step } from "./virtual-machine-plan.ts";
 import {
@@ -106,7 +109,9 @@ export function createVirtualMachineController(options: VirtualMachineController
   const secrets = manager.cache(Secret);
   const configMaps = manager.cache(ConfigMap);
   const memories = new Map<string, VmMemory>();
+  /** By UUID of the domain. */
   const requestsByUid = new Map<string, ReconcileRequest>();
+  const domainUids = new Map<string, string>();
   const relatedObjects: RelatedObjects = {
     providers: () => providerObjects.list(),
     provider: (key) => providerObjects.get(key),
@@ -132,7 +137,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       await observe(look);
       tidyDisks(look);
       const input = planInputOf(look);
-      const step = decide(input);
+      const step = input.adopted === undefined ? decide(input) : decideAdopted(input, input.adopted);
       if (step.kind === "Settle") return settle(look, { ...step, input });
       const held = heldBack(look, step);
       if (held !== undefined) return settle(look, { situation: held, input });
@@ -148,17 +153,23 @@ export function createVirtualMachineController(options: VirtualMachineController
     const uid = vm.metadata.uid ?? "";
     const found = memories.get(id);
     if (found?.uid === uid) return found;
-    if (found !== undefined) requestsByUid.delete(found.uid);
+    unwatch(id);
     const made = newMemory(uid, clock.now());
     memories.set(id, made);
-    requestsByUid.set(uid, request);
+    domainUids.set(id, domainUidOf(vm));
+    requestsByUid.set(domainUidOf(vm), request);
     return made;
   }
 
   function forget(request: ReconcileRequest): void {
-    const memory = memories.get(idOf(request));
-    if (memory !== undefined) requestsByUid.delete(memory.uid);
+    unwatch(idOf(request));
     memories.delete(idOf(request));
+  }
+
+  function unwatch(id: string): void {
+    const uid = domainUids.get(id);
+    if (uid !== undefined) requestsByUid.delete(uid);
+    domainUids.delete(id);
   }
 
   async function observe(look: Look): Promise<void> {
@@ -222,7 +233,12 @@ export function createVirtualMachineController(options: VirtualMachineController
     const { vm, record, memory } = look;
     const seen: Seen = look.seen ?? { kind: "unavailable", error: notOpen(look.providerKey) };
     const provider = look.provider ?? { ok: false, problems: [] };
-    const resolved = resolveDefinition(vm, relatedObjects, provider);
+    const adopted = adoptionOf(vm);
+    // What an adopted domain is made of is nobody's to resolve.
+    const resolved: Resolved<ResolvedVm> =
+      adopted === undefined
+        ? resolveDefinition(vm, relatedObjects, provider)
+        : { ok: false, problems: provider.ok ? [] : provider.problems };
     const timeout = gracefulTimeoutOf(vm);
     const restartRequest = vm.metadata.annotations?.[restartAnnotation];
     look.resolved = resolved;
@@ -237,6 +253,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       ...(restartRequest === undefined ? {} : { restartRequest }),
       requests: requestsOf(vm),
       record,
+      ...(adopted === undefined ? {} : { adopted }),
       expectsAddress: resolved.ok ? resolved.value.expectsAddress : seen.kind === "present" && seen.nics.length > 0,
       ...(look.providerKey === undefined ? {} : { provider: idOf(look.providerKey) }),
       definition: withProblemsOf(definitionOf(resolved), timeout),
@@ -250,7 +267,10 @@ export function createVirtualMachineController(options: VirtualMachineController
               retryAtMs: new Map([...memory.diskFailures].map(([key, { retryAtMs }]) => [key, retryAtMs])),
             },
           }),
-      build: isBuildNeeded(look, seen) ? look.build(() => buildOf(look, resolved)) : { ok: false, problems: [] },
+      build:
+        adopted === undefined && isBuildNeeded(look, seen)
+          ? look.build(() => buildOf(look, resolved))
+          : { ok: false, problems: [] },
       seen,
       addresses: memory.addresses,
       ...(memory.shutdownAskedAtMs === undefined ? {} : { shutdownAskedAtMs: memory.shutdownAskedAtMs }),
@@ -351,6 +371,10 @@ export function createVirtualMachineController(options: VirtualMachineController
         await flush(look, step.kind, input);
         return;
       }
+      case "RecordAdoption":
+        look.remember({ ...look.record, madeOn: step.provider, adoptedUuid: step.uuid });
+        await flush(look, step.kind, input);
+        return;
       case "RecordDisks": {
         // Not of those that wait until the VM is off.
         const had = new Set(look.record.applied?.disks);
@@ -393,7 +417,8 @@ export function createVirtualMachineController(options: VirtualMachineController
         memory.bootProbe = await probe(look, open);
         return;
       case "RemoveFinalizer":
-        tell(vm, { type: "Normal", reason: "Deleted", message: "Domain, volumes and leases are removed" });
+        if (input.adopted === undefined)
+          tell(vm, { type: "Normal", reason: "Deleted", message: "Domain, volumes and leases are removed" });
         await removeFinalizer(
           manager.client,
           { type: VirtualMachine, object: vm, finalizer: virtualMachineFinalizer },
@@ -415,6 +440,9 @@ export function createVirtualMachineController(options: VirtualMachineController
       case "Start":
       case "RequestShutdown":
       case "ForceOff":
+      case "Adopt":
+      case "Release":
+      case "DestroyAdopted":
       case "Undefine":
       case "RemoveVolumes":
       case "ReleaseLeases": {

@@ -10,7 +10,14 @@ import {
   type ObjectKey,
 } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
-import { effectiveProvider, hostsOf, OpenProviders, providerConfig, type ProviderKey } from "@vivarium/controllers";
+import {
+  effectiveProvider,
+  hostsOf,
+  identityOf,
+  OpenProviders,
+  providerConfig,
+  type ProviderKey,
+} from "@vivarium/controllers";
 import type { ProviderFactory } from "@vivarium/provider";
 import type { Guest } from "./start-controllers.ts";
 
@@ -37,8 +44,7 @@ export class StandbyGuests {
     const provider = this.#providers.get(effective.key);
     if (provider === undefined)
       throw new StatusError("ServiceUnavailable", `Cannot reach VM ${formatKey(key)}: its Provider is being opened`);
-    const { uid = "", namespace = "", name } = vm.metadata;
-    return { provider, vm: { uid, namespace, name } };
+    return { provider, vm: identityOf(vm) };
   }
 
   close(): Promise<void> {

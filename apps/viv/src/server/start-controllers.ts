@@ -10,7 +10,7 @@ import {
   type VirtualMachineMetrics,
 } from "@vivarium/api";
 import { createClient, inProcessTransport } from "@vivarium/client";
-import { createControllers, createStats, effectiveProvider, meteredFactories } from "@vivarium/controllers";
+import { createControllers, createStats, effectiveProvider, identityOf, meteredFactories } from "@vivarium/controllers";
 import { createImageCache } from "@vivarium/images";
 import type { Provider, VmIdentity } from "@vivarium/provider";
 import { createManager } from "@vivarium/runtime";
@@ -80,8 +80,7 @@ export function startControllers(options: ControllersOptions): Controllers {
         effective.kind === "found" ? `Provider ${formatKey(effective.key)} is not open` : "it has no Provider";
       throw new StatusError("ServiceUnavailable", `Cannot reach VM ${formatKey(key)}: ${which}`);
     }
-    const { uid = "", namespace = "", name } = vm.metadata;
-    return { provider, vm: { uid, namespace, name } };
+    return { provider, vm: identityOf(vm) };
   }
 
   return {

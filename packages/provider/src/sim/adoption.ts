@@ -3,7 +3,7 @@
 import type { AdoptableDomain, AdoptionRole } from "../adoption.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { VmIdentity } from "../provider.ts";
-import { isOn } from "./compute.ts";
+import { isOn, sizeOf } from "./compute.ts";
 import type { SimulatedParts } from "./compute.ts";
 import type { SimulatedDomain, SimulatedWorld } from "./world.ts";
 
@@ -80,8 +80,7 @@ function adoptableOf(domain: SimulatedDomain): AdoptableDomain {
     isOn: isOn(domain),
     power: domain.power,
     isPersistent: true,
-    cpus: domain.definition?.cpus ?? 1,
-    memoryBytes: domain.definition?.memoryBytes ?? 256 * 1024 ** 2,
+    ...sizeOf(domain),
     ...(owner === undefined ? {} : { owner }),
     metadata: {},
     disks: domain.disks.map((_, index) => ({

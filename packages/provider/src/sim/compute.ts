@@ -131,10 +131,9 @@ function observe(world: SimulatedWorld, vm: VmIdentity): VmObservation {
     power: domain.power,
     powerReason: domain.powerReason,
     ...(domain.hasSavedMemory === true ? { hasSavedMemory: true } : {}),
-    cpus: domain.definition?.cpus ?? 0,
-    memoryBytes: domain.definition?.memoryBytes ?? 0,
-    maxCpus: domain.definition?.maxCpus ?? domain.definition?.cpus ?? 0,
-    maxMemoryBytes: domain.definition?.maxMemoryBytes ?? domain.definition?.memoryBytes ?? 0,
+    ...sizeOf(domain),
+    maxCpus: domain.definition?.maxCpus ?? sizeOf(domain).cpus,
+    maxMemoryBytes: domain.definition?.maxMemoryBytes ?? sizeOf(domain).memoryBytes,
     limits: domain.definition?.limits ?? {},
     nics: domain.nics.map((nic, index) => observationOf(nic, isOn(domain) ? `vnet${index}` : undefined)),
     disks: domain.disks.map((disk, index) => ({
@@ -290,6 +289,11 @@ export function requireOwn(world: SimulatedWorld, vm: VmIdentity, action: string
 export function boot(domain: SimulatedDomain): void {
   domain.boots += 1;
   domain.serialLog += `boot ${domain.boots} of ${domain.name}\n`;
+}
+
+/** Domains that others made are small. */
+export function sizeOf({ definition }: SimulatedDomain): { readonly cpus: number; readonly memoryBytes: number } {
+  return { cpus: definition?.cpus ?? 1, memoryBytes: definition?.memoryBytes ?? 64 * 1024 ** 2 };
 }
 
 /** A crashed domain still holds its resources until it is forced off. */

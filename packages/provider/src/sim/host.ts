@@ -1,7 +1,7 @@
 // The machine below the simulated hypervisor.
 
 import type { HostRole } from "../host.ts";
-import { isOn } from "./compute.ts";
+import { isOn, sizeOf } from "./compute.ts";
 import type { SimulatedParts } from "./compute.ts";
 
 export function simulatedHost({ world, gate }: SimulatedParts): HostRole {
@@ -19,8 +19,7 @@ export function simulatedHost({ world, gate }: SimulatedParts): HostRole {
             uid: domain.uid,
             name: domain.name,
             isOn: isOn(domain),
-            cpus: domain.definition?.cpus ?? 0,
-            memoryBytes: domain.definition?.memoryBytes ?? 0,
+            ...sizeOf(domain),
           })),
       }),
   };
