@@ -12,6 +12,21 @@ export const virtualNetworkFinalizer = "virtualnetwork.vivarium.dev/finalizer";
 /** Holds a Volume until it is gone from its pool. */
 export const volumeFinalizer = "volume.vivarium.dev/finalizer";
 
+/**
+ * On a Provider: `true` makes VirtualMachines of domains that others made there, now and of those that come later; `dry-run` only tells in
+ * status.adoption what would be adopted, and what cannot be.
+ */
+export const adoptAnnotation = "virtrigaud.io/adopt-vms";
+
+/** On a Provider, in JSON: which domains; see `AdoptionFilter`. */
+export const adoptFilterAnnotation = "virtrigaud.io/adopt-filter";
+
+/** On a Provider; each new value (by custom the time, RFC 3339) asks for another look. */
+export const adoptRequestAnnotation = "vivarium.dev/adopt-requested-at";
+
+/** On a VirtualMachine that was made of a domain by adoption. */
+export const adoptedLabel = "virtrigaud.io/adopted";
+
 /** On a VirtualMachine; each new value (by custom the time, RFC 3339) asks for one restart. */
 export const restartAnnotation = "vivarium.dev/restart-requested-at";
 

@@ -4,6 +4,7 @@ import type { ImageCache } from "@vivarium/images";
 import type { ProviderFactory } from "@vivarium/provider";
 import { realClock } from "@vivarium/runtime";
 import type { Clock, Controller, Manager } from "@vivarium/runtime";
+import { createAdoptionController } from "./adoption.ts";
 import { createHostController } from "./host.ts";
 import { HostReports } from "./host-reports.ts";
 import { OpenProviders } from "./open-providers.ts";
@@ -42,6 +43,7 @@ export function createControllers(options: ControllersOptions): Controllers {
     controllers: [
       createProviderController({ manager, reports, clock }),
       createHostController({ manager, providers, reports, clock }),
+      createAdoptionController({ manager, providers, clock }),
       createVmClassController({ manager, clock }),
       createVmNetworkAttachmentController({ manager, clock }),
       createVirtualMachineController({ manager, providers, clock }),
