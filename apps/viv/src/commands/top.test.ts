@@ -33,7 +33,10 @@ test("a row has the newest rates; what is not known is a dash, and a VM without 
     { key: { namespace: "default", name: "web" }, metrics },
     { key: { namespace: "default", name: "new" }, metrics: undefined },
   ]).split("\n");
-  assert.match(lines[0] ?? "", /^NAME +POWER +CPU% +CPUS +MEMORY +READ\/S +WRITTEN\/S +IO\/S +RECEIVED\/S +SENT\/S$/);
-  assert.match(lines[1] ?? "", /^web +running +12\.3 +2 +256 MiB\/1\.0 GiB +2\.0 KiB +0 B +3\.0 +- +-$/);
+  assert.match(
+    lines[0] ?? "",
+    /^NAME +POWER +CPU% +CPUS +MEMORY +RESIDENT +READ\/S +WRITTEN\/S +IO\/S +RECEIVED\/S +SENT\/S$/,
+  );
+  assert.match(lines[1] ?? "", /^web +running +12\.3 +2 +256 MiB\/1\.0 GiB +512 MiB +2\.0 KiB +0 B +3\.0 +- +-$/);
   assert.match(lines[2] ?? "", /^new +unknown$/);
 });

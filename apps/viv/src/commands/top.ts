@@ -97,7 +97,7 @@ async function show(rows: readonly Row[], options: TopOptions): Promise<void> {
   }
 }
 
-const figureHeader = ["CPU%", "CPUs", "Memory", "Read/s", "Written/s", "IO/s", "Received/s", "Sent/s"];
+const figureHeader = ["CPU%", "CPUs", "Memory", "Resident", "Read/s", "Written/s", "IO/s", "Received/s", "Sent/s"];
 
 /** Pure. */
 export function topTable(
@@ -127,21 +127,19 @@ function historyTable({ metrics }: Row): string {
 }
 
 function figuresOf({ cpu, memory, disk, network }: VirtualMachineSample): readonly string[] {
-  const used = memory.usedBytes ?? memory.residentBytes;
   return [
     cpu.percent === undefined ? "-" : cpu.percent.toFixed(1),
     String(cpu.count),
-    used === undefined
-      ? formatBytes(memory.assignedBytes)
-      : `${formatBytes(used)}/${formatBytes(memory.assignedBytes)}`,
-    rate(disk.readBytesPerSecond),
-    rate(disk.writtenBytesPerSecond),
+    `${sizeOf(memory.usedBytes)}/${formatBytes(memory.assignedBytes)}`,
+    sizeOf(memory.residentBytes),
+    sizeOf(disk.readBytesPerSecond),
+    sizeOf(disk.writtenBytesPerSecond),
     disk.requestsPerSecond === undefined ? "-" : disk.requestsPerSecond.toFixed(1),
-    rate(network.receivedBytesPerSecond),
-    rate(network.sentBytesPerSecond),
+    sizeOf(network.receivedBytesPerSecond),
+    sizeOf(network.sentBytesPerSecond),
   ];
 }
 
-function rate(bytes: number | undefined): string {
+function sizeOf(bytes: number | undefined): string {
   return bytes === undefined ? "-" : formatBytes(bytes);
 }

@@ -168,7 +168,7 @@ export class StatsCollector {
         counters: new VmCounters(),
         history: new History<Sample>(this.#historyLength),
       };
-      counters.take(domain);
+      counters.take(domain, idOf(key));
       history.add(sampleOf(domain, { counters, atMs }));
       this.#vms.set(uid, { uid, namespace, name, host: key, stats: domain, counters, history });
     }

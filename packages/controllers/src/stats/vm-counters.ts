@@ -16,10 +16,12 @@ const counters = vmMetrics.filter(({ kind }) => kind === "counter");
 export class VmCounters {
   /** By metric, then by part. */
   readonly #counts = new Map<VmMetric, Map<string, Count>>(counters.map((metric) => [metric, new Map()]));
-  #run: number | undefined;
+  #run: string | undefined;
 
-  take(vm: DomainStats): void {
-    const isNewRun = vm.run !== undefined && this.#run !== undefined && vm.run !== this.#run;
+  /** `host`: where that was told. Each host counts its runs, and begins at 0 with a VM that was moved to it. */
+  take(vm: DomainStats, host: string): void {
+    const run = vm.run === undefined ? undefined : `${host} ${vm.run}`;
+    const isNewRun = run !== undefined && this.#run !== undefined && run !== this.#run;
     for (const [metric, counts] of this.#counts) {
       if (isNewRun) for (const count of counts.values()) carryOver(count, 0);
       for (const { part, value } of metric.figures(vm)) {
@@ -31,7 +33,7 @@ export class VmCounters {
       // While it is off nothing is there, and nothing is lost.
       if (vm.run !== undefined) forgetOthers(counts, partsOf(vm, metric.partLabel));
     }
-    this.#run = vm.run ?? this.#run;
+    this.#run = run ?? this.#run;
   }
 
   figures(metric: VmMetric): readonly Figure[] {
