@@ -168,6 +168,18 @@ describe("metrics", { skip, concurrency: false }, () => {
     assert.equal((await metrics("?samples=1"))?.stale, undefined);
   });
 
+  test("a daemon that is there and does not answer makes figures stale too, not zero", async () => {
+    libvirt.signal("SIGSTOP");
+    try {
+      await untilUp(0);
+      assert.equal((await series("vivarium_vm_")).size, 0);
+    } finally {
+      libvirt.signal("SIGCONT");
+    }
+    await untilUp(1);
+    assert.equal(await ofVm("vivarium_vm_running"), 1);
+  });
+
   test("the series of a VM end with it", async () => {
     const deleted = await server.kubectl(["delete", "vm", name, "--timeout=120s"], { timeoutMs: 130_000 });
     assert.equal(deleted.code, 0, deleted.stderr);
