@@ -107,6 +107,19 @@ const disk = struct("One disk.", {
   ),
 });
 
+const bandwidth = struct("Limit in one way.", {
+  average: quantity("Bits per second in the long run, such as 100M."),
+  peak: optional(quantity("Bits per second for as long as `burst` lasts.")),
+  burst: optional(quantity("Bytes that may pass at peak speed.")),
+});
+
+const bandwidths = {
+  ingress: optional(bandwidth),
+  egress: optional(bandwidth),
+};
+
+const ipv6Text = "^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$";
+
 export const networkInterface = struct("One network interface.", {
   name: entryName("Name of the interface within this machine."),
   networkRef: optional(objectRef("The VMNetworkAttachment to plug into; the provider's default network when absent.")),
@@ -120,8 +133,41 @@ export const networkInterface = struct("One network interface.", {
   ),
   prefix: optional(int32("Prefix length that goes with `ipAddress`.", { minimum: 1, maximum: 32 })),
   gateway: optional(string("Default gateway that goes with `ipAddress`.", { pattern: ipv4Pattern })),
+  ipv6Address: optional(
+    string("Static IPv6 address, set in the guest by cloud-init, beside or without one of IPv4.", {
+      pattern: ipv6Text,
+    }),
+  ),
+  ipv6Prefix: optional(
+    int32("Prefix length that goes with `ipv6Address`; 64 when absent.", { minimum: 1, maximum: 128 }),
+  ),
+  ipv6Gateway: optional(string("Default gateway that goes with `ipv6Address`.", { pattern: ipv6Text })),
+  routes: optional(
+    list(
+      "More routes, besides those of the network.",
+      struct("One route.", {
+        destination: string("Network that it leads to, with prefix length."),
+        gateway: string("Next hop, in a network of this interface."),
+        metric: optional(int32("Lower wins.", { minimum: 0, maximum: 65535 })),
+      }),
+      { maxItems: 20 },
+    ),
+  ),
   dns: optional(string("Name servers, comma-separated.")),
-  macAddress: optional(string("MAC address; derived from the machine's uid when absent.", { pattern: macPattern })),
+  macAddress: optional(
+    string("MAC address. Chosen when absent, so that no other machine has it, and kept for the machine's life.", {
+      pattern: macPattern,
+    }),
+  ),
+  linkState: optional(
+    choice("Whether the cable is plugged in, changed while the machine runs. `Up` when absent.", ["Up", "Down"]),
+  ),
+  limits: optional(
+    struct(
+      "Most traffic, changed while the machine runs: `ingress` to the machine, `egress` from it. Wins over `spec.qos` of the network.",
+      bandwidths,
+    ),
+  ),
 });
 
 const resources = {
@@ -350,11 +396,37 @@ const status = struct("What was seen of the machine.", {
       }),
     ),
   ),
+  networks: optional(
+    list(
+      "Network interfaces: those that the machine has, and those that it shall have and has not.",
+      struct("One interface.", {
+        name: string("Name of the interface, as in the spec."),
+        mac: string("Its MAC address."),
+        state: choice(
+          "Whether the guest has it. `Detaching`: the guest was asked to let go of it and has not. `Missing`: not plugged in.",
+          ["Attached", "Detaching", "Missing"],
+        ),
+        link: optional(choice("Whether the cable is plugged in.", ["Up", "Down"])),
+        source: optional(string("What it is plugged into: `network/NAME` or `bridge/NAME` on the hypervisor.")),
+        device: optional(string("The host's end of it, while the machine runs.")),
+        ips: optional(list("Addresses that are known of it.", string("One address."))),
+        limits: optional(
+          struct("Limits that hold, in kB (1000 bytes) per second.", {
+            ingressKBPerSecond: optional(int64("To the machine, on average.")),
+            egressKBPerSecond: optional(int64("From the machine, on average.")),
+          }),
+        ),
+        isolated: optional(boolean("Whether it is kept from other isolated interfaces of its network.")),
+        filtered: optional(boolean("Whether rules hold for its traffic.")),
+        message: optional(string("What differs from the spec, and why.")),
+      }),
+    ),
+  ),
   provider: optional(opaque("What only this provider knows.")),
   observedGeneration: optional(observedGeneration()),
   conditions: optional(
     conditions(
-      "`Ready`, `Provisioning`, `Reconfiguring`, `ReconfigurePendingPowerCycle`, `DisksAttached`: what holds, why, and what happens next.",
+      "`Ready`, `Provisioning`, `Reconfiguring`, `ReconfigurePendingPowerCycle`, `DisksAttached`, `NetworksAttached`: what holds, why, and what happens next.",
     ),
   ),
 });

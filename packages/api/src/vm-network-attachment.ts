@@ -83,8 +83,11 @@ const network = struct("The network itself.", {
           eventIDX: optional(boolean("Fewer interrupts.")),
         }),
       ),
+      vlanTag: optional(
+        int32("VLAN of the machines, on a network of Open vSwitch: packets are tagged on the wire.", vlanNumber),
+      ),
       filterRef: optional(
-        struct("A libvirt network filter.", {
+        struct("A libvirt network filter, such as clean-traffic. Obeyed besides `spec.security`.", {
           filter: string("Its name.", { maxLength: 255 }),
           parameters: optional(stringMap("Its parameters.", { maxProperties: 20 })),
         }),
@@ -111,6 +114,8 @@ const ipAllocation = struct("How machines get addresses.", {
     struct("A fixed address.", {
       address: string("Address and prefix length, for example `192.0.2.10/24`.", { pattern: cidr4Pattern }),
       gateway: optional(string("Default gateway.", { pattern: ipv4Pattern })),
+      ipv6Address: optional(string("IPv6 address and prefix length, for example `2001:db8::10/64`.")),
+      ipv6Gateway: optional(string("Default gateway for IPv6.")),
       routes: optional(
         list(
           "More routes.",
@@ -146,9 +151,14 @@ const ipAllocation = struct("How machines get addresses.", {
   ),
 });
 
-const security = struct("What may pass.", {
+const security = struct("What may pass. Changed while machines run.", {
+  antiSpoofing: optional(
+    boolean(
+      "Whether machines may send from their own MAC and IP addresses only. The address is the static one, else the one that DHCP gave; IPv6 passes from static addresses only.",
+    ),
+  ),
   firewall: optional(
-    struct("Packet filter.", {
+    struct("Packet filter. Answers to what was let through pass as well.", {
       enabled: optional(boolean("Whether it applies.", { default: false })),
       defaultPolicy: optional(choice("For what no rule matches.", ["ACCEPT", "DROP", "REJECT"], { default: "ACCEPT" })),
       rules: optional(
@@ -159,8 +169,8 @@ const security = struct("What may pass.", {
             action: choice("What to do.", ["ACCEPT", "DROP", "REJECT"]),
             direction: choice("Seen from the machine.", ["in", "out", "inout"]),
             protocol: optional(choice("Protocol.", ["tcp", "udp", "icmp", "all"])),
-            sourceCIDR: optional(string("Sender.")),
-            destinationCIDR: optional(string("Receiver.")),
+            sourceCIDR: optional(string("Sender: an address or a network, IPv4 or IPv6.")),
+            destinationCIDR: optional(string("Receiver: an address or a network, IPv4 or IPv6.")),
             ports: optional(
               struct("Ports.", {
                 start: int32("First port.", { minimum: 1, maximum: 65535 }),
@@ -175,8 +185,13 @@ const security = struct("What may pass.", {
     }),
   ),
   isolation: optional(
-    struct("Isolation from other networks.", {
-      mode: optional(choice("How much.", ["none", "strict", "custom"])),
+    struct("Isolation of machines from each other.", {
+      mode: optional(
+        choice(
+          "`strict`: a machine reaches no other isolated machine of its network, only the host and what is beyond.",
+          ["none", "strict", "custom"],
+        ),
+      ),
       allowedNetworks: optional(list("Networks that may be reached.", string("Name of a network."), { maxItems: 50 })),
       deniedNetworks: optional(list("Networks that may not.", string("Name of a network."), { maxItems: 50 })),
     }),
@@ -196,8 +211,16 @@ const spec = struct("A network and how machines use it.", {
   security: optional(security),
   qos: optional(
     struct("Limits and priorities.", {
-      ingressLimit: optional(int64("To the machine, bits per second.", { minimum: 1000 })),
-      egressLimit: optional(int64("From the machine, bits per second.", { minimum: 1000 })),
+      ingressLimit: optional(int64("To the machine, bits per second on average.", { minimum: 1000 })),
+      ingressPeak: optional(
+        int64("To the machine, bits per second for as long as the burst lasts.", { minimum: 1000 }),
+      ),
+      ingressBurst: optional(int64("To the machine, bytes that may pass at peak speed.", { minimum: 1024 })),
+      egressLimit: optional(int64("From the machine, bits per second on average.", { minimum: 1000 })),
+      egressPeak: optional(
+        int64("From the machine, bits per second for as long as the burst lasts.", { minimum: 1000 }),
+      ),
+      egressBurst: optional(int64("From the machine, bytes that may pass at peak speed.", { minimum: 1024 })),
       priority: optional(int32("Priority of its packets.", { minimum: 0, maximum: 7 })),
       dscp: optional(int32("DSCP mark of its packets.", { minimum: 0, maximum: 63 })),
     }),

@@ -5,8 +5,9 @@ import type { GuestAddress } from "@vivarium/provider";
 import type { Clock } from "@vivarium/runtime";
 import { answerKey, usefulAddresses } from "./virtual-machine-addresses.ts";
 import { withDeadline } from "./virtual-machine-deadline.ts";
-import { identityOf, macsOf } from "./virtual-machine-definition.ts";
+import { identityOf } from "./virtual-machine-definition.ts";
 import type { Look } from "./virtual-machine-look.ts";
+import { macsOf } from "./virtual-machine-macs.ts";
 import { addressRefreshMs } from "./virtual-machine-plan.ts";
 
 const lookupDeadlineMs = 20_000;

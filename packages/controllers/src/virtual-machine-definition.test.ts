@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Provider, VirtualMachine, VirtualNetwork, VMClass, VMNetworkAttachment } from "@vivarium/api";
-import { derivedMac, macsOf, resolveDefinition, resolveProvider } from "./virtual-machine-definition.ts";
+import { resolveDefinition, resolveProvider } from "./virtual-machine-definition.ts";
 import type { RelatedObjects, ResolvedVm } from "./virtual-machine-definition.ts";
 import type { Resolved } from "./virtual-machine-plan.ts";
 
@@ -50,6 +50,7 @@ function related(
     volume: () => undefined,
     pool: () => undefined,
     virtualNetwork: ({ name }) => (name === "vnet" ? objects.virtualNetwork : undefined),
+    machines: () => [],
     network: (key) => (key.namespace === "net" && key.name === "lan" ? objects.network : undefined),
   };
 }
@@ -183,17 +184,6 @@ describe("a definition", () => {
     ]) {
       assert.match(problems, expected);
     }
-  });
-});
-
-describe("MAC addresses", () => {
-  test("are those declared, else derived from uid and place, the same each time", () => {
-    const of = vm({ networks: [{ name: "a", macAddress: "52-54-00-AA-BB-CC" }, { name: "b" }] });
-    const [first, second] = macsOf(of);
-    assert.equal(first, "52:54:00:aa:bb:cc");
-    assert.match(second ?? "", /^52:54:00(:[0-9a-f]{2}){3}$/);
-    assert.equal(second, derivedMac(of.metadata.uid ?? "", 1));
-    assert.notEqual(derivedMac("x", 0), derivedMac("x", 1));
   });
 });
 

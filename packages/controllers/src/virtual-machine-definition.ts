@@ -1,33 +1,22 @@
 // Resolves a VirtualMachine and all that it refers to into what to build, or into everything that is missing or wrong at once. Pure.
 
-import { createHash } from "node:crypto";
 import { parseDuration } from "@vivarium/api";
-import type {
-  ObjectKey,
-  Provider,
-  VirtualMachine,
-  VirtualNetwork,
-  VMClass,
-  VMImage,
-  VMNetworkAttachment,
-} from "@vivarium/api";
+import type { ObjectKey, Provider, VirtualMachine, VMClass, VMImage } from "@vivarium/api";
 import type { SeedNic } from "@vivarium/images";
-import type { NicDefinition, VmDefinition, VmIdentity } from "@vivarium/provider";
+import type { VmDefinition, VmIdentity } from "@vivarium/provider";
 import { effectiveProvider } from "./effective-provider.ts";
-import { duplicatesOf, quantityOf, resolveDisks } from "./virtual-machine-disks.ts";
+import { quantityOf, resolveDisks } from "./virtual-machine-disks.ts";
 import type { AddProblem, DiskObjects } from "./virtual-machine-disks.ts";
 import type { DiskSize } from "./virtual-machine-disk-plan.ts";
+import { resolveNics } from "./virtual-machine-nics.ts";
+import type { NicObjects } from "./virtual-machine-nics.ts";
 import type { AdoptionWish, DataDisk, Problem, Resolved } from "./virtual-machine-plan.ts";
-import { resolveVirtualNetwork, virtualNetworkOf } from "./virtual-machine-virtual-network.ts";
-import { unsupportedNetworkFields } from "./vm-network-attachment-plan.ts";
 
 /** Where the objects are that a VirtualMachine refers to. */
-export interface RelatedObjects extends DiskObjects {
+export interface RelatedObjects extends DiskObjects, NicObjects {
   provider(key: Required<ObjectKey>): Provider | undefined;
   vmClass(key: Required<ObjectKey>): VMClass | undefined;
   image(key: Required<ObjectKey>): VMImage | undefined;
-  network(key: Required<ObjectKey>): VMNetworkAttachment | undefined;
-  virtualNetwork(key: Required<ObjectKey>): VirtualNetwork | undefined;
 }
 
 export interface ResolvedVm {
@@ -146,7 +135,7 @@ export function resolveDefinition(
   refuseUnsupported(vm, vmClass, add);
   const { cpus, memoryBytes } = sizeOf(vm, vmClass, add);
   const disks = resolveDisks(vm, vmClass, { objects: related, provider, add });
-  const nics = nicsOf(vm, { related, provider, add });
+  const nics = resolveNics(vm, { objects: related, provider, add });
   if (problems.length > 0) return { ok: false, problems };
   const security = vmClass?.spec.securityProfile;
   const definition: VmDefinition = {
@@ -204,180 +193,6 @@ function sizeOf(
   return { cpus: cpus ?? 0, memoryBytes: memoryBytes ?? 0 };
 }
 
-interface ResolvedNic {
-  readonly nic: NicDefinition;
-  readonly seed: SeedNic;
-  readonly expectsAddress: boolean;
-}
-
-type DeclaredNic = NonNullable<VirtualMachine["spec"]["networks"]>[number];
-
-function nicsOf(
-  vm: VirtualMachine,
-  from: { readonly related: RelatedObjects; readonly provider: Resolved<Provider>; readonly add: AddProblem },
-): readonly ResolvedNic[] {
-  const { add } = from;
-  const declared: readonly DeclaredNic[] = vm.spec.networks ?? [{ name: "default" }];
-  for (const name of duplicatesOf(declared.map((nic) => nic.name))) {
-    add("InvalidSpec", `spec.networks has two interfaces named "${name}"`);
-  }
-  const macs = macsOf(vm);
-  for (const mac of duplicatesOf(macs)) add("InvalidSpec", `spec.networks has two interfaces with MAC address ${mac}`);
-  return declared.flatMap((nic, index) => resolveNic(vm, nic, { ...from, mac: macs[index] ?? "" }) ?? []);
-}
-
-function resolveNic(
-  vm: VirtualMachine,
-  declared: DeclaredNic,
-  from: {
-    readonly related: RelatedObjects;
-    readonly provider: Resolved<Provider>;
-    readonly add: AddProblem;
-    readonly mac: string;
-  },
-): ResolvedNic | undefined {
-  const { add, mac } = from;
-  let attachment: VMNetworkAttachment | undefined;
-  if (declared.networkRef !== undefined) {
-    const key = keyOf(vm, declared.networkRef);
-    attachment = from.related.network(key);
-    if (attachment === undefined) {
-      add("NetworkNotFound", `VMNetworkAttachment "${key.namespace}/${key.name}" does not exist`);
-      return undefined;
-    }
-    const unsupported = unsupportedNetworkFields(attachment.spec);
-    if (unsupported.length > 0) {
-      const name = `VMNetworkAttachment "${key.namespace}/${key.name}"`;
-      add("Unsupported", `${name} asks for what this build cannot honour: ${unsupported.join(", ")}`);
-      return undefined;
-    }
-  }
-  const source = sourceOf(vm, declared, { ...from, attachment });
-  const seed = seedNicOf(declared, attachment, { add, mac });
-  if (source === undefined || seed === undefined) return undefined;
-  const mtu = attachment?.spec.network.mtu;
-  return {
-    nic: {
-      name: declared.name,
-      source,
-      model: attachment?.spec.network.libvirt?.model ?? "virtio",
-      mac,
-      ...(mtu === undefined || mtu === 1500 ? {} : { mtu }),
-    },
-    seed,
-    expectsAddress: seed.dhcp4 === true || seed.addresses !== undefined,
-  };
-}
-
-function sourceOf(
-  vm: VirtualMachine,
-  declared: DeclaredNic,
-  from: {
-    readonly related: RelatedObjects;
-    readonly attachment: VMNetworkAttachment | undefined;
-    readonly provider: Resolved<Provider>;
-    readonly add: AddProblem;
-  },
-): NicDefinition["source"] | undefined {
-  const { attachment, related, provider, add } = from;
-  if (declared.networkRef !== undefined && declared.virtualNetworkRef !== undefined) {
-    add("InvalidSpec", `spec.networks: interface "${declared.name}" has networkRef and virtualNetworkRef`);
-    return undefined;
-  }
-  const key = virtualNetworkOf(vm, declared, () => attachment);
-  if (key !== undefined) {
-    const network = related.virtualNetwork(key);
-    return resolveVirtualNetwork(key, { network, provider, providers: related.providers(), add });
-  }
-  const defaultNetwork = defaultNetworkOf(provider);
-  if (attachment === undefined) return { network: defaultNetwork };
-  const { type, libvirt } = attachment.spec.network;
-  if (libvirt?.bridge !== undefined) return { bridge: libvirt.bridge.name };
-  if (libvirt?.networkName !== undefined) return { network: libvirt.networkName };
-  if (type === "nat") return { network: defaultNetwork };
-  add(
-    "InvalidSpec",
-    `VMNetworkAttachment "${attachment.metadata.name}" names neither spec.network.libvirt.networkName nor spec.network.libvirt.bridge`,
-  );
-  return undefined;
-}
-
-function seedNicOf(
-  declared: DeclaredNic,
-  attachment: VMNetworkAttachment | undefined,
-  { add, mac }: { readonly add: AddProblem; readonly mac: string },
-): SeedNic | undefined {
-  const allocation = attachment?.spec.ipAllocation;
-  if (allocation?.type === "Pool") {
-    add(
-      "Unsupported",
-      `VMNetworkAttachment "${attachment?.metadata.name ?? ""}" takes addresses from a pool, which is not supported`,
-    );
-    return undefined;
-  }
-  const own = declared.dns
-    ?.split(",")
-    .map((each) => each.trim())
-    .filter((each) => each !== "");
-  const servers = own ?? allocation?.dnsConfig?.servers ?? [];
-  const search = allocation?.dnsConfig?.searchDomains ?? [];
-  const common: SeedNic = {
-    macAddress: mac,
-    ...(servers.length + search.length === 0
-      ? {}
-      : { nameservers: { addresses: servers, ...(search.length === 0 ? {} : { search }) } }),
-  };
-  if (declared.ipAddress !== undefined) {
-    return {
-      ...common,
-      addresses: [`${declared.ipAddress}/${declared.prefix ?? 24}`],
-      ...(declared.gateway === undefined ? {} : { gateway4: declared.gateway }),
-    };
-  }
-  switch (allocation?.type) {
-    case "Static": {
-      const fixed = allocation.staticConfig;
-      if (fixed === undefined) {
-        add(
-          "InvalidSpec",
-          `VMNetworkAttachment "${attachment?.metadata.name ?? ""}" is Static and has no spec.ipAllocation.staticConfig`,
-        );
-        return undefined;
-      }
-      const routes = (fixed.routes ?? []).map((route) => ({
-        to: route.destination,
-        via: route.gateway,
-        ...(route.metric === undefined ? {} : { metric: route.metric }),
-      }));
-      return {
-        ...common,
-        addresses: [fixed.address],
-        ...(fixed.gateway === undefined ? {} : { gateway4: fixed.gateway }),
-        ...(routes.length === 0 ? {} : { routes }),
-      };
-    }
-    case "None":
-      return { ...common, dhcp4: false };
-    case "DHCP":
-    case undefined:
-      return { ...common, dhcp4: true };
-  }
-}
-
-/** Of the VM's interfaces in their order: as declared, else derived from the uid, so that each try gives the same. */
-export function macsOf(vm: VirtualMachine): readonly string[] {
-  const declared: readonly DeclaredNic[] = vm.spec.networks ?? [{ name: "default" }];
-  return declared.map(
-    (nic, index) => nic.macAddress?.toLowerCase().replaceAll("-", ":") ?? derivedMac(vm.metadata.uid ?? "", index),
-  );
-}
-
-/** In QEMU's range. */
-export function derivedMac(uid: string, index: number): string {
-  const digest = createHash("sha256").update(`${uid}/${index}`).digest();
-  return ["52", "54", "00", ...[0, 1, 2].map((at) => (digest[at] ?? 0).toString(16).padStart(2, "0"))].join(":");
-}
-
 /** Fields that would change what the VM is, and that this build cannot honour: refused, not ignored. */
 function refuseUnsupported(vm: VirtualMachine, vmClass: VMClass | undefined, add: AddProblem): void {
   const { spec } = vm;
@@ -415,10 +230,6 @@ export function gracefulTimeoutOf(vm: VirtualMachine): Resolved<number> {
   } catch {
     return failed("InvalidSpec", `spec.lifecycle.gracefulShutdownTimeout: "${text}" is no duration such as 90s`);
   }
-}
-
-function defaultNetworkOf(provider: Resolved<Provider>): string {
-  return (provider.ok ? provider.value.spec.defaults?.network : undefined) ?? "default";
 }
 
 function failed(

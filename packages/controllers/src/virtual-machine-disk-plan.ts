@@ -2,6 +2,8 @@
 // disturbs the VM itself: a disk that cannot be changed now is told of, and tried again.
 
 import type { DiskDefinition, DiskLimits, HotDisk, VmObservation } from "@vivarium/provider";
+import { HotTurn } from "./virtual-machine-hot-plan.ts";
+import type { HotMemory, HotWait } from "./virtual-machine-hot-plan.ts";
 import type { DataDisk } from "./virtual-machine-plan.ts";
 import { madeDisksOf } from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
@@ -20,17 +22,13 @@ export type DiskStep =
   | { readonly kind: "TuneDisk"; readonly name: string; readonly limits: DiskLimits }
   | { readonly kind: "GrowDisk"; readonly name: string; readonly sizeBytes: number };
 
-export interface DiskInput {
+export interface DiskInput extends HotMemory {
   readonly nowMs: number;
   readonly record: VmRecord;
   /** The first is the root disk. */
   readonly disks: readonly DiskDefinition[];
   readonly dataDisks: readonly DataDisk[];
   readonly sizes: readonly DiskSize[];
-  /** When this process asked the guest to let go of a disk. */
-  readonly detachAskedAtMs: ReadonlyMap<string, number>;
-  /** Steps that failed, by key, and when they are tried again. */
-  readonly retryAtMs: ReadonlyMap<string, number>;
   readonly done: ReadonlySet<string>;
 }
 
@@ -41,12 +39,7 @@ export type DiskDecision =
   | DiskStep
   /** The disks are as declared, and the record does not say so yet. */
   | { readonly kind: "RecordDisks" }
-  /** Nothing can be done now; time alone may change that. */
-  | { readonly kind: "wait"; readonly lookAgainAtMs?: number };
-
-/** A guest that lets go does so within a second or two; later it must be helped. */
-export const detachDeadlineMs = 30_000;
-const askAgainMs = 60_000;
+  | HotWait;
 
 export function diskStepKey(step: DiskStep): string {
   return step.kind === "AttachDisk" ? `${step.kind}/${step.disk.name}` : `${step.kind}/${step.name}`;
@@ -54,22 +47,13 @@ export function diskStepKey(step: DiskStep): string {
 
 export function decideRunningDisks(input: DiskInput, seen: Present): DiskDecision {
   const { disks, record, done, dataDisks } = input;
-  const times: number[] = [];
-  const isHeld = (step: DiskStep): boolean => {
-    if (done.has(diskStepKey(step))) return true;
-    const retryAtMs = input.retryAtMs.get(diskStepKey(step));
-    if (retryAtMs === undefined || retryAtMs <= input.nowMs) return false;
-    times.push(retryAtMs);
-    return true;
-  };
+  const turn = new HotTurn(input);
+  const isHeld = (step: DiskStep): boolean => turn.isHeld(diskStepKey(step));
   let isSettled = true;
   for (const { name } of surplusOf(seen, disks)) {
     isSettled = false;
-    const askedAtMs = input.detachAskedAtMs.get(name);
     const step: DiskStep = { kind: "RequestDetach", name };
-    // Asked for by an earlier look: again once a minute, for as long as it takes.
-    if (!isHeld(step) && (askedAtMs === undefined || isAskDue(input, askedAtMs))) return step;
-    if (askedAtMs !== undefined) times.push(askedAtMs + detachDeadlineMs, input.nowMs + askAgainMs);
+    if (turn.isDetachDue(name, diskStepKey(step))) return step;
   }
   const made = madeDisksOf(record);
   for (const disk of disks) {
@@ -93,8 +77,7 @@ export function decideRunningDisks(input: DiskInput, seen: Present): DiskDecisio
     if (!isHeld(step) && input.sizes.some((each) => each.name === step.name && each.isOnline)) return step;
   }
   if (isSettled && isRecordDue(input)) return { kind: "RecordDisks" };
-  const later = times.filter((ms) => ms > input.nowMs);
-  return { kind: "wait", ...(later.length === 0 ? {} : { lookAgainAtMs: Math.min(...later) }) };
+  return turn.wait();
 }
 
 /** Disks that have grown in the spec since they were made, or that were made before sizes were recorded. */
@@ -124,10 +107,6 @@ export function shrinkageOf(input: Pick<DiskInput, "record" | "sizes">): readonl
 export function surplusOf(seen: Present, disks: readonly DiskDefinition[]): Present["disks"] {
   const wanted = new Set(disks.map(({ name }) => name));
   return seen.disks.filter((disk) => disk.isOurs && !wanted.has(disk.name));
-}
-
-function isAskDue({ nowMs }: DiskInput, askedAtMs: number): boolean {
-  return nowMs - askedAtMs >= askAgainMs;
 }
 
 /** The set of disks, or a size that went through, is not what was written last. */

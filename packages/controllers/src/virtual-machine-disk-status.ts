@@ -1,21 +1,18 @@
 // What a VM's status says about its disks: which the guest has, and why one that is declared is not there. Pure.
 
-import { formatTime } from "@vivarium/api";
-import type { Condition, VirtualMachineSpec, VirtualMachineStatus } from "@vivarium/api";
+import type { VirtualMachineSpec, VirtualMachineStatus } from "@vivarium/api";
 import type { DiskDefinition } from "@vivarium/provider";
-import { detachDeadlineMs, shrinkageOf, surplusOf } from "./virtual-machine-disk-plan.ts";
+import { shrinkageOf, surplusOf } from "./virtual-machine-disk-plan.ts";
 import type { DiskSize } from "./virtual-machine-disk-plan.ts";
-import type { StepFailure } from "./virtual-machine-memory.ts";
+import { detaching, failedStep, no, notComparable } from "./virtual-machine-hot-status.ts";
+import type { HotReport, Judgement } from "./virtual-machine-hot-status.ts";
 import type { Problem, Resolved, Seen } from "./virtual-machine-plan.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
 
-export interface DiskReport {
+export interface DiskReport extends HotReport {
   readonly definition: Resolved<{ readonly disks: readonly DiskDefinition[] }>;
   readonly record: VmRecord;
   readonly sizes: readonly DiskSize[];
-  readonly detachAskedAtMs: ReadonlyMap<string, number>;
-  readonly failures: readonly StepFailure[];
-  readonly nowMs: number;
 }
 
 type Present = Extract<Seen, { kind: "present" }>;
@@ -41,39 +38,24 @@ export function disksOfStatus(
 
 const diskProblems: ReadonlySet<Problem["reason"]> = new Set(["VolumeNotFound", "VolumeNotReady"]);
 
-export function disksCondition(seen: Present, report: DiskReport): Pick<Condition, "status" | "reason" | "message"> {
-  const no = (reason: string, message: string) => ({ status: "False", reason, message }) as const;
-  const { definition, failures, detachAskedAtMs, nowMs } = report;
+export function disksCondition(seen: Present, report: DiskReport): Judgement {
+  const { definition } = report;
   if (!definition.ok) {
     const problem = definition.problems.find(({ reason }) => diskProblems.has(reason));
-    if (problem !== undefined) return no(problem.reason, problem.message);
-    return { status: "Unknown", reason: "NotComparable", message: "What the VM shall be cannot be resolved now" };
+    return problem === undefined ? notComparable : no(problem.reason, problem.message);
   }
-  const [failure] = failures;
-  if (failure !== undefined) {
-    return no(failure.error.code, `${failure.error.message}; tried again at ${timeOf(failure.retryAtMs)}`);
-  }
+  const failed = failedStep(report);
+  if (failed !== undefined) return failed;
   const shrunk = shrinkageOf(report);
   if (shrunk.length > 0) {
     return no("ShrinkRefused", `The spec wants ${shrunk.join(", ")} smaller than made: disks do not shrink`);
   }
-  const going = surplusOf(seen, definition.value.disks).map(({ name }) => name);
-  const late = going.filter((name) => (detachAskedAtMs.get(name) ?? nowMs) + detachDeadlineMs <= nowMs);
-  if (late.length > 0) {
-    const sinceMs = Math.min(...late.map((name) => detachAskedAtMs.get(name) ?? nowMs));
-    return no(
-      "DetachRefused",
-      `The guest has not let go of ${late.join(", ")} since ${timeOf(sinceMs)}: unmount it there. It is asked again every minute; without that the disk goes when the VM is next off`,
-    );
-  }
-  if (going.length > 0) return no("Detaching", `The guest was asked to let go of ${going.join(", ")}`);
+  const surplus = surplusOf(seen, definition.value.disks).map(({ name }) => ({ key: name, name }));
+  const going = detaching(surplus, { ...report, what: "disk", help: "unmount it there" });
+  if (going !== undefined) return going;
   const missing = definition.value.disks.filter(({ name }) => !seen.disks.some((disk) => disk.name === name));
   if (missing.length > 0) {
     return no("NotAttached", `Not plugged in yet: ${missing.map(({ name }) => name).join(", ")}`);
   }
   return { status: "True", reason: "AsDeclared", message: "The VM has the disks that it shall have" };
-}
-
-function timeOf(ms: number): string {
-  return formatTime(new Date(ms));
 }

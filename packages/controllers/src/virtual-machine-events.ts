@@ -71,6 +71,14 @@ export function eventOfStep(
       return normal("Released", "The domain is let go of; it and its disks stay as they are");
     case "DestroyAdopted":
       return warning("Destroyed", "The adopted domain and the volumes of its disks are removed");
+    case "AttachNic":
+      return normal("InterfaceAttached", `Interface "${step.nic.name}" is plugged in`);
+    case "RequestNicDetach":
+      return normal("InterfaceDetaching", `The guest was asked to let go of interface "${step.name}"`);
+    case "TuneNic":
+      return normal("InterfaceChanged", `Interface "${step.nic.name}" is as declared`);
+    case "AllocateMacs":
+    case "RecordNics":
     case "RecordAdoption":
     case "RecordPause":
     case "Suspend":
@@ -129,7 +137,7 @@ const quietReasons = new Set([
   "WaitingForAddress",
 ]);
 
-const quietDiskReasons = new Set(["Detaching", "NotAttached"]);
+const quietDeviceReasons = new Set(["Detaching", "NotAttached"]);
 
 /** Told when this status is written. */
 export function eventsOfStatus(vm: VirtualMachine, next: VirtualMachineStatus): readonly VmEvent[] {
@@ -144,13 +152,11 @@ export function eventsOfStatus(vm: VirtualMachine, next: VirtualMachineStatus): 
   if (ip !== undefined && ip !== old?.ips?.[0]) {
     events.push({ type: "Normal", reason: "AddressAssigned", message: `The VM is at ${ip}` });
   }
-  const disks = findCondition(next.conditions, "DisksAttached");
-  if (
-    disks?.status === "False" &&
-    !quietDiskReasons.has(disks.reason) &&
-    disks.reason !== findCondition(old?.conditions, "DisksAttached")?.reason
-  ) {
-    events.push({ type: "Warning", reason: disks.reason, message: disks.message });
+  for (const type of ["DisksAttached", "NetworksAttached"]) {
+    const devices = findCondition(next.conditions, type);
+    const isQuiet = devices?.status !== "False" || quietDeviceReasons.has(devices.reason);
+    if (isQuiet || devices.reason === findCondition(old?.conditions, type)?.reason) continue;
+    events.push({ type: "Warning", reason: devices.reason, message: devices.message });
   }
   const pending = findCondition(next.conditions, "ReconfigurePendingPowerCycle");
   if (

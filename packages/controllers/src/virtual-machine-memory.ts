@@ -13,6 +13,14 @@ export interface StepFailure {
   readonly retryAtMs: number;
 }
 
+/** What is going on with the devices of one kind of a running VM. */
+export interface DeviceMemory {
+  /** When the guest was asked to let go of one. */
+  readonly detachAskedAtMs: Map<string, number>;
+  /** Steps that failed, by key. They never hold back anything else. */
+  readonly failures: Map<string, StepFailure>;
+}
+
 export interface VmMemory {
   readonly uid: string;
   readonly firstLookMs: number;
@@ -26,10 +34,8 @@ export interface VmMemory {
   isFreshStart: boolean;
   /** The echo: `source ip`. */
   readonly echo: Set<string>;
-  /** When the guest was asked to let go of a disk. */
-  readonly detachAskedAtMs: Map<string, number>;
-  /** Steps on disks that failed, by key. They never hold back anything else. */
-  readonly diskFailures: Map<string, StepFailure>;
+  readonly disks: DeviceMemory;
+  readonly nics: DeviceMemory;
   /** Something happened to the VM since the last look. */
   isStirred: boolean;
 }
@@ -46,8 +52,8 @@ export function newMemory(uid: string, nowMs: number): VmMemory {
     addressesLookedAtMs: undefined,
     isFreshStart: false,
     echo: new Set(),
-    detachAskedAtMs: new Map(),
-    diskFailures: new Map(),
+    disks: { detachAskedAtMs: new Map(), failures: new Map() },
+    nics: { detachAskedAtMs: new Map(), failures: new Map() },
     isStirred: false,
   };
 }
@@ -60,8 +66,10 @@ export function forgetRun(memory: VmMemory): void {
   memory.addressesLookedAtMs = undefined;
   memory.isFreshStart = false;
   memory.echo.clear();
-  memory.detachAskedAtMs.clear();
-  memory.diskFailures.clear();
+  for (const { detachAskedAtMs, failures } of [memory.disks, memory.nics]) {
+    detachAskedAtMs.clear();
+    failures.clear();
+  }
 }
 
 const firstRetryMs = 1_000;

@@ -61,6 +61,7 @@ function input(change: Partial<PlanInput> = {}): PlanInput {
     definition: { ok: true, value: definition },
     dataDisks: [],
     diskSizes: [],
+    isMacDue: false,
     build: { ok: true, value: { root: { name: "root", imageId: "image-1" }, seed: new Uint8Array(1) } },
     seen: absent,
     addresses: [],

@@ -1,7 +1,7 @@
 // The VirtualMachine policy: from what is declared, remembered and seen, the ONE step that comes next. Pure; each step is safe to
 // repeat after a crash at any point.
 //
-//   absent ──Check, RecordPlacement, EnsureRootDisk, EnsureDataDisk…, WriteSeed, Define──► off ──Check, Define, Start──► running
+//   absent ──Check, AllocateMacs, RecordPlacement, EnsureRootDisk, EnsureDataDisk…, WriteSeed, Define──► off ──Check, Define, Start──► running
 //      ▲                                                                                 ▲                               │
 //      └──────────── Undefine, RemoveVolumes, ReleaseLeases, RemoveFinalizer ◄── ForceOff┴── RequestShutdown, ForceOff ◄─┘
 //
@@ -11,6 +11,9 @@
 import type { GuestAddress, PowerState, ProviderError, VmDefinition, VmObservation } from "@vivarium/provider";
 import { decideRunningDisks, diskStepKey, growthOf } from "./virtual-machine-disk-plan.ts";
 import type { DiskSize, DiskStep } from "./virtual-machine-disk-plan.ts";
+import type { HotMemory, HotWait } from "./virtual-machine-hot-plan.ts";
+import { decideRunningNics, nicStepKey } from "./virtual-machine-nic-plan.ts";
+import type { NicStep } from "./virtual-machine-nic-plan.ts";
 import {
   decidePausedStart,
   decideRequestsWhileOff,
@@ -33,6 +36,7 @@ export interface Problem {
     | "SecretNotFound"
     | "VolumeNotFound"
     | "VolumeNotReady"
+    | "AddressInUse"
     | "PoolFull"
     | "InvalidUserData"
     | "InvalidSpec"
@@ -96,12 +100,11 @@ export interface PlanInput {
   /** Of the VM's own disks, where the spec says one. */
   readonly diskSizes: readonly DiskSize[];
   /** Absent where the hypervisor changes no disk of a running VM. */
-  readonly hotDisks?: {
-    /** When this process asked the guest to let go of a disk. */
-    readonly detachAskedAtMs: ReadonlyMap<string, number>;
-    /** Steps that failed, and when they are tried again. */
-    readonly retryAtMs: ReadonlyMap<string, number>;
-  };
+  readonly hotDisks?: HotMemory;
+  /** Absent where the hypervisor changes no interface of a running VM. */
+  readonly hotNics?: HotMemory;
+  /** An interface has no MAC address of its own yet. */
+  readonly isMacDue: boolean;
   readonly build: Resolved<BuildPlan>;
   readonly seen: Seen;
   readonly addresses: readonly GuestAddress[];
@@ -148,9 +151,14 @@ export type Step =
   | { readonly kind: "EnsureDataDisk"; readonly disk: DataDisk }
   | { readonly kind: "WriteSeed"; readonly seed: Uint8Array }
   | { readonly kind: "Define"; readonly definition: VmDefinition }
+  /** Chooses MAC addresses that nobody has, and says so, durably. */
+  | { readonly kind: "AllocateMacs" }
   | DiskStep
+  | NicStep
   /** Says, durably, that the disks of the running domain are as declared. */
   | { readonly kind: "RecordDisks"; readonly definition: VmDefinition }
+  /** Says, durably, that the interfaces of the running domain are as declared. */
+  | { readonly kind: "RecordNics"; readonly definition: VmDefinition }
   | RunStateStep
   | { readonly kind: "Start"; readonly isPaused: boolean; readonly isFromMemory: boolean }
   /** Says, durably, that the VM is off and why, before anything is done about it. */
@@ -189,6 +197,10 @@ export function stepKey(step: Step): string {
     case "TuneDisk":
     case "GrowDisk":
       return diskStepKey(step);
+    case "AttachNic":
+    case "RequestNicDetach":
+    case "TuneNic":
+      return nicStepKey(step);
     default:
       return step.kind;
   }
@@ -228,6 +240,7 @@ function decideAbsent(input: PlanInput): Step {
   }
   if (!input.done.has("Check")) return { kind: "Check", definition: definition.value };
   if (!build.ok) return settle({ kind: "Blocked", problems: build.problems });
+  if (input.isMacDue) return { kind: "AllocateMacs" };
   if (!isPlaced(record, input.provider, definition.value)) {
     return { kind: "RecordPlacement", provider: input.provider, definition: definition.value };
   }
@@ -303,6 +316,7 @@ function redefine(
   const { record, done } = input;
   const { definition, provider, isChanged } = to;
   if (!done.has("Check")) return { kind: "Check", definition };
+  if (input.isMacDue) return { kind: "AllocateMacs" };
   const made = madeDisksOf(record);
   const disk = input.dataDisks.find(({ name }) => !made.has(name) && !done.has(`EnsureDataDisk/${name}`));
   if (disk !== undefined) return { kind: "EnsureDataDisk", disk };
@@ -331,7 +345,9 @@ function decideOn(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): S
   if (runState !== undefined) return waited(runState);
   const disks = decideDisks(input, seen);
   if (disks.kind !== "wait") return disks;
-  return sooner(watchRun(input), disks.lookAgainAtMs);
+  const nics = decideNics(input, seen);
+  if (nics.kind !== "wait") return nics;
+  return sooner(sooner(watchRun(input), disks.lookAgainAtMs), nics.lookAgainAtMs);
 }
 
 function waited(
@@ -351,12 +367,21 @@ function watchRun(input: PlanInput): Step {
 function decideDisks(
   { hotDisks, definition, record, ...input }: PlanInput,
   seen: Extract<Seen, { kind: "present" }>,
-): Step | { readonly kind: "wait"; readonly lookAgainAtMs?: number } {
+): Step | HotWait {
   if (hotDisks === undefined || !definition.ok || record.applied === undefined) return { kind: "wait" };
   const { nowMs, dataDisks, diskSizes, done } = input;
   const { disks } = definition.value;
   const decision = decideRunningDisks({ nowMs, record, disks, dataDisks, sizes: diskSizes, done, ...hotDisks }, seen);
   return decision.kind === "RecordDisks" ? { ...decision, definition: definition.value } : decision;
+}
+
+function decideNics(
+  { hotNics, definition, record, nowMs, isMacDue, done }: PlanInput,
+  seen: Extract<Seen, { kind: "present" }>,
+): Step | HotWait {
+  if (hotNics === undefined || !definition.ok || record.applied === undefined) return { kind: "wait" };
+  const decision = decideRunningNics({ nowMs, record, definition: definition.value, isMacDue, done, ...hotNics }, seen);
+  return decision.kind === "RecordNics" ? { ...decision, definition: definition.value } : decision;
 }
 
 function sooner(step: Step, atMs: number | undefined): Step {
@@ -456,6 +481,7 @@ const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
   SecretNotFound: true,
   VolumeNotFound: true,
   VolumeNotReady: true,
+  AddressInUse: false,
   PoolFull: false,
   InvalidUserData: false,
   InvalidSpec: false,

@@ -2,7 +2,7 @@
 // at each look. It lives in the VM's status; see virtual-machine-status.ts for how it is read and written there.
 
 import { createHash } from "node:crypto";
-import type { DiskDefinition, VmDefinition } from "@vivarium/provider";
+import type { DiskDefinition, NicDefinition, VmDefinition } from "@vivarium/provider";
 import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
 
 /** How a VM came to be off. */
@@ -29,6 +29,8 @@ export interface AppliedDefinition {
   /** Sizes that disks of the VM's own were given, where the spec says one; absent in records of older releases. */
   readonly sizes?: Readonly<Record<string, number>>;
   readonly macs: readonly string[];
+  /** Static addresses of its interfaces, without prefix length. */
+  readonly addresses?: readonly string[];
 }
 
 export interface VmRecord {
@@ -37,6 +39,8 @@ export interface VmRecord {
   readonly applied?: AppliedDefinition;
   /** UUID of the domain that was there before, and that the VM is. Written before the domain is marked. */
   readonly adoptedUuid?: string;
+  /** MAC addresses that were chosen for the VM, by interface: kept for its life. */
+  readonly macs?: Readonly<Record<string, string>>;
   /** `applied` was written, and whether the domain was then defined from it is not known. */
   readonly isDefineDue?: true;
   /** Since when the domain has been seen running without a break. */
@@ -119,8 +123,13 @@ export function appliedFrom(
     fields: fieldsOf(definition),
     disks: definition.disks.map((disk) => disk.name),
     sizes,
-    macs: definition.networks.map((nic) => nic.mac),
+    ...nicsApplied(definition.networks),
   };
+}
+
+function nicsApplied(nics: readonly NicDefinition[]): Pick<AppliedDefinition, "macs" | "addresses"> {
+  const addresses = nics.flatMap((nic) => (nic.addresses ?? []).map((address) => address.split("/")[0] ?? ""));
+  return { macs: nics.map(({ mac }) => mac), ...(addresses.length === 0 ? {} : { addresses }) };
 }
 
 /** Disks were plugged in, let go or grown while the VM runs. What only a power cycle changes stays as it was recorded. */
@@ -142,6 +151,65 @@ export function recordDisks(
     },
     reconfiguredAtMs: to.nowMs,
   };
+}
+
+/** Interfaces were plugged in, let go or changed while the VM runs. What only a power cycle changes stays as it was recorded. */
+export function recordNics(
+  record: VmRecord,
+  to: { readonly definition: VmDefinition; readonly nowMs: number },
+): VmRecord {
+  const applied = appliedNics(record, to.definition);
+  return applied === undefined ? record : { ...record, applied, reconfiguredAtMs: to.nowMs };
+}
+
+/** Whether the record does not say yet that the running domain has these interfaces. */
+export function isNicRecordDue(record: VmRecord, definition: VmDefinition): boolean {
+  const { applied } = record;
+  const next = appliedNics(record, definition);
+  return (
+    JSON.stringify([applied?.fields["networks"], applied?.macs, applied?.addresses]) !==
+    JSON.stringify([next?.fields["networks"], next?.macs, next?.addresses])
+  );
+}
+
+function appliedNics({ applied }: VmRecord, { networks }: VmDefinition): AppliedDefinition | undefined {
+  if (applied === undefined) return undefined;
+  const { addresses: _, ...rest } = applied;
+  const before = new Map(nicEntriesOf(applied).map((entry) => [entry.mac, entry]));
+  const entries = networks.map((nic) => {
+    const { model: _model, mtu: _mtu, ...hot } = nic;
+    const cold = before.get(nic.mac);
+    return nicEntry(cold === undefined ? nic : { ...hot, ...cold, name: nic.name });
+  });
+  return { ...rest, fields: { ...applied.fields, networks: entries.join(",") }, ...nicsApplied(networks) };
+}
+
+/** What of an interface the running domain lacks until the VM is next off. */
+export function changedNics({ applied }: VmRecord, { mac, model, mtu }: NicDefinition): readonly string[] {
+  const before = applied && nicEntriesOf(applied).find((entry) => entry.mac === mac);
+  if (before === undefined) return [];
+  return [...(before.model === model ? [] : ["model"]), ...(before.mtu === mtu ? [] : ["mtu"])];
+}
+
+/** MAC addresses by interface, as releases that kept none by name gave them. */
+export function macsOfApplied(applied: AppliedDefinition | undefined): Readonly<Record<string, string>> {
+  return Object.fromEntries((applied === undefined ? [] : nicEntriesOf(applied)).map(({ name, mac }) => [name, mac]));
+}
+
+/** What of an interface only a power cycle changes, and what it is plugged into. */
+function nicEntry({ name, source, model, mac, mtu }: NicDefinition): string {
+  const to = "network" in source ? `network=${source.network}` : `bridge=${source.bridge}`;
+  return [name, to, model, mac, mtu ?? ""].join(" ");
+}
+
+function nicEntriesOf(applied: AppliedDefinition): readonly Pick<NicDefinition, "name" | "model" | "mac" | "mtu">[] {
+  const entries = (applied.fields["networks"] ?? "").split(",").filter((entry) => entry !== "");
+  return entries.map((entry) => {
+    // Names of networks may hold blanks.
+    const parts = entry.split(" ");
+    const [model = "", mac = "", mtu = ""] = parts.slice(-3);
+    return { name: parts[0] ?? "", model, mac, ...(mtu === "" ? {} : { mtu: Number(mtu) }) };
+  });
 }
 
 /** Sizes as they are once all that is wanted is done: a disk never gets smaller. */
@@ -203,11 +271,6 @@ function fieldsOf(definition: VmDefinition): Readonly<Record<string, string>> {
     tpm: String(definition.tpm),
     nestedVirtualization: String(definition.nestedVirtualization),
     disks: definition.disks.map(diskEntry).join(","),
-    networks: definition.networks
-      .map((nic) => {
-        const source = "network" in nic.source ? `network=${nic.source.network}` : `bridge=${nic.source.bridge}`;
-        return [nic.name, source, nic.model, nic.mac, nic.mtu ?? ""].join(" ");
-      })
-      .join(","),
+    networks: definition.networks.map(nicEntry).join(","),
   };
 }

@@ -7,13 +7,14 @@ import {
   Provider,
   Secret,
   StoragePool,
+  VirtualMachine,
   VirtualNetwork,
   VMClass,
   VMImage,
   VMNetworkAttachment,
   Volume,
 } from "@vivarium/api";
-import type { KubeObject, VirtualMachine } from "@vivarium/api";
+import type { KubeObject } from "@vivarium/api";
 import { related } from "@vivarium/runtime";
 import type { Cache, ReconcileRequest, RelatedWatch } from "@vivarium/runtime";
 import { cloudInitSecretsOf, sshKeysConfigMap } from "./cloud-init.ts";
@@ -40,6 +41,7 @@ export function relatedToVirtualMachines(
     spec.adopt,
     findCondition(status?.conditions, "Ready")?.status,
   ]);
+  const machineNews = new ObjectNews<VirtualMachine>(({ metadata }) => metadata.generation);
 
   function isNews(object: KubeObject): boolean {
     const { uid = "", generation, resourceVersion = "" } = object.metadata;
@@ -71,6 +73,10 @@ export function relatedToVirtualMachines(
           (nic) => nic.networkRef !== undefined && isSame(object, keyOf(vm, nic.networkRef)),
         ),
       ),
+    ),
+    // Whoever has the address that another one wants may have let go of it.
+    related(VirtualMachine, (object) =>
+      machineNews.isNews(object) ? machines.list().filter(isWaitingForAddress).map(requestOf) : [],
     ),
     related(VirtualNetwork, (object) =>
       networkNews.isNews(object)
@@ -106,6 +112,12 @@ function isWaiting(vm: VirtualMachine): boolean {
   if (vm.metadata.deletionTimestamp !== undefined) return true;
   const ready = findCondition(vm.status?.conditions, "Ready");
   return ready?.status !== "True" && vm.status?.phase !== "Running";
+}
+
+function isWaitingForAddress(vm: VirtualMachine): boolean {
+  return ["Ready", "NetworksAttached"].some(
+    (type) => findCondition(vm.status?.conditions, type)?.reason === "AddressInUse",
+  );
 }
 
 function isSame(object: KubeObject, key: { readonly namespace: string; readonly name: string }): boolean {

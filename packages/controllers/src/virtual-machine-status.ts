@@ -6,7 +6,10 @@ import type { Condition, VirtualMachine, VirtualMachineStatus } from "@vivarium/
 import type { GuestAddress, ProviderErrorCode } from "@vivarium/provider";
 import { disksCondition, disksOfStatus } from "./virtual-machine-disk-status.ts";
 import type { DiskReport } from "./virtual-machine-disk-status.ts";
+import { networksCondition, networksOfStatus } from "./virtual-machine-nic-status.ts";
+import type { NicReport } from "./virtual-machine-nic-status.ts";
 import type { Problem, Seen, Situation, Step } from "./virtual-machine-plan.ts";
+import { macsOfApplied } from "./virtual-machine-record.ts";
 import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
 import type { AppliedDefinition, VmRecord } from "./virtual-machine-record.ts";
 
@@ -23,6 +26,7 @@ export interface StatusInput {
   /** What the running domain lacks of the spec; undefined when that cannot be told now. */
   readonly pendingFields: readonly string[] | undefined;
   readonly disks: DiskReport;
+  readonly nics: NicReport;
 }
 
 type Ready = Pick<Condition, "status" | "reason" | "message">;
@@ -33,6 +37,7 @@ interface StoredRecord {
   readonly madeOn?: string;
   readonly applied?: AppliedDefinition;
   readonly adoptedUuid?: string;
+  readonly macs?: Readonly<Record<string, string>>;
   readonly isDefineDue?: true;
   readonly stops?: number;
   readonly nextStartMs?: number;
@@ -53,11 +58,13 @@ export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
     ...(status?.lastResetRequest === undefined ? {} : { reset: status.lastResetRequest }),
     ...(status?.lastDiscardMemoryRequest === undefined ? {} : { discardMemory: status.lastDiscardMemoryRequest }),
   };
+  const macs = stored.macs ?? macsOfApplied(stored.applied);
   return {
     stops: stored.stops ?? 0,
     ...(stored.madeOn === undefined ? {} : { madeOn: stored.madeOn }),
     ...(stored.applied === undefined ? {} : { applied: stored.applied }),
     ...(stored.adoptedUuid === undefined ? {} : { adoptedUuid: stored.adoptedUuid }),
+    ...(Object.keys(macs).length === 0 ? {} : { macs }),
     ...(stored.isDefineDue === undefined ? {} : { isDefineDue: stored.isDefineDue }),
     ...(stored.nextStartMs === undefined ? {} : { nextStartMs: stored.nextStartMs }),
     ...(stored.restartStoppedFor === undefined ? {} : { restartStoppedFor: stored.restartStoppedFor }),
@@ -91,6 +98,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     currentResources: oldResources,
     domain: oldDomain,
     disks: oldDisks,
+    networks: oldNetworks,
     ...kept
   } = old;
   const isUnseen = seen.kind === "unavailable";
@@ -106,6 +114,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
       : isUnseen
         ? (oldDisks ?? [])
         : [];
+  const networks = seen.kind === "present" ? networksOfStatus(seen, input.nics) : isUnseen ? (oldNetworks ?? []) : [];
   const failures = situation.kind === "StartsLater" ? record.stops : input.failures;
   const attemptAtMs = situation.kind === "StartsLater" ? situation.atMs : input.retryAtMs;
   return {
@@ -139,6 +148,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     ...(attemptAtMs === undefined ? {} : { nextAttemptTime: timeOf(attemptAtMs) }),
     ...(currentResources === undefined ? {} : { currentResources }),
     ...(disks.length === 0 ? {} : { disks: [...disks] }),
+    ...(networks.length === 0 ? {} : { networks: [...networks] }),
     provider: storedOf(record),
     observedGeneration: vm.metadata.generation ?? 0,
     conditions: conditionsOf(input, { ready, phase, now: new Date(nowMs) }),
@@ -146,12 +156,23 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
 }
 
 function storedOf(record: VmRecord): Record<string, unknown> {
-  const { madeOn, applied, adoptedUuid, isDefineDue, stops, nextStartMs, restartStoppedFor, bootRetry, isPausedByUs } =
-    record;
+  const {
+    madeOn,
+    applied,
+    adoptedUuid,
+    macs,
+    isDefineDue,
+    stops,
+    nextStartMs,
+    restartStoppedFor,
+    bootRetry,
+    isPausedByUs,
+  } = record;
   const stored: StoredRecord = {
     ...(madeOn === undefined ? {} : { madeOn }),
     ...(applied === undefined ? {} : { applied }),
     ...(adoptedUuid === undefined ? {} : { adoptedUuid }),
+    ...(macs === undefined ? {} : { macs }),
     ...(isDefineDue === undefined ? {} : { isDefineDue }),
     ...(stops === 0 ? {} : { stops }),
     ...(nextStartMs === undefined ? {} : { nextStartMs }),
@@ -163,7 +184,7 @@ function storedOf(record: VmRecord): Record<string, unknown> {
 }
 
 function conditionsOf(
-  { vm, record, seen, situation, pendingFields, disks }: StatusInput,
+  { vm, record, seen, situation, pendingFields, disks, nics }: StatusInput,
   { ready, phase, now }: { readonly ready: Ready; readonly phase: Phase; readonly now: Date },
 ): Condition[] {
   const observedGeneration = vm.metadata.generation ?? 0;
@@ -188,6 +209,7 @@ function conditionsOf(
   }
   set("ReconfigurePendingPowerCycle", pendingCondition(pendingFields));
   if (seen.kind === "present") set("DisksAttached", disksCondition(seen, disks));
+  if (seen.kind === "present") set("NetworksAttached", networksCondition(seen, nics));
   return conditions;
 }
 
@@ -320,6 +342,11 @@ function workingReady(step: Step["kind"], seen: Seen): Ready {
     case "RequestDetach":
     case "TuneDisk":
     case "RecordDisks":
+    case "AllocateMacs":
+    case "AttachNic":
+    case "RequestNicDetach":
+    case "TuneNic":
+    case "RecordNics":
       return seen.kind === "present" ? starting : is("Creating", "The VM is being made");
     case "Define":
     case "Start":
@@ -382,6 +409,7 @@ function waitingMessage(record: VmRecord, seen: Seen, nowMs: number): string {
 const ranks: Readonly<Record<Problem["reason"], number>> = {
   InvalidSpec: 0,
   Unsupported: 0,
+  AddressInUse: 0,
   InvalidUserData: 0,
   ProviderNotFound: 1,
   ClassNotFound: 2,

@@ -1,8 +1,9 @@
 // Does one step at the provider. All that decides is in virtual-machine-plan.ts; steps that only write to the API are in virtual-machine.ts.
 
 import { ProviderError } from "@vivarium/provider";
-import type { AdoptionRole, HotplugRole, Provider, RunStateRole, VmIdentity } from "@vivarium/provider";
+import type { AdoptionRole, HotplugRole, NicRole, Provider, RunStateRole, VmIdentity } from "@vivarium/provider";
 import type { DiskStep } from "./virtual-machine-disk-plan.ts";
+import type { NicStep } from "./virtual-machine-nic-plan.ts";
 import type { Step } from "./virtual-machine-plan.ts";
 
 export type ProviderStep = Extract<
@@ -87,22 +88,27 @@ export async function act(provider: Provider, step: ProviderStep, { vm, macs, si
   }
 }
 
-/** Does one step on the disks of a running VM. */
-export async function actOnDisk(
+/** Does one step on the disks or interfaces of a running VM. */
+export async function actOnDevice(
   provider: Provider,
-  step: DiskStep,
+  step: DiskStep | NicStep,
   { vm, signal }: { readonly vm: VmIdentity; readonly signal: AbortSignal },
 ): Promise<void> {
-  const hotplug = hotplugOf(provider);
   switch (step.kind) {
     case "AttachDisk":
-      return hotplug.attachDisk(vm, step.disk, { signal });
+      return hotplugOf(provider).attachDisk(vm, step.disk, { signal });
     case "RequestDetach":
-      return hotplug.requestDetach(vm, step.name, { signal });
+      return hotplugOf(provider).requestDetach(vm, step.name, { signal });
     case "TuneDisk":
-      return hotplug.tuneDisk(vm, step, { signal });
+      return hotplugOf(provider).tuneDisk(vm, step, { signal });
     case "GrowDisk":
-      return hotplug.growDisk(vm, step, { signal });
+      return hotplugOf(provider).growDisk(vm, step, { signal });
+    case "AttachNic":
+      return nicsOf(provider).attachNic(vm, step.nic, { signal });
+    case "RequestNicDetach":
+      return nicsOf(provider).requestNicDetach(vm, step.mac, { signal });
+    case "TuneNic":
+      return nicsOf(provider).tuneNic(vm, step.nic, { signal });
   }
 }
 
@@ -119,6 +125,11 @@ function hotplugOf(provider: Provider): HotplugRole {
 function runStateOf(provider: Provider): RunStateRole {
   if (provider.runState !== undefined) return provider.runState;
   throw new ProviderError("Unsupported", "This hypervisor only powers VMs on and off");
+}
+
+function nicsOf(provider: Provider): NicRole {
+  if (provider.nics !== undefined) return provider.nics;
+  throw new ProviderError("Unsupported", "This hypervisor changes no interfaces of VMs that are there");
 }
 
 /** What a step leads to: steps with one aim fail and wait together. */
@@ -143,6 +154,11 @@ export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "r
   Reboot: "run",
   Reset: "run",
   RecordVoidRequest: "record",
+  AllocateMacs: "run",
+  AttachNic: "record",
+  RequestNicDetach: "record",
+  TuneNic: "record",
+  RecordNics: "record",
   Start: "run",
   RecordStop: "record",
   RecordShutdownRequest: "record",

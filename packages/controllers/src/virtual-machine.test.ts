@@ -21,7 +21,17 @@ describe("create", () => {
     assert.ok((lab.statusWrites.get("web") ?? 0) <= 5, `${lab.statusWrites.get("web")} status writes`);
     assert.deepEqual(
       lab.steps.filter(({ phase }) => phase === "done").map(({ step }) => step),
-      ["AddFinalizer", "Check", "RecordPlacement", "EnsureRootDisk", "EnsureDataDisk", "WriteSeed", "Define", "Start"],
+      [
+        "AddFinalizer",
+        "Check",
+        "AllocateMacs",
+        "RecordPlacement",
+        "EnsureRootDisk",
+        "EnsureDataDisk",
+        "WriteSeed",
+        "Define",
+        "Start",
+      ],
     );
   });
 

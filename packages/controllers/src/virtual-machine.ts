@@ -48,17 +48,21 @@ import {
   fieldsNotApplied,
   gracefulTimeoutOf,
   identityOf,
-  macsOf,
   resolveDefinition,
   resolveProvider,
 } from "./virtual-machine-definition.ts";
 import type { RelatedObjects, ResolvedVm } from "./virtual-machine-definition.ts";
-import { isHotStep, takeHotStep, tidyDisks } from "./virtual-machine-disk-steps.ts";
 import { eventOfStep, eventOfStop, eventsOfStatus } from "./virtual-machine-events.ts";
 import type { VmEvent } from "./virtual-machine-events.ts";
+import type { HotMemory } from "./virtual-machine-hot-plan.ts";
+import type { HotReport } from "./virtual-machine-hot-status.ts";
+import { isHotStep, takeHotStep, tidyDevices } from "./virtual-machine-hot-steps.ts";
+import type { HotStep } from "./virtual-machine-hot-steps.ts";
 import { Look } from "./virtual-machine-look.ts";
+import { MacLedger } from "./virtual-machine-mac-ledger.ts";
+import { isMacDue, macsOf } from "./virtual-machine-macs.ts";
 import { forgetRun, newMemory, nextFailure } from "./virtual-machine-memory.ts";
-import type { VmMemory } from "./virtual-machine-memory.ts";
+import type { DeviceMemory, VmMemory } from "./virtual-machine-memory.ts";
 import { decideAdopted } from "./virtual-machine-adopted-plan.ts";
 import { decide, stepKey } from "./virtual-machine-plan.ts";
 import type { BuildPlan, PlanInput, Resolved, Seen, Situation, Step } from "./virtual-machine-plan.ts";
@@ -67,6 +71,7 @@ import {
   changedFields,
   recordDefined,
   recordDisks,
+  recordNics,
   recordPlacement,
   recordRunning,
   sizesAfter,
@@ -75,7 +80,7 @@ import type { VmRecord } from "./virtual-machine-record.ts";
 import { lowPoolOf } from "./virtual-machine-pool.ts";
 import { relatedToVirtualMachines, requestOf } from "./virtual-machine-related.ts";
 import { readRecord, statusOf } from "./virtual-machine-status.ts";
-import { act, aimOf, changesDomain, probeBoot, stepDeadlineMs } from "./virtual-machine-steps.ts";
+import { act, actOnDevice, aimOf, changesDomain, probeBoot, stepDeadlineMs } from "./virtual-machine-steps.ts";
 import { recordRequest } from "./virtual-machine-run-state-plan.ts";
 import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
 import { recordStop } from "./virtual-machine-stop.ts";
@@ -109,6 +114,7 @@ export function createVirtualMachineController(options: VirtualMachineController
   const secrets = manager.cache(Secret);
   const configMaps = manager.cache(ConfigMap);
   const memories = new Map<string, VmMemory>();
+  const macLedger = new MacLedger();
   /** By UUID of the domain. */
   const requestsByUid = new Map<string, ReconcileRequest>();
   const domainUids = new Map<string, string>();
@@ -121,6 +127,7 @@ export function createVirtualMachineController(options: VirtualMachineController
     virtualNetwork: (key) => virtualNetworks.get(key),
     volume: (key) => volumes.get(key),
     pool: (key) => pools.get(key),
+    machines: () => machines.list(),
   };
 
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
@@ -135,7 +142,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       if (vm === undefined || vm.metadata.uid !== first.metadata.uid) return { requeueAfterMs: 0 };
       look.turnTo(vm);
       await observe(look);
-      tidyDisks(look);
+      tidyDevices(look);
       const input = planInputOf(look);
       const step = input.adopted === undefined ? decide(input) : decideAdopted(input, input.adopted);
       if (step.kind === "Settle") return settle(look, { ...step, input });
@@ -154,6 +161,7 @@ export function createVirtualMachineController(options: VirtualMachineController
     const found = memories.get(id);
     if (found?.uid === uid) return found;
     unwatch(id);
+    if (found !== undefined) macLedger.forget(found.uid);
     const made = newMemory(uid, clock.now());
     memories.set(id, made);
     domainUids.set(id, domainUidOf(vm));
@@ -163,6 +171,8 @@ export function createVirtualMachineController(options: VirtualMachineController
 
   function forget(request: ReconcileRequest): void {
     unwatch(idOf(request));
+    const memory = memories.get(idOf(request));
+    if (memory !== undefined) macLedger.forget(memory.uid);
     memories.delete(idOf(request));
   }
 
@@ -237,7 +247,7 @@ export function createVirtualMachineController(options: VirtualMachineController
     // What an adopted domain is made of is nobody's to resolve.
     const resolved: Resolved<ResolvedVm> =
       adopted === undefined
-        ? resolveDefinition(vm, relatedObjects, provider)
+        ? resolveDefinition(vm, { ...relatedObjects, macs: record.macs }, provider)
         : { ok: false, problems: provider.ok ? [] : provider.problems };
     const timeout = gracefulTimeoutOf(vm);
     const restartRequest = vm.metadata.annotations?.[restartAnnotation];
@@ -259,14 +269,9 @@ export function createVirtualMachineController(options: VirtualMachineController
       definition: withProblemsOf(definitionOf(resolved), timeout),
       dataDisks: resolved.ok ? resolved.value.dataDisks : [],
       diskSizes: resolved.ok ? resolved.value.diskSizes : [],
-      ...(look.open?.hotplug === undefined
-        ? {}
-        : {
-            hotDisks: {
-              detachAskedAtMs: memory.detachAskedAtMs,
-              retryAtMs: new Map([...memory.diskFailures].map(([key, { retryAtMs }]) => [key, retryAtMs])),
-            },
-          }),
+      ...(look.open?.hotplug === undefined ? {} : { hotDisks: hotMemoryOf(memory.disks) }),
+      ...(look.open?.nics === undefined ? {} : { hotNics: hotMemoryOf(memory.nics) }),
+      isMacDue: isMacDue(vm, record),
       build:
         adopted === undefined && isBuildNeeded(look, seen)
           ? look.build(() => buildOf(look, resolved))
@@ -332,7 +337,8 @@ export function createVirtualMachineController(options: VirtualMachineController
       context.log.info({ ...logged, phase: "start" }, "step");
       if (isHotStep(step, input.seen)) {
         if (look.open === undefined) throw notOpen(look.providerKey);
-        const isDone = await takeHotStep(look, step, { open: look.open, clock, random });
+        const run = hotRunOf(look, { step, open: look.open, input });
+        const isDone = await takeHotStep(look, step, { run, clock, random });
         if (!isDone) return undefined;
       } else await perform(look, { step, input });
       context.log.info({ ...logged, phase: "done" }, "step");
@@ -347,6 +353,38 @@ export function createVirtualMachineController(options: VirtualMachineController
     look.done.add(stepKey(step));
     tell(look.vm, eventOfStep(step, facts));
     return undefined;
+  }
+
+  function hotRunOf(
+    look: Look,
+    { step, open, input }: { readonly step: HotStep; readonly open: OpenProvider; readonly input: PlanInput },
+  ): (signal: AbortSignal) => Promise<void> {
+    const vm = identityOf(look.vm);
+    switch (step.kind) {
+      case "AllocateMacs":
+        return async (signal) => {
+          await giveMacs(look, { open, signal });
+          await flush(look, step.kind, input);
+        };
+      case "EnsureDataDisk":
+        return (signal) => act(open, step, { vm, macs: [], signal });
+      default:
+        return (signal) => actOnDevice(open, step, { vm, signal });
+    }
+  }
+
+  /** Two VMs are looked at at once: what is chosen is claimed before it is written. */
+  async function giveMacs(
+    look: Look,
+    { open, signal }: { readonly open: OpenProvider; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { vm } = look;
+    const onHost = (await open.nics?.listMacs({ signal })) ?? [];
+    const given = macLedger.give(vm, { record: look.record, machines: machines.list(), onHost });
+    if (!given.ok) {
+      throw new ProviderError("Conflict", `Cannot give VM "${vm.metadata.name}" its MAC addresses: ${given.why}`);
+    }
+    look.remember({ ...look.record, macs: given.macs });
   }
 
   async function perform(
@@ -385,9 +423,29 @@ export function createVirtualMachineController(options: VirtualMachineController
         look.remember(recordDisks(look.record, { definition: step.definition, sizes, nowMs }));
         return;
       }
+      case "RecordNics": {
+        const gone = (look.record.applied?.macs ?? []).filter((mac) => !macsOf(vm).includes(mac));
+        look.remember(recordNics(look.record, { definition: step.definition, nowMs }));
+        if (gone.length === 0 || open === undefined) return;
+        await ignoreProviderError(open.addresses.release(gone, { signal: context.signal }), context);
+        return;
+      }
+      case "AllocateMacs":
+        if (open === undefined) throw notOpen(look.providerKey);
+        // Written with the placement, before anything is made.
+        await withDeadline((signal) => giveMacs(look, { open, signal }), {
+          clock,
+          what: `choose MAC addresses for VM "${vm.metadata.name}"`,
+          deadlineMs: observeDeadlineMs,
+          signal: context.signal,
+        });
+        return;
       case "AttachDisk":
       case "RequestDetach":
       case "TuneDisk":
+      case "AttachNic":
+      case "RequestNicDetach":
+      case "TuneNic":
         throw new Error(`Cannot take step ${step.kind} of a VM that is not running`);
       case "RecordStop": {
         const found = { power: step.power, reason: step.reason };
@@ -521,9 +579,14 @@ export function createVirtualMachineController(options: VirtualMachineController
         definition: input.definition,
         record: look.record,
         sizes: input.diskSizes,
-        detachAskedAtMs: memory.detachAskedAtMs,
-        failures: [...memory.diskFailures.values()],
-        nowMs: clock.now(),
+        ...hotReportOf(memory.disks, clock.now()),
+      },
+      nics: {
+        definition: input.definition,
+        record: look.record,
+        addresses: memory.addresses,
+        failuresByKey: memory.nics.failures,
+        ...hotReportOf(memory.nics, clock.now()),
       },
     });
     look.vm = await writeStatus(manager.client, { type: VirtualMachine, object: vm, status }, look.context);
@@ -652,6 +715,14 @@ function requestsOf({ metadata }: VirtualMachine): RunRequests {
     ...(reset === undefined ? {} : { reset }),
     ...(discardMemory === undefined ? {} : { discardMemory }),
   };
+}
+
+function hotMemoryOf({ detachAskedAtMs, failures }: DeviceMemory): HotMemory {
+  return { detachAskedAtMs, retryAtMs: new Map([...failures].map(([key, { retryAtMs }]) => [key, retryAtMs])) };
+}
+
+function hotReportOf({ detachAskedAtMs, failures }: DeviceMemory, nowMs: number): HotReport {
+  return { detachAskedAtMs, failures: [...failures.values()], nowMs };
 }
 
 function isRestartPending({ vm, record }: Look): boolean {

@@ -15,7 +15,7 @@ import {
 import type { VirtualNetworkSpec } from "@vivarium/api";
 import { controllersLab, headOf, machine, provider } from "./testing/controllers-lab.ts";
 import { eventually } from "./testing/eventually.ts";
-import { macsOf } from "./virtual-machine-definition.ts";
+import { macsOf } from "./virtual-machine-macs.ts";
 import { createVirtualNetworkController } from "./virtual-network.ts";
 
 const namespace = "default";

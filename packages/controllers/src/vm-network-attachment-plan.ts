@@ -1,6 +1,7 @@
 // Whether machines can plug into a network as it is declared. Pure.
 
 import type { VMNetworkAttachmentSpec } from "@vivarium/api";
+import { checkFirewall, checkQos } from "./vm-network-rules.ts";
 
 export interface NetworkVerdict {
   readonly status: "True" | "False";
@@ -30,19 +31,21 @@ export function unsupportedNetworkFields(spec: VMNetworkAttachmentSpec): readonl
     ["spec.network.libvirt.bridge.stp", libvirt?.bridge?.stp === true],
     ["spec.network.libvirt.bridge.delay", (libvirt?.bridge?.delay ?? 0) > 0],
     ["spec.network.libvirt.driver", Object.keys(libvirt?.driver ?? {}).length > 0],
-    ["spec.network.libvirt.filterRef", libvirt?.filterRef !== undefined],
     ["spec.ipAllocation.poolConfig", ipAllocation?.type === "Pool" || ipAllocation?.poolConfig !== undefined],
     ["spec.ipAllocation.dhcpConfig", Object.keys(ipAllocation?.dhcpConfig ?? {}).length > 0],
     ["spec.ipAllocation.dnsConfig.options", Object.keys(ipAllocation?.dnsConfig?.options ?? {}).length > 0],
-    ["spec.security.firewall", security?.firewall?.enabled === true],
-    ["spec.security.isolation", isolation !== undefined && (isolation.mode ?? "none") !== "none"],
+    ["spec.security.isolation.mode custom", isolation?.mode === "custom"],
+    ["spec.security.isolation.allowedNetworks", (isolation?.allowedNetworks ?? []).length > 0],
+    ["spec.security.isolation.deniedNetworks", (isolation?.deniedNetworks ?? []).length > 0],
     ["spec.security.encryption", security?.encryption?.enabled === true],
-    ["spec.qos", Object.keys(qos ?? {}).length > 0],
+    ["spec.qos.priority", qos?.priority !== undefined],
+    ["spec.qos.dscp", qos?.dscp !== undefined],
   ];
   return fields.flatMap(([field, isSet]) => (isSet ? [field] : []));
 }
 
-function problemOf(spec: VMNetworkAttachmentSpec): string | undefined {
+/** What is wrong with it, so that no machine can be plugged in. */
+export function problemOf(spec: VMNetworkAttachmentSpec): string | undefined {
   const { network, ipAllocation } = spec;
   const { libvirt } = network;
   const bridge = libvirt?.bridge?.name;
@@ -64,7 +67,10 @@ function problemOf(spec: VMNetworkAttachmentSpec): string | undefined {
   if (ipAllocation?.type === "Static" && ipAllocation.staticConfig === undefined) {
     return "spec.ipAllocation.type Static needs spec.ipAllocation.staticConfig";
   }
-  return undefined;
+  const complaints: string[] = [];
+  checkFirewall(spec, (message) => complaints.push(message));
+  checkQos(spec, (message) => complaints.push(message));
+  return complaints.length === 0 ? undefined : complaints.join("; ");
 }
 
 function targetOf({ network }: VMNetworkAttachmentSpec): string {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findCondition, Provider, VirtualMachine, VMNetworkAttachment } from "@vivarium/api";
 import { controllersLab, headOf, machine, provider } from "./testing/controllers-lab.ts";
-import { macsOf } from "./virtual-machine-definition.ts";
+import { macsOf } from "./virtual-machine-macs.ts";
 import { networkVerdict } from "./vm-network-attachment-plan.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
 
@@ -45,13 +45,13 @@ test("what cannot be honoured is refused by name, and heals when it is removed",
   const { client, manager, clock, run, until } = await controllersLab(t);
   run(createVmNetworkAttachmentController({ manager, clock }));
   const network = { libvirt: { bridge: { name: "br0", stp: true } } };
-  const qos = { ingressLimit: 1_000_000 };
-  const security = { firewall: { enabled: true } };
+  const qos = { priority: 3 };
+  const security = { encryption: { enabled: true } };
   await client.create(VMNetworkAttachment, attachment({ network, qos, security }));
   const object = await until(VMNetworkAttachment, "lan", ({ status }) => status?.ready === false);
   const ready = findCondition(object.status?.conditions, "Ready");
   assert.equal(ready?.reason, "Unsupported");
-  for (const field of ["spec.qos", "spec.security.firewall", "spec.network.libvirt.bridge.stp"]) {
+  for (const field of ["spec.qos.priority", "spec.security.encryption", "spec.network.libvirt.bridge.stp"]) {
     assert.ok(ready.message.includes(field), field);
   }
   await client.mergePatch(VMNetworkAttachment, key, {
@@ -67,6 +67,47 @@ for (const [name, spec, reason] of [
   ["a bridged network without a name", { network: { type: "bridged" } }, "InvalidSpec"],
   ["a bridge that cannot be", { network: { libvirt: { bridge: { name: "a b" } } } }, "InvalidSpec"],
   ["a network for vSphere only", { network: { vsphere: { portgroup: "VM Network" } } }, "Unsupported"],
+  [
+    "a firewall, limits and isolation",
+    {
+      network: { type: "nat" },
+      qos: { ingressLimit: 1_000_000, ingressPeak: 2_000_000, egressLimit: 8000 },
+      security: {
+        antiSpoofing: true,
+        isolation: { mode: "strict" },
+        firewall: {
+          enabled: true,
+          rules: [{ name: "ssh", action: "DROP", direction: "in", protocol: "tcp", ports: { start: 22 } }],
+        },
+      },
+    },
+    "Ready",
+  ],
+  [
+    "a peak below the average",
+    { network: { type: "nat" }, qos: { egressLimit: 9000, egressPeak: 8000 } },
+    "InvalidSpec",
+  ],
+  [
+    "a rule whose sender is no network",
+    {
+      network: { type: "nat" },
+      security: {
+        firewall: { enabled: true, rules: [{ name: "x", action: "DROP", direction: "in", sourceCIDR: "lan" }] },
+      },
+    },
+    "InvalidSpec",
+  ],
+  [
+    "a rule with ports of no protocol",
+    {
+      network: { type: "nat" },
+      security: {
+        firewall: { enabled: true, rules: [{ name: "x", action: "DROP", direction: "in", ports: { start: 1 } }] },
+      },
+    },
+    "InvalidSpec",
+  ],
   ["addresses from a pool", { network: { type: "nat" }, ipAllocation: { type: "Pool" } }, "Unsupported"],
   ["a fixed address without one", { network: { type: "nat" }, ipAllocation: { type: "Static" } }, "InvalidSpec"],
 ] as const satisfies readonly (readonly [string, VMNetworkAttachment["spec"], string])[]) {
