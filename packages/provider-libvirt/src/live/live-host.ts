@@ -182,7 +182,7 @@ async function removeDomains(libvirt: Libvirt, prefix: string): Promise<void> {
   const domains = await libvirt.connectListAllDomains();
   for (const domain of domains.filter((candidate) => candidate.name.startsWith(prefix))) {
     if (domain.id >= 0) await libvirt.domainDestroyFlags(domain);
-    await libvirt.domainUndefineFlags(domain, { flags: 4 });
+    await libvirt.domainUndefineFlags(domain, { flags: 4 | 2 });
   }
 }
 

@@ -30,6 +30,8 @@ export async function collect(parts: SnapshotParts, subject: Subject): Promise<v
       await settleMerge(look, { ...subject, merge: look.record.merge });
       continue;
     }
+    // It goes on with the files that it was saved with: what is to be given back waits for the next time.
+    if (look.hasSavedMemory) return;
     const next = nextStep(look);
     if (next === undefined) return;
     if (next.step.kind === "delete") {

@@ -82,10 +82,14 @@ export function createSnapshots(parts: SnapshotParts): SnapshotRole {
   };
 }
 
-function subjectOf({ view, power, isOn, disks, record }: SnapshotLook, hasInternal: boolean): SnapshotSubject {
+function subjectOf(
+  { hasSavedMemory, view, power, isOn, disks, record }: SnapshotLook,
+  hasInternal: boolean,
+): SnapshotSubject {
   return {
     isOn,
     power,
+    hasSavedMemory,
     agentConnected: view.agentConnected,
     firmware: view.isEfi ? "UEFI" : "BIOS",
     hasTpm: view.hasTpm,

@@ -134,6 +134,7 @@ export async function revertInternal(
       if (!isLibvirtError(error, "OPERATION_INVALID")) throw error;
     }
   }
+  if (look.hasSavedMemory) await libvirt.domainManagedSaveRemove(domain, options);
   const snapshot = await libvirt.domainSnapshotLookupByName(domain, uid, options);
   await libvirt.domainRevertToSnapshot(snapshot, { ...options, timeoutMs: longTimeoutMs });
   // libvirt has put back the definition of then, with the record that it had.

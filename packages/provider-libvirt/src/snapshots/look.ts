@@ -54,6 +54,8 @@ export interface SnapshotLook {
   readonly view: DomainView;
   readonly power: string;
   readonly isOn: boolean;
+  /** Of a VM that is off: saved to disk, with the files that it has now. */
+  readonly hasSavedMemory: boolean;
   /** As it is defined. */
   readonly config: XmlElement;
   readonly disks: DomainDisks;
@@ -103,7 +105,21 @@ export async function lookAtSnapshots(
         ]),
       );
       const isOn = power.power !== "off" && power.power !== "crashed";
-      return { libvirt, domain, poolPath, view, power: power.power, isOn, config, disks, record, volumes, layers };
+      const hasSavedMemory = !isOn && (await libvirt.domainHasManagedSaveImage(domain, options));
+      return {
+        libvirt,
+        domain,
+        poolPath,
+        hasSavedMemory,
+        view,
+        power: power.power,
+        isOn,
+        config,
+        disks,
+        record,
+        volumes,
+        layers,
+      };
     },
     options,
   );

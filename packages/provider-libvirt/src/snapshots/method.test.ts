@@ -8,6 +8,7 @@ import type { SnapshotPlan, SnapshotSubject } from "./method.ts";
 const subject: SnapshotSubject = {
   isOn: true,
   power: "running",
+  hasSavedMemory: false,
   agentConnected: false,
   firmware: "BIOS",
   hasTpm: false,
@@ -63,6 +64,7 @@ const refused: readonly (readonly [...Row, ProviderErrorCode, RegExp])[] = [
     /it is paused/,
   ],
   ["a guest on its way down", { power: "shutting-down" }, {}, "Conflict", /shutting-down/],
+  ["memory saved to disk", { ...off, hasSavedMemory: true }, {}, "Conflict", /saved to disk/],
   ["files of somebody else", { strange: ["root"] }, {}, "Conflict", /root/],
   ["no disk", { own: [] }, {}, "Unsupported", /no disk/],
   ["a TPM without memory", { hasTpm: true }, {}, "Unsupported", /TPM/],

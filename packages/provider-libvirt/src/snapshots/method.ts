@@ -7,6 +7,8 @@ export interface SnapshotSubject {
   readonly isOn: boolean;
   /** Where it is neither running nor paused, nothing can be taken. */
   readonly power: string;
+  /** Of a VM that is off: its next start goes on from there. */
+  readonly hasSavedMemory: boolean;
   readonly agentConnected: boolean;
   readonly firmware: "BIOS" | "UEFI";
   readonly hasTpm: boolean;
@@ -45,15 +47,22 @@ export function planSnapshot(vm: string, subject: SnapshotSubject, request: Snap
   throw new ProviderError(refusals[0]?.code ?? "Unsupported", `Cannot take a snapshot of VM "${vm}": ${why}`);
 }
 
-function refusalOfAny({ isOn, power, own, strange, agentConnected }: SnapshotSubject, request: SnapshotRequest) {
+function refusalOfAny(subject: SnapshotSubject, request: SnapshotRequest): Refusal | undefined {
+  const { isOn, power, own, strange, agentConnected, hasSavedMemory } = subject;
   if (isOn && power !== "running" && power !== "paused") {
     return refuse("Conflict", `its domain is "${power}", expected "running", "paused" or "off"`);
   }
-  if (own.length === 0) return refuse("Unsupported", "it has no disk of its own");
   if (strange.length > 0) {
     return refuse(
       "Conflict",
       `somebody else put files under its disks ${strange.join(", ")} (a snapshot by other means?): merge those first`,
+    );
+  }
+  if (own.length === 0) return refuse("Unsupported", "it has no disk of its own");
+  if (hasSavedMemory) {
+    return refuse(
+      "Conflict",
+      "its memory is saved to disk and knows only its present files: start it, or discard that",
     );
   }
   if (isOn && !request.memory && request.quiesce === "required") {

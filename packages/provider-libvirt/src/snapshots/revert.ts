@@ -36,6 +36,8 @@ export async function revertExternal(parts: SnapshotParts, reverting: Reverting)
       await powerOff(look, options);
       look = await requireLook(parts, { vm, action, options });
     }
+    // Memory of another time, which the next start would bring back onto these disks.
+    if (look.hasSavedMemory) await look.libvirt.domainManagedSaveRemove(look.domain, options);
     if (snapshot.nvram !== undefined) await restoreNvram(parts, look, { from: snapshot.nvram, options });
     await goBack(parts, look, { ...reverting, snapshot });
     look = await requireLook(parts, { vm, action, options });
