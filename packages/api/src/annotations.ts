@@ -9,6 +9,9 @@ export const storagePoolFinalizer = "storagepool.vivarium.dev/finalizer";
 /** Holds a VirtualNetwork until the hypervisor's network is removed, or let go of. */
 export const virtualNetworkFinalizer = "virtualnetwork.vivarium.dev/finalizer";
 
+/** Holds a VMSnapshot until nothing of it is left on the hypervisor. */
+export const vmSnapshotFinalizer = "vmsnapshot.infra.virtrigaud.io/finalizer";
+
 /** Holds a Volume until it is gone from its pool. */
 export const volumeFinalizer = "volume.vivarium.dev/finalizer";
 

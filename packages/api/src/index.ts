@@ -43,4 +43,5 @@ export * from "./virtual-network.ts";
 export * from "./vm-class.ts";
 export * from "./vm-image.ts";
 export * from "./vm-network-attachment.ts";
+export * from "./vm-snapshot.ts";
 export * from "./volume.ts";

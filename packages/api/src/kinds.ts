@@ -23,6 +23,7 @@ import { VirtualNetwork } from "./virtual-network.ts";
 import { VMClass } from "./vm-class.ts";
 import { VMImage } from "./vm-image.ts";
 import { VMNetworkAttachment } from "./vm-network-attachment.ts";
+import { VMSnapshot } from "./vm-snapshot.ts";
 import { Volume } from "./volume.ts";
 
 /** The kinds that Vivarium is about; installed as CustomResourceDefinitions. */
@@ -33,6 +34,7 @@ export const kinds: readonly KindDefinition[] = [
   VMClass,
   VMImage,
   VMNetworkAttachment,
+  VMSnapshot,
   StoragePool,
   Volume,
   VirtualNetwork,

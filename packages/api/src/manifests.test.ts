@@ -82,6 +82,13 @@ const refused: readonly (readonly [string, string, unknown, RegExp])[] = [
     /^spec\.create\.bridge/,
   ],
   ["a serial number that is too long", "VirtualMachine", { disks: [{ name: "a", serial: "x".repeat(21) }] }, /serial/],
+  ["a snapshot of nothing", "VMSnapshot", { memory: true }, /required property 'vmRef'/],
+  [
+    "a snapshot that is kept no time",
+    "VMSnapshot",
+    { vmRef: { name: "a" }, retentionPolicy: { maxAge: "x" } },
+    /maxAge/,
+  ],
   ["an attachment without network", "VMNetworkAttachment", { qos: {} }, /required property 'network'/],
 ];
 
