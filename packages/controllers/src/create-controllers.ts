@@ -16,6 +16,7 @@ import { createVirtualNetworkController } from "./virtual-network.ts";
 import { createVmClassController } from "./vm-class.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
+import { createVmSnapshotController } from "./vm-snapshot.ts";
 import { createVolumeController } from "./volume.ts";
 
 export interface ControllersOptions {
@@ -48,6 +49,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmNetworkAttachmentController({ manager, clock }),
       createVirtualMachineController({ manager, providers, clock }),
       createVirtualNetworkController({ manager, providers, clock }),
+      createVmSnapshotController({ manager, providers, clock }),
       createStoragePoolController({ manager, providers, clock }),
       createVolumeController({ manager, providers, imageCache, clock }),
       createVmImageController({ manager, registry: providers, imageCache, clock }),

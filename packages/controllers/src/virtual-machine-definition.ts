@@ -202,7 +202,6 @@ function refuseUnsupported(vm: VirtualMachine, vmClass: VMClass | undefined, add
   if (spec.importedDisk !== undefined) refuse("spec.importedDisk");
   if (spec.resources?.gpu !== undefined) refuse("spec.resources.gpu");
   if (spec.userData?.ignition !== undefined) refuse("spec.userData.ignition");
-  if (spec.snapshot?.revertToRef !== undefined) refuse("spec.snapshot.revertToRef");
   const security = vmClass?.spec.securityProfile;
   if (security?.vtdEnabled === true)
     refuse(`VMClass "${vmClass?.metadata.name ?? ""}" spec.securityProfile.vtdEnabled`);

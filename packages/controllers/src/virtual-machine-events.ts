@@ -45,6 +45,8 @@ export function eventOfStep(
           return undefined;
       }
       break;
+    case "Revert":
+      return normal("SnapshotReverted", `Gone back to snapshot "${step.revert.name}"`);
     case "AttachDisk":
       return normal("DiskAttached", `Disk "${step.disk.name}" is plugged in`);
     case "RequestDetach":
@@ -82,6 +84,9 @@ export function eventOfStep(
     case "RecordAdoption":
     case "RecordPause":
     case "Suspend":
+    case "RecordRevert":
+    case "ClearRevert":
+    case "ForgetRevert":
     case "RecordDisks":
     case "AddFinalizer":
     case "Check":
@@ -126,6 +131,7 @@ const quietReasons = new Set([
   "GuestStopping",
   "ImageNotReady",
   "Paused",
+  "Reverting",
   "Running",
   "ShuttingDown",
   "Starting",

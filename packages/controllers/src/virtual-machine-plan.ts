@@ -22,6 +22,8 @@ import {
   isOnWanted,
 } from "./virtual-machine-run-state-plan.ts";
 import type { RunRequests, RunStateStep } from "./virtual-machine-run-state-plan.ts";
+import { decideRevert } from "./virtual-machine-revert-plan.ts";
+import type { RevertStep, RevertTarget } from "./virtual-machine-revert-plan.ts";
 import { changedFields, madeDisksOf } from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
 
@@ -37,6 +39,8 @@ export interface Problem {
     | "VolumeNotFound"
     | "VolumeNotReady"
     | "AddressInUse"
+    | "SnapshotNotFound"
+    | "SnapshotNotReady"
     | "PoolFull"
     | "InvalidUserData"
     | "InvalidSpec"
@@ -106,6 +110,10 @@ export interface PlanInput {
   /** An interface has no MAC address of its own yet. */
   readonly isMacDue: boolean;
   readonly build: Resolved<BuildPlan>;
+  /** The snapshot that it is to go back to; absent when there is none. */
+  readonly revert?: Resolved<RevertTarget>;
+  /** Names of snapshots that shall outlive the VM. */
+  readonly stayingSnapshots?: readonly string[];
   readonly seen: Seen;
   readonly addresses: readonly GuestAddress[];
   /** Asked at this time, by this process, for a shutdown. */
@@ -124,6 +132,8 @@ export type Situation =
   | { readonly kind: "Blocked"; readonly problems: readonly Problem[] }
   | { readonly kind: "DeleteBlocked"; readonly problem: Problem }
   | { readonly kind: "DeleteUnavailable"; readonly error: ProviderError }
+  /** By snapshots that shall outlive it. */
+  | { readonly kind: "DeleteHeld"; readonly snapshots: readonly string[] }
   | { readonly kind: "Stopped"; readonly hasSavedMemory: boolean }
   /** Off with its memory saved, as declared. */
   | { readonly kind: "Suspended" }
@@ -160,6 +170,7 @@ export type Step =
   /** Says, durably, that the interfaces of the running domain are as declared. */
   | { readonly kind: "RecordNics"; readonly definition: VmDefinition }
   | RunStateStep
+  | RevertStep
   | { readonly kind: "Start"; readonly isPaused: boolean; readonly isFromMemory: boolean }
   /** Says, durably, that the VM is off and why, before anything is done about it. */
   | { readonly kind: "RecordStop"; readonly power: PowerState | "absent"; readonly reason: string }
@@ -186,6 +197,7 @@ const askAgainMs = 10_000;
 export const addressRefreshMs = 60_000;
 const bootDeadlineMs = 180_000;
 export const foreignLookMs = 30_000;
+const heldLookMs = 10_000;
 
 /** Identifies a step within one look, for `PlanInput.done`. */
 export function stepKey(step: Step): string {
@@ -252,6 +264,9 @@ function decideAbsent(input: PlanInput): Step {
 }
 
 export function decidePresent(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): Step {
+  const revert = decideRevert(input);
+  if (revert !== undefined)
+    return revert.kind === "blocked" ? settle({ kind: "Blocked", problems: revert.problems }) : revert;
   switch (seen.power) {
     case "off":
     case "crashed":
@@ -425,6 +440,9 @@ function decideDelete(input: PlanInput): Step {
     const message = `Provider "${input.record.madeOn}", on which this VM was made, does not exist`;
     return settle({ kind: "DeleteBlocked", problem: { reason: "ProviderNotFound", message } });
   }
+  const staying = input.stayingSnapshots ?? [];
+  if (staying.length > 0 && !input.isForcedDelete)
+    return settle({ kind: "DeleteHeld", snapshots: staying }, input.nowMs + heldLookMs);
   switch (seen.kind) {
     case "unavailable":
       if (input.isForcedDelete) return { kind: "RemoveFinalizer" };
@@ -482,6 +500,8 @@ const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
   VolumeNotFound: true,
   VolumeNotReady: true,
   AddressInUse: false,
+  SnapshotNotFound: false,
+  SnapshotNotReady: false,
   PoolFull: false,
   InvalidUserData: false,
   InvalidSpec: false,

@@ -3,6 +3,7 @@
 
 import { createHash } from "node:crypto";
 import type { DiskDefinition, NicDefinition, VmDefinition } from "@vivarium/provider";
+import type { RevertRecord } from "./virtual-machine-revert-plan.ts";
 import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
 
 /** How a VM came to be off. */
@@ -58,12 +59,20 @@ export interface VmRecord {
   readonly restartStoppedFor?: string;
   /** The CPUs were, or were about to be, halted by us. */
   readonly isPausedByUs?: true;
+  /** The snapshot that it is going back to, or has gone back to as the spec still asks. */
+  readonly revert?: RevertRecord;
   /** Requests by annotation that were carried out last. */
   readonly requestsDone?: RunRequests;
   /** When an existing domain was last defined anew with other values. */
   readonly reconfiguredAtMs?: number;
   /** A start without a sign of life is cut short once: first wanted, then done. */
   readonly bootRetry?: "wanted" | "done";
+}
+
+/** Nothing is left to be said of the revert. */
+export function withoutRevert(record: VmRecord): VmRecord {
+  const { revert: _, ...rest } = record;
+  return rest;
 }
 
 /** Before anything is made or changed: where, and as what. */

@@ -12,6 +12,7 @@ import {
   VMClass,
   VMImage,
   VMNetworkAttachment,
+  VMSnapshot,
   Volume,
 } from "@vivarium/api";
 import type { KubeObject } from "@vivarium/api";
@@ -42,6 +43,12 @@ export function relatedToVirtualMachines(
     findCondition(status?.conditions, "Ready")?.status,
   ]);
   const machineNews = new ObjectNews<VirtualMachine>(({ metadata }) => metadata.generation);
+
+  const snapshotNews = new ObjectNews<VMSnapshot>(({ status, spec }) => [
+    status?.phase,
+    status?.record,
+    spec.retentionPolicy?.deleteOnVMDelete,
+  ]);
 
   function isNews(object: KubeObject): boolean {
     const { uid = "", generation, resourceVersion = "" } = object.metadata;
@@ -91,6 +98,12 @@ export function relatedToVirtualMachines(
     related(Volume, (object) =>
       volumeNews.isNews(object) ? machines.list().flatMap((vm) => (refersTo(vm, object) ? [requestOf(vm)] : [])) : [],
     ),
+    related(VMSnapshot, (object) => {
+      const { namespace = "", deletionTimestamp } = object.metadata;
+      if (!snapshotNews.isNews(object) && deletionTimestamp === undefined) return [];
+      const vm = machines.get({ namespace, name: object.spec.vmRef.name });
+      return vm === undefined ? [] : [requestOf(vm)];
+    }),
     related(StoragePool, (object) => (poolNews.isNews(object) ? machines.list().filter(isWaiting).map(requestOf) : [])),
     related(Secret, (object) => concerned(object, (vm) => cloudInitSecretsOf(vm).some((key) => isSame(object, key)))),
     related(ConfigMap, (object) =>

@@ -11,6 +11,7 @@ import type { NicReport } from "./virtual-machine-nic-status.ts";
 import type { Problem, Seen, Situation, Step } from "./virtual-machine-plan.ts";
 import { macsOfApplied } from "./virtual-machine-record.ts";
 import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
+import type { RevertRecord } from "./virtual-machine-revert-plan.ts";
 import type { AppliedDefinition, VmRecord } from "./virtual-machine-record.ts";
 
 export interface StatusInput {
@@ -44,6 +45,7 @@ interface StoredRecord {
   readonly restartStoppedFor?: string;
   readonly bootRetry?: "wanted" | "done";
   readonly isPausedByUs?: true;
+  readonly revert?: RevertRecord;
 }
 
 export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
@@ -70,6 +72,7 @@ export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
     ...(stored.restartStoppedFor === undefined ? {} : { restartStoppedFor: stored.restartStoppedFor }),
     ...(stored.bootRetry === undefined ? {} : { bootRetry: stored.bootRetry }),
     ...(stored.isPausedByUs === undefined ? {} : { isPausedByUs: stored.isPausedByUs }),
+    ...(stored.revert === undefined ? {} : { revert: stored.revert }),
     ...(Object.keys(requestsDone).length === 0 ? {} : { requestsDone }),
     ...(startedAtMs === undefined ? {} : { runningSinceMs: startedAtMs }),
     ...(shutdownRequestedAtMs === undefined ? {} : { shutdownRequestedAtMs }),
@@ -167,6 +170,7 @@ function storedOf(record: VmRecord): Record<string, unknown> {
     restartStoppedFor,
     bootRetry,
     isPausedByUs,
+    revert,
   } = record;
   const stored: StoredRecord = {
     ...(madeOn === undefined ? {} : { madeOn }),
@@ -179,6 +183,7 @@ function storedOf(record: VmRecord): Record<string, unknown> {
     ...(restartStoppedFor === undefined ? {} : { restartStoppedFor }),
     ...(bootRetry === undefined ? {} : { bootRetry }),
     ...(isPausedByUs === undefined ? {} : { isPausedByUs }),
+    ...(revert === undefined ? {} : { revert }),
   };
   return { ...stored };
 }
@@ -316,6 +321,11 @@ function readyOf(input: StatusInput): Ready {
         situation.problem.reason,
         `${situation.problem.message}: create it again so that the VM can be removed there, or set the annotation virtrigaud.io/force-delete: "true" to leave what is there behind`,
       );
+    case "DeleteHeld":
+      return no(
+        "SnapshotsKept",
+        `Cannot delete the VM while snapshots are there that shall outlive it (retentionPolicy.deleteOnVMDelete is false): ${situation.snapshots.join(", ")}`,
+      );
     case "DeleteUnavailable":
       return {
         status: "Unknown",
@@ -348,6 +358,11 @@ function workingReady(step: Step["kind"], seen: Seen): Ready {
     case "TuneNic":
     case "RecordNics":
       return seen.kind === "present" ? starting : is("Creating", "The VM is being made");
+    case "RecordRevert":
+    case "Revert":
+    case "ClearRevert":
+    case "ForgetRevert":
+      return is("Reverting", "The VM is going back to a snapshot");
     case "Define":
     case "Start":
       return starting;
@@ -419,6 +434,8 @@ const ranks: Readonly<Record<Problem["reason"], number>> = {
   SecretNotFound: 5,
   VolumeNotFound: 5,
   VolumeNotReady: 7,
+  SnapshotNotFound: 5,
+  SnapshotNotReady: 7,
   PoolFull: 6,
   ImageFailed: 6,
   ImageNotReady: 7,
@@ -464,6 +481,7 @@ function phaseOf({ vm, situation, seen, record }: StatusInput): Phase {
     case "Running":
       return "Running";
     case "DeleteBlocked":
+    case "DeleteHeld":
     case "Gone":
       return "Deleting";
   }

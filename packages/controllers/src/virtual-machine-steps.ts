@@ -1,7 +1,15 @@
 // Does one step at the provider. All that decides is in virtual-machine-plan.ts; steps that only write to the API are in virtual-machine.ts.
 
 import { ProviderError } from "@vivarium/provider";
-import type { AdoptionRole, HotplugRole, NicRole, Provider, RunStateRole, VmIdentity } from "@vivarium/provider";
+import type {
+  AdoptionRole,
+  HotplugRole,
+  NicRole,
+  Provider,
+  RunStateRole,
+  SnapshotRole,
+  VmIdentity,
+} from "@vivarium/provider";
 import type { DiskStep } from "./virtual-machine-disk-plan.ts";
 import type { NicStep } from "./virtual-machine-nic-plan.ts";
 import type { Step } from "./virtual-machine-plan.ts";
@@ -22,6 +30,7 @@ export type ProviderStep = Extract<
       | "DiscardMemory"
       | "Reboot"
       | "Reset"
+      | "Revert"
       | "Start"
       | "RequestShutdown"
       | "ForceOff"
@@ -57,6 +66,8 @@ export async function act(provider: Provider, step: ProviderStep, { vm, macs, si
       return hotplugOf(provider).growDisk(vm, step, options);
     case "Start":
       return provider.compute.start(vm, { ...options, isPaused: step.isPaused });
+    case "Revert":
+      return snapshotsOf(provider).revert(vm, step.revert, options);
     case "Pause":
       return runStateOf(provider).pause(vm, options);
     case "Resume":
@@ -122,6 +133,11 @@ function hotplugOf(provider: Provider): HotplugRole {
   throw new ProviderError("Unsupported", "This hypervisor changes no disks of VMs that are there");
 }
 
+function snapshotsOf(provider: Provider): SnapshotRole {
+  if (provider.snapshots !== undefined) return provider.snapshots;
+  throw new ProviderError("Unsupported", "This hypervisor has no snapshots");
+}
+
 function runStateOf(provider: Provider): RunStateRole {
   if (provider.runState !== undefined) return provider.runState;
   throw new ProviderError("Unsupported", "This hypervisor only powers VMs on and off");
@@ -159,6 +175,10 @@ export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "r
   RequestNicDetach: "record",
   TuneNic: "record",
   RecordNics: "record",
+  RecordRevert: "record",
+  Revert: "run",
+  ClearRevert: "record",
+  ForgetRevert: "record",
   Start: "run",
   RecordStop: "record",
   RecordShutdownRequest: "record",
@@ -191,6 +211,7 @@ export const changesDomain: Readonly<Record<ProviderStep["kind"], boolean>> = {
   DiscardMemory: true,
   Reboot: true,
   Reset: true,
+  Revert: true,
   Start: true,
   RequestShutdown: true,
   ForceOff: true,
@@ -218,6 +239,8 @@ export const stepDeadlineMs: Readonly<Record<ProviderStep["kind"], number>> = {
   Reboot: 30_000,
   Reset: 30_000,
   // From saved memory it takes as long as reading that.
+  // Memory is read back whole, and files may be merged.
+  Revert: 3_600_000,
   Start: 300_000,
   RequestShutdown: 30_000,
   ForceOff: 60_000,

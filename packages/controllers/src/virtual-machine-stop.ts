@@ -42,7 +42,7 @@ export function classifyStop({ nowMs, power, record, found }: StopInput): StopRe
   const isAsked = record.shutdownRequestedAtMs !== undefined;
   if (found.reason === "shutdown") return stop(isAsked ? "Graceful" : "Guest");
   if (found.reason === "destroyed") {
-    const isOurs = isAsked || power === "Off" || power === "OffGraceful";
+    const isOurs = isAsked || record.revert !== undefined || power === "Off" || power === "OffGraceful";
     return stop(isOurs ? "Forced" : "External");
   }
   return stop(isAsked ? "Graceful" : "External");

@@ -23,6 +23,7 @@ import {
   VMClass,
   VMImage,
   VMNetworkAttachment,
+  VMSnapshot,
   Volume,
 } from "@vivarium/api";
 import { isProviderError, ProviderError } from "@vivarium/provider";
@@ -75,8 +76,10 @@ import {
   recordPlacement,
   recordRunning,
   sizesAfter,
+  withoutRevert,
 } from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
+import { resolveRevert, snapshotsThatStay } from "./virtual-machine-revert-plan.ts";
 import { lowPoolOf } from "./virtual-machine-pool.ts";
 import { relatedToVirtualMachines, requestOf } from "./virtual-machine-related.ts";
 import { readRecord, statusOf } from "./virtual-machine-status.ts";
@@ -110,6 +113,7 @@ export function createVirtualMachineController(options: VirtualMachineController
   const networks = manager.cache(VMNetworkAttachment);
   const virtualNetworks = manager.cache(VirtualNetwork);
   const volumes = manager.cache(Volume);
+  const snapshots = manager.cache(VMSnapshot);
   const pools = manager.cache(StoragePool);
   const secrets = manager.cache(Secret);
   const configMaps = manager.cache(ConfigMap);
@@ -252,11 +256,16 @@ export function createVirtualMachineController(options: VirtualMachineController
     const timeout = gracefulTimeoutOf(vm);
     const restartRequest = vm.metadata.annotations?.[restartAnnotation];
     look.resolved = resolved;
+    const { namespace = "" } = vm.metadata;
+    const revert = resolveRevert(vm, (name) => snapshots.get({ namespace, name }));
+    const isDeleting = vm.metadata.deletionTimestamp !== undefined;
     return {
       nowMs: clock.now(),
       generation: vm.metadata.generation ?? 0,
       hasFinalizer: vm.metadata.finalizers?.includes(virtualMachineFinalizer) ?? false,
-      isDeleting: vm.metadata.deletionTimestamp !== undefined,
+      isDeleting,
+      ...(isDeleting ? { stayingSnapshots: snapshotsThatStay(vm, snapshots.list({ namespace })) } : {}),
+      ...(revert === undefined ? {} : { revert }),
       isForcedDelete: vm.metadata.annotations?.[forceDeleteAnnotation] === "true",
       power: vm.spec.powerState ?? "On",
       gracefulTimeoutMs: timeout.ok ? timeout.value : 60_000,
@@ -461,6 +470,16 @@ export function createVirtualMachineController(options: VirtualMachineController
         // The status keeps whole seconds; the guest gets its time in full.
         look.remember({ ...look.record, shutdownRequestedAtMs: Math.ceil(nowMs / 1000) * 1000 });
         return;
+      case "RecordRevert":
+        look.remember({ ...look.record, revert: step.revert });
+        return;
+      case "ForgetRevert":
+        look.remember(withoutRevert(look.record));
+        return;
+      case "ClearRevert":
+        if (look.mustWrite) await flush(look, step.kind, input);
+        await clearRevert(look);
+        return;
       case "RecordPause":
         look.remember({ ...look.record, isPausedByUs: true });
         return;
@@ -495,6 +514,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       case "DiscardMemory":
       case "Reboot":
       case "Reset":
+      case "Revert":
       case "Start":
       case "RequestShutdown":
       case "ForceOff":
@@ -509,6 +529,7 @@ export function createVirtualMachineController(options: VirtualMachineController
           await flush(look, step.kind, input);
         if (changesDomain[step.kind]) look.isStale = true;
         if (step.kind === "RequestShutdown") memory.shutdownAskedAtMs = nowMs;
+        if (step.kind === "Revert") forgetRun(memory);
         if (step.kind === "Start") {
           forgetRun(memory);
           memory.isFreshStart = look.record.lastStop !== undefined && !step.isFromMemory;
@@ -523,11 +544,22 @@ export function createVirtualMachineController(options: VirtualMachineController
         // Before a start it is a courtesy: a lease that stays is no reason to stay off.
         await (step.kind === "ReleaseLeases" && !input.isDeleting ? ignoreProviderError(acted, context) : acted);
         if (step.kind === "Define") look.record = recordDefined(look.record);
+        if (step.kind === "Revert") {
+          look.remember({ ...look.record, revert: { ...step.revert, isDone: true } });
+          await flush(look, step.kind, input);
+        }
         if (step.kind === "Reboot") look.remember(recordRequest(look.record, "reboot", step.request));
         if (step.kind === "Reset") look.remember(recordRequest(look.record, "reset", step.request));
         if (step.kind === "DiscardMemory") look.remember(recordRequest(look.record, "discardMemory", step.request));
       }
     }
+  }
+
+  /** Only the wish that was carried out: one that was written since is another. */
+  async function clearRevert({ vm, context }: Look): Promise<void> {
+    const { namespace = "", name, uid, resourceVersion } = vm.metadata;
+    const patch = { metadata: { uid, resourceVersion }, spec: { snapshot: { revertToRef: null } } };
+    await manager.client.mergePatch(VirtualMachine, { namespace, name }, patch, { signal: context.signal });
   }
 
   /** What cannot be looked at counts as alive: only a boot known to be silent is cut short. */
