@@ -33,6 +33,10 @@ for part in etc:/etc/libvirt lib:/var/lib/libvirt log:/var/log/libvirt cache:/va
   mkdir -p "${part#*:}"
   mount --bind "$E2E_HOST_DIR/${part%%:*}" "${part#*:}"
 done
+# What /sys says of interfaces is of the network namespace that mounted it.
+mkdir -p "$E2E_HOST_DIR/sys"
+mount -t sysfs sysfs "$E2E_HOST_DIR/sys"
+for part in class/net devices/virtual/net; do mount --bind "$E2E_HOST_DIR/sys/$part" "/sys/$part"; done
 mkdir -p /var/lib/libvirt/images /var/lib/libvirt/dnsmasq /var/lib/libvirt/qemu /var/lib/libvirt/boot
 chown libvirt-qemu: /var/lib/libvirt/qemu 2>/dev/null || true
 "$@"

@@ -1,7 +1,7 @@
 // The VirtualNetwork policy: from what is declared, remembered and seen, the ONE step that comes next. Pure.
 //
 //   adopted: seen ─► reported                                               deleted ─► let go of
-//   made:    Check ─► RecordPlacement ─► Create ─► (Start, Update)*    deleted ─► Remove (once nobody uses it) ─► let go of
+//   made:    Check ─► RecordPlacement ─► Create ─► (Start, Update, Reconnect)*    deleted ─► Remove (once nobody uses it) ─► let go of
 //
 // A network is held while a machine's spec names it, adopted or not; a made one while any domain is plugged in, ours or not.
 
@@ -10,6 +10,7 @@ import type {
   NetworkObservation,
   NetworkRef,
   NetworkSettings,
+  NetworkUser,
   ProviderError,
 } from "@vivarium/provider";
 
@@ -65,6 +66,8 @@ export type NetworkStep =
   | { readonly kind: "Create"; readonly definition: NetworkDefinition }
   | { readonly kind: "Start"; readonly ref: NetworkRef }
   | { readonly kind: "Update"; readonly definition: NetworkDefinition }
+  /** Plugs machines in again that were when the network was stopped. */
+  | { readonly kind: "Reconnect"; readonly ref: NetworkRef }
   | { readonly kind: "Remove"; readonly ref: MadeRef }
   | { readonly kind: "RemoveFinalizer" }
   | { readonly kind: "Settle"; readonly situation: NetworkSituation; readonly lookAgainAtMs?: number };
@@ -97,10 +100,8 @@ export function decideNetwork(input: NetworkInput): NetworkStep {
       break;
   }
   if (target.kind === "adopt") {
-    // Somebody stopped it, and it is theirs.
-    return seen.isActive
-      ? settle({ kind: "Ready" }, nowMs + lookEveryMs)
-      : settle({ kind: "Inactive" }, nowMs + retryMs);
+    // Somebody stopped it, and it is theirs; the machines are ours.
+    return seen.isActive ? connected(input, seen.users, target.ref) : settle({ kind: "Inactive" }, nowMs + retryMs);
   }
   const { definition, ref } = target;
   const changed = changedShape(definition, seen.shape);
@@ -115,7 +116,15 @@ export function decideNetwork(input: NetworkInput): NetworkStep {
     const message = "The hypervisor took the addresses and names, and shows others";
     return problem("NotApplied", message, nowMs + lookEveryMs);
   }
-  return settle({ kind: "Ready" }, nowMs + lookEveryMs);
+  return connected(input, seen.users, ref);
+}
+
+function connected({ done, nowMs }: NetworkInput, users: readonly NetworkUser[], ref: NetworkRef): NetworkStep {
+  const names = users.filter(({ isCutOff }) => isCutOff).map(({ name }) => name);
+  if (names.length === 0) return settle({ kind: "Ready" }, nowMs + lookEveryMs);
+  if (!done.has("Reconnect")) return { kind: "Reconnect", ref };
+  const message = `These are cut off since the network was stopped, and could not be plugged in again: ${names.join(", ")}`;
+  return problem("MachinesCutOff", message, nowMs + retryMs);
 }
 
 function decideDelete(input: NetworkInput): NetworkStep {

@@ -13,6 +13,7 @@ import {
   VMNetworkAttachment,
 } from "@vivarium/api";
 import type { VirtualNetworkSpec } from "@vivarium/api";
+import type { VmDefinition } from "@vivarium/provider";
 import { controllersLab, headOf, machine, provider } from "./testing/controllers-lab.ts";
 import { eventually } from "./testing/eventually.ts";
 import { macsOf } from "./virtual-machine-macs.ts";
@@ -22,6 +23,19 @@ const namespace = "default";
 const key = { namespace, name: "lab" };
 const subnet = { address: "192.0.2.1/24", dhcpRanges: [{ start: "192.0.2.100", end: "192.0.2.199" }] };
 const nat: VirtualNetworkSpec = { create: { mode: "nat", subnets: [subnet] } };
+
+/** A domain that no object stands for. */
+const stray: VmDefinition = {
+  identity: { uid: "00000000-0000-4000-8000-000000000001", namespace, name: "stray" },
+  cpus: 1,
+  memoryBytes: 1,
+  firmware: "BIOS",
+  secureBoot: false,
+  tpm: false,
+  nestedVirtualization: false,
+  disks: [],
+  networks: [{ name: "x", source: { network: "lab" }, model: "virtio", mac: "52:54:00:00:00:09" }],
+};
 
 async function lab(t: TestContext, spec: VirtualNetworkSpec = nat) {
   const base = await controllersLab(t);
@@ -122,6 +136,18 @@ test("a network that is stopped or undefined behind our back is back at once", a
   await soon(() => world.virtualNetworks.has("lab") && world.networks.get("lab") === true, "it is made again");
 });
 
+test("machines that were plugged in when the network was stopped are plugged in again", async (t) => {
+  const { ready, world, soon, hypervisor } = await lab(t);
+  await ready("Ready");
+  const { compute, disks } = hypervisor.open();
+  await disks.writeSeed(stray.identity, new Uint8Array(1));
+  await compute.define(stray);
+  await compute.start(stray.identity);
+  world.setNetwork("lab", "stopped");
+  await soon(() => hypervisor.calls.some(({ method }) => method === "networks.reconnect"), "it is reconnected");
+  await soon((network) => readyOf(network)?.status === "True", "it is ready");
+});
+
 test("an adopted network is reported, never changed, and let go of", async (t) => {
   const { ready, world, client, gone, soon } = await lab(t, { adopt: { name: "default" } });
   const network = await ready("Ready");
@@ -219,19 +245,8 @@ test("a network is not deleted while a machine names it or a domain is plugged i
   await ready("Ready");
   const networks = [{ name: "x", virtualNetworkRef: { name: "lab" } }];
   await client.create(VirtualMachine, machine("web", { networks }));
-  const owner = { uid: "00000000-0000-4000-8000-000000000001", namespace, name: "stray" };
-  await hypervisor.open().disks.writeSeed(owner, new Uint8Array(1));
-  await hypervisor.open().compute.define({
-    identity: owner,
-    cpus: 1,
-    memoryBytes: 1,
-    firmware: "BIOS",
-    secureBoot: false,
-    tpm: false,
-    nestedVirtualization: false,
-    disks: [],
-    networks: [{ name: "x", source: { network: "lab" }, model: "virtio", mac: "52:54:00:00:00:09" }],
-  });
+  await hypervisor.open().disks.writeSeed(stray.identity, new Uint8Array(1));
+  await hypervisor.open().compute.define(stray);
   await client.delete(VirtualNetwork, key);
   assert.match(readyOf(await ready("InUse"))?.message ?? "", /VirtualMachine\/web/);
   await client.delete(VirtualMachine, { namespace, name: "web" });
@@ -240,7 +255,7 @@ test("a network is not deleted while a machine names it or a domain is plugged i
     return readyOf(network)?.message.includes("domain/stray");
   }, "the domain is named");
   assert.ok(world.virtualNetworks.has("lab"));
-  await hypervisor.open().compute.undefine(owner);
+  await hypervisor.open().compute.undefine(stray.identity);
   await gone();
   assert.ok(!world.virtualNetworks.has("lab"));
   const events = await client.list(Event);

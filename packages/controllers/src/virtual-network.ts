@@ -167,6 +167,15 @@ export function createVirtualNetworkController({
         await role().update(step.definition, options);
         tell(network, "Normal", "Updated", "Addresses and names of the network are as declared");
         break;
+      case "Reconnect":
+        await role().reconnect(step.ref, options);
+        tell(
+          network,
+          "Normal",
+          "Reconnected",
+          "Machines that were cut off when the network was stopped are plugged in",
+        );
+        break;
       case "Remove":
         await role().remove(step.ref, options);
         break;

@@ -29,6 +29,7 @@ export type {
   DomainSnapshot,
   HostInterface,
   Network,
+  NetworkPort,
   NodeDevice,
   NwFilter,
   NwFilterBinding,

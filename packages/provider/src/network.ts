@@ -67,6 +67,8 @@ export interface DhcpLease {
 export interface NetworkUser {
   readonly name: string;
   readonly uid: string;
+  /** A VM of ours that runs and reaches nothing: it was plugged in when the network was stopped. */
+  readonly isCutOff?: true;
 }
 
 export type NetworkObservation =
@@ -100,6 +102,8 @@ export interface NetworkRole {
   update(definition: NetworkDefinition, options?: CallOptions): Promise<void>;
   /** Starts a network that was stopped; success when it is active. NotFound when there is none. */
   start(network: NetworkRef, options?: CallOptions): Promise<void>;
+  /** Plugs in again what is cut off. NotFound when there is no network. */
+  reconnect(network: NetworkRef, options?: CallOptions): Promise<void>;
   /** Removes a network that was made. Conflict, naming them, while a domain has an interface there; success when absent. */
   remove(network: Extract<NetworkRef, { kind: "made" }>, options?: CallOptions): Promise<void>;
 }

@@ -1,7 +1,7 @@
 // virNetwork…: virtual networks.
 
 import { DriverFeature } from "../constants/connect.ts";
-import type { Network } from "../protocol/handles.ts";
+import type { Network, NetworkPort } from "../protocol/handles.ts";
 import * as calls from "../protocol/network.ts";
 import type { DhcpLease } from "../protocol/network.ts";
 import type { CallOptions, FlagOptions } from "../session/call-options.ts";
@@ -88,6 +88,12 @@ export abstract class NetworkMethods extends DomainMigrationMethods {
   /** Fails when the network has no bridge of its own. */
   async networkGetBridgeName(network: Network, options?: CallOptions): Promise<string> {
     return (await this.call(calls.networkGetBridgeName, { network }, options)).name;
+  }
+
+  /** What is plugged in. Since libvirt 5.5. */
+  async networkListAllPorts(network: Network, options: FlagOptions = {}): Promise<readonly NetworkPort[]> {
+    const args = { network, needResults, flags: options.flags ?? 0 };
+    return (await this.call(calls.networkListAllPorts, args, options)).ports;
   }
 
   /** All leases, or those of one MAC. */

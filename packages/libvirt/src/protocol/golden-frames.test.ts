@@ -153,6 +153,15 @@ test("arguments read as what libvirt's client was asked for", () => {
     timeout: 5,
     flags: 0,
   });
+  assert.deepEqual(ret("networkListAllPorts"), {
+    ports: [
+      {
+        network: { name: "vvnet-t1", uuid: "0b7c6c1e-9d3a-4a53-9a33-4c2f6f1f7a01" },
+        uuid: "c125a257-effa-423d-a6c7-38734eabbf60",
+      },
+    ],
+    count: 1,
+  });
   assert.deepEqual((args("networkGetDhcpLeases", 1) as { mac: string }).mac, "52:54:00:12:34:56");
   assert.deepEqual(args("storageVolUpload"), {
     volume: { pool: "lvt-golden", name: "g", key: "/tmp/libvirt-part/pool/g" },

@@ -16,6 +16,13 @@ export interface Network {
   readonly uuid: string;
 }
 
+/** An interface of a domain that is plugged in. */
+export interface NetworkPort {
+  readonly network: Network;
+  /** As the domain has it in `<source portid>`. */
+  readonly uuid: string;
+}
+
 export interface StoragePool {
   readonly name: string;
   readonly uuid: string;
@@ -71,6 +78,7 @@ export interface HostInterface {
 
 export const domain: Codec<Domain> = struct<Domain>({ name: string, uuid, id: int });
 export const network: Codec<Network> = struct<Network>({ name: string, uuid });
+export const networkPort: Codec<NetworkPort> = struct<NetworkPort>({ network, uuid });
 export const storagePool: Codec<StoragePool> = struct<StoragePool>({ name: string, uuid });
 export const storageVolume: Codec<StorageVolume> = struct<StorageVolume>({ pool: string, name: string, key: string });
 export const snapshot: Codec<DomainSnapshot> = struct<DomainSnapshot>({ name: string, domain });

@@ -1,8 +1,8 @@
 // Calls on networks.
 
 import { bool, hyper, int, list, nothing, optional, string, struct, uint, uuid } from "../xdr/codec.ts";
-import { network } from "./handles.ts";
-import type { Network } from "./handles.ts";
+import { network, networkPort } from "./handles.ts";
+import type { Network, NetworkPort } from "./handles.ts";
 import { remote, slowRemote } from "./procedure.ts";
 
 interface OfNetwork {
@@ -80,6 +80,14 @@ export const networkUpdate = slowRemote(
     flags: uint,
   }),
   nothing,
+);
+
+/** libvirt 5.5. */
+export const networkListAllPorts = remote(
+  "networkListAllPorts",
+  404,
+  struct<OfNetwork & { needResults: number; flags: number }>({ network, needResults: int, flags: uint }),
+  struct<{ ports: readonly NetworkPort[]; count: number }>({ ports: list(networkPort, 16_384), count: uint }),
 );
 
 export interface DhcpLease {

@@ -14,8 +14,9 @@ import type {
 } from "@vivarium/provider";
 import type { LibvirtHost } from "../libvirt-host.ts";
 import { checkNetwork } from "./network-check.ts";
-import { buildNetworkXml, parseNetworkXml } from "./network-xml.ts";
+import { buildNetworkXml, isOnHostBridge, parseNetworkXml } from "./network-xml.ts";
 import type { NetworkView } from "./network-xml.ts";
+import { cutOffNics, portsOf, reconnectNic } from "./reconnect.ts";
 import { settingUpdates } from "./settings.ts";
 import type { NetworkUsers } from "./users.ts";
 
@@ -47,6 +48,9 @@ export function createNetworks({ host, users }: { host: LibvirtHost; users: Netw
       run(`start network "${ref.name}"`, options, async (call) =>
         start(call, (await require(call, ref, "start")).network),
       ),
+
+    reconnect: (ref, options) =>
+      run(`reconnect the machines of network "${ref.name}"`, options, (call) => reconnect(call, ref, users)),
 
     remove: (ref, options) => run(`remove network "${ref.name}"`, options, (call) => remove(call, ref, users)),
   };
@@ -100,6 +104,8 @@ async function observe(call: Call, ref: NetworkRef, users: NetworkUsers): Promis
       isDefined && libvirt.networkGetAutostart(network, options),
       users.of(libvirt, ref.name, options),
     ]);
+    // Asked after the domains: a port that is made in between is no loss.
+    const ports = isActive && !isOnHostBridge(view.shape.mode) ? await portsOf(libvirt, network, options) : undefined;
     const hasDhcp = isActive && view.settings.ranges.length + view.settings.leases.length > 0;
     return {
       kind: "present",
@@ -108,7 +114,11 @@ async function observe(call: Call, ref: NetworkRef, users: NetworkUsers): Promis
       shape: view.shape,
       settings: { isAutostarted, ...view.settings },
       leases: hasDhcp ? await leasesOf(call, network) : [],
-      users: plugged,
+      users: plugged.map((use) => ({
+        name: use.domain.name,
+        uid: use.domain.uuid,
+        ...(cutOffNics(use, { network: ref.name, ports }).length > 0 ? { isCutOff: true as const } : {}),
+      })),
     };
   } catch (error) {
     if (isLibvirtError(error, "NO_NETWORK")) return { kind: "absent" };
@@ -169,13 +179,28 @@ async function update(call: Call, definition: NetworkDefinition): Promise<void> 
   if (isDefined) await libvirt.networkSetAutostart(network, settings.isAutostarted, options);
 }
 
+async function reconnect(call: Call, ref: NetworkRef, users: NetworkUsers): Promise<void> {
+  const { libvirt, options } = call;
+  const { network, view } = await require(call, ref, "reconnect");
+  const { mode, bridge } = view.shape;
+  if (isOnHostBridge(mode) || bridge === undefined) return;
+  const plugged = await users.of(libvirt, ref.name, { ...options, isFresh: true });
+  const ports = await portsOf(libvirt, network, options);
+  users.forget();
+  for (const use of plugged) {
+    for (const nic of cutOffNics(use, { network: ref.name, ports })) {
+      await reconnectNic(libvirt, { use, nic, bridge }, options);
+    }
+  }
+}
+
 async function remove(call: Call, ref: MadeRef, users: NetworkUsers): Promise<void> {
   const { libvirt, options } = call;
   const found = await lookUp(call, ref);
   if (found.kind !== "own") return;
   const plugged = await users.of(libvirt, ref.name, { ...options, isFresh: true });
   if (plugged.length > 0) {
-    const names = plugged.map(({ name }) => name).join(", ");
+    const names = plugged.map(({ domain }) => domain.name).join(", ");
     throw new ProviderError("Conflict", `Cannot remove network "${ref.name}": it is used by ${names}`);
   }
   const { network, isDefined } = found;

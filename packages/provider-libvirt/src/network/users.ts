@@ -3,11 +3,24 @@
 
 import { DomainXmlFlags, isLibvirtError } from "@vivarium/libvirt";
 import type { Domain, Libvirt } from "@vivarium/libvirt";
-import type { CallOptions, Clock, NetworkUser } from "@vivarium/provider";
-import { parseDomainXml } from "../domain/view.ts";
+import type { CallOptions, Clock } from "@vivarium/provider";
+import { readMark } from "../domain/identity.ts";
+import { find, findAll, parseXml } from "../xml/element.ts";
+import type { XmlElement } from "../xml/element.ts";
 
-interface DomainUse extends NetworkUser {
+/** An interface of a running domain, as libvirt tells it. */
+export interface LiveNic {
+  readonly network: string;
+  /** Of the network; absent before libvirt 5.5. */
+  readonly port: string | undefined;
+  readonly element: XmlElement;
+}
+
+export interface DomainUse {
+  readonly domain: Domain;
+  readonly isOurs: boolean;
   readonly networks: ReadonlySet<string>;
+  readonly live: readonly LiveNic[];
 }
 
 const believeMs = 2_000;
@@ -20,17 +33,16 @@ export class NetworkUsers {
     this.#clock = clock;
   }
 
-  /** In the order of their names. `isFresh`: asked now, because the network is about to be destroyed. */
+  /** In the order of their names. `isFresh`: asked now, because something is about to be done about it. */
   async of(
     libvirt: Libvirt,
     network: string,
     options: CallOptions & { readonly isFresh?: boolean } = {},
-  ): Promise<readonly NetworkUser[]> {
-    const domains = await this.#use(libvirt, options.isFresh ?? false);
-    return domains
+  ): Promise<readonly DomainUse[]> {
+    const uses = await this.#use(libvirt, options.isFresh ?? false);
+    return uses
       .filter(({ networks }) => networks.has(network))
-      .map(({ name, uid }) => ({ name, uid }))
-      .toSorted((a, b) => a.name.localeCompare(b.name));
+      .toSorted((a, b) => a.domain.name.localeCompare(b.domain.name));
   }
 
   /** Something changed what uses what. */
@@ -57,15 +69,26 @@ async function lookAtDomains(libvirt: Libvirt): Promise<readonly DomainUse[]> {
 
 /** By the definition as well as by what runs: either would break. */
 async function useOf(libvirt: Libvirt, domain: Domain): Promise<readonly DomainUse[]> {
-  const flags = domain.id < 0 ? [DomainXmlFlags.INACTIVE] : [0, DomainXmlFlags.INACTIVE];
+  const xmlOf = async (flags: number): Promise<XmlElement> =>
+    parseXml(await libvirt.domainGetXmlDesc(domain, { flags }));
   try {
-    const xmls = await Promise.all(flags.map((each) => libvirt.domainGetXmlDesc(domain, { flags: each })));
-    const nics = xmls.flatMap((xml) => parseDomainXml(xml).nics);
-    const networks = new Set(nics.flatMap(({ network }) => network ?? []));
-    return [{ name: domain.name, uid: domain.uuid, networks }];
+    const [defined, running] = await Promise.all([
+      xmlOf(DomainXmlFlags.INACTIVE),
+      domain.id < 0 ? undefined : xmlOf(0),
+    ]);
+    const live = running === undefined ? [] : nicsIn(running);
+    const networks = new Set([...nicsIn(defined), ...live].map(({ network }) => network));
+    return [{ domain, isOurs: readMark(defined) !== undefined, networks, live }];
   } catch (error) {
     // Gone while the host is looked at.
     if (isLibvirtError(error, "NO_DOMAIN")) return [];
     throw error;
   }
+}
+
+function nicsIn(domain: XmlElement): readonly LiveNic[] {
+  return findAll(domain, "devices", "interface").flatMap((nic) => {
+    const { network, portid } = find(nic, "source")?.attributes ?? {};
+    return network === undefined ? [] : [{ network, port: portid, element: nic }];
+  });
 }

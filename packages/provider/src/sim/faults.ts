@@ -17,7 +17,7 @@ export type SimulatedMethod =
   | `nics.${"listMacs" | "attachNic" | "requestNicDetach" | "tuneNic"}`
   | `adoption.${"list" | "bind" | "release" | "destroy"}`
   | `host.${"details" | "domains"}`
-  | `networks.${"observe" | "check" | "create" | "update" | "start" | "remove"}`
+  | `networks.${"observe" | "check" | "create" | "update" | "start" | "reconnect" | "remove"}`
   | `snapshots.${"list" | "create" | "revert" | "remove"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`

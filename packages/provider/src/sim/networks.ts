@@ -52,6 +52,15 @@ export function simulatedNetworks({ world, gate }: Pick<SimulatedParts, "world" 
           world.setNetwork(network.name, "started");
         },
       }),
+    reconnect: (network, options) =>
+      gate.run("networks.reconnect", {
+        subject: network.name,
+        options,
+        act() {
+          if (network.kind === "made" || !world.networks.has(network.name)) require(world, network, "reconnect");
+          world.cutOff.delete(network.name);
+        },
+      }),
     remove: (network, options) =>
       gate.run("networks.remove", {
         subject: network.name,
@@ -123,10 +132,12 @@ function check(world: SimulatedWorld, { owner, name, mode, bridge = "", subnets 
 
 function usersOf(world: SimulatedWorld, network: string): readonly NetworkUser[] {
   return [...world.domains.values()]
-    .filter(({ definition }) =>
-      definition?.networks.some(({ source }) => "network" in source && source.network === network),
-    )
-    .map(({ name, uid }) => ({ name, uid }));
+    .filter((domain) => world.isPluggedInto(domain, network))
+    .map(({ name, uid }) => ({
+      name,
+      uid,
+      ...(world.cutOff.get(network)?.has(uid) === true ? { isCutOff: true as const } : {}),
+    }));
 }
 
 function require(world: SimulatedWorld, ref: NetworkRef, action: string): SimulatedNetwork {

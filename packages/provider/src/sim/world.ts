@@ -110,6 +110,8 @@ export class SimulatedWorld {
   readonly networks = new Map<string, boolean>([["default", true]]);
   /** Those of `networks` that were made for a VirtualNetwork. */
   readonly virtualNetworks = new Map<string, SimulatedNetwork>();
+  /** By network: uids of domains that were plugged in when it was stopped. */
+  readonly cutOff = new Map<string, Set<string>>();
   readonly bridges = new Set<string>();
   /** By MAC. */
   readonly addresses = new Map<string, GuestAddress>();
@@ -125,13 +127,28 @@ export class SimulatedWorld {
   setPower(domain: SimulatedDomain, state: { power: PowerState; reason: string; change: string }): void {
     domain.power = state.power;
     domain.powerReason = state.reason;
-    if (state.power === "off" || state.power === "crashed") domain.agentConnected = false;
+    if (state.power === "off" || state.power === "crashed") {
+      domain.agentConnected = false;
+      for (const uids of this.cutOff.values()) uids.delete(domain.uid);
+    }
     this.emit({ kind: "vm", uid: domain.uid, change: state.change });
   }
 
   setNetwork(network: string, change: "started" | "stopped"): void {
     this.networks.set(network, change === "started");
+    if (change === "stopped") {
+      const isOn = ({ power }: SimulatedDomain): boolean => power !== "off" && power !== "crashed";
+      const plugged = [...this.domains.values()].filter((each) => isOn(each) && this.isPluggedInto(each, network));
+      this.cutOff.set(network, new Set(plugged.map(({ uid }) => uid)));
+    }
     this.emit({ kind: "network", network, change });
+  }
+
+  /** By its definition or as it runs. */
+  isPluggedInto({ definition, nics }: SimulatedDomain, network: string): boolean {
+    return [...(definition?.networks ?? []), ...nics].some(
+      ({ source }) => "network" in source && source.network === network,
+    );
   }
 
   domainByName(name: string): SimulatedDomain | undefined {
