@@ -12,7 +12,7 @@ export interface PluggedNic {
   readonly interface: string;
   /** Lower case, colons. */
   readonly mac: string;
-  /** Declared, of this interface. */
+  /** Static, of this interface: its own, or that of the VMNetworkAttachment between. */
   readonly ip?: string;
 }
 
@@ -26,10 +26,21 @@ export function pluggedInto(
     return (vm.spec.networks ?? []).flatMap((nic, index) => {
       const key = virtualNetworkOf(vm, nic, attachment);
       if (key?.name !== network.metadata.name || key.namespace !== network.metadata.namespace) return [];
-      const { name, ipAddress } = nic;
-      return [{ vm, interface: name, mac: macs[index] ?? "", ...(ipAddress === undefined ? {} : { ip: ipAddress }) }];
+      const ip = nic.ipAddress ?? staticAddressOf(vm, nic, attachment);
+      return [{ vm, interface: nic.name, mac: macs[index] ?? "", ...(ip === undefined ? {} : { ip }) }];
     });
   });
+}
+
+function staticAddressOf(
+  vm: VirtualMachine,
+  { networkRef }: NonNullable<VirtualMachine["spec"]["networks"]>[number],
+  attachment: (key: Key) => VMNetworkAttachment | undefined,
+): string | undefined {
+  if (networkRef === undefined) return undefined;
+  const { type, staticConfig } =
+    attachment({ namespace: vm.metadata.namespace ?? "default", ...networkRef })?.spec.ipAllocation ?? {};
+  return type === "Static" ? staticConfig?.address?.split("/")[0] : undefined;
 }
 
 /** As `status.usedBy` and messages have it. */

@@ -23,6 +23,7 @@ import type {
 } from "@vivarium/runtime";
 import { ObjectNews } from "./object-news.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
+import { keptMacs } from "./virtual-machine-macs.ts";
 import { virtualNetworkOf } from "./virtual-machine-virtual-network.ts";
 import { machineName, pluggedInto } from "./virtual-network-machines.ts";
 import type { PluggedNic } from "./virtual-network-machines.ts";
@@ -52,7 +53,7 @@ export function createVirtualNetworkController({
   const machines = manager.cache(VirtualMachine);
   const attachments = manager.cache(VMNetworkAttachment);
   const providerObjects = manager.cache(Provider);
-  const machineNews = new ObjectNews<VirtualMachine>(({ spec, status }) => [spec.networks, status?.addresses]);
+  const machineNews = new ObjectNews<VirtualMachine>((vm) => [vm.spec.networks, vm.status?.addresses, keptMacs(vm)]);
 
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
     const done = new Set<NetworkStep["kind"]>();
