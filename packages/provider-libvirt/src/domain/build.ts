@@ -110,8 +110,6 @@ function devices(definition: VmDefinition, place: DomainPlace): XmlElement[] {
     ...screenDevices(place.screenPassword),
     // The guest's word that its kernel panicked; without it a panic looks like a guest that does nothing.
     ...(definition.onCrash === undefined ? [] : [element("panic", { model: "isa" })]),
-    element("graphics", { type: "vnc", port: -1, autoport: "yes", listen: "127.0.0.1" }),
-    element("video", {}, [element("model", { type: "vga" })]),
     element("rng", { model: "virtio" }, [element("backend", { model: "random" }, "/dev/urandom")]),
     element("memballoon", { model: "virtio" }, [element("stats", { period: 10 })]),
   ];
