@@ -276,6 +276,11 @@ const spec = struct("What the machine shall be.", {
       powerStates,
     ),
   ),
+  startOnBoot: optional(
+    boolean(
+      "Whether the hypervisor starts the machine by itself when its host starts, also without the server. Only while it shall be on.",
+    ),
+  ),
   deletionProtection: optional(
     boolean("Whether to refuse every DELETE of this machine, until this is false again. False when absent."),
   ),
@@ -299,6 +304,12 @@ const spec = struct("What the machine shall be.", {
     struct("What happens around starting and stopping.", {
       gracefulShutdownTimeout: optional(
         duration("How long the guest may take to shut down before the plug is pulled.", { default: "60s" }),
+      ),
+      crashPolicy: optional(
+        choice(
+          "What follows when the guest's kernel panics: `Restart` at once, `Preserve` it for a look, or `Destroy` (it goes off, and is started again as after any crash). Nobody notices a panic when absent.",
+          ["Restart", "Preserve", "Destroy"],
+        ),
       ),
       preStop: optional(hook("Done before the machine is stopped.")),
       postStart: optional(hook("Done after the machine was started.")),

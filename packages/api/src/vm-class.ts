@@ -41,10 +41,12 @@ const spec = struct("Size and hardware of the machines of this class.", {
   extraConfig: optional(stringMap("Settings that only the provider understands.", { maxProperties: 50 })),
   resourceLimits: optional(
     struct("Limits and guarantees.", {
-      cpuLimit: optional(int32("Most CPU, MHz.", { minimum: 100, maximum: 100000 })),
+      cpuLimit: optional(int32("Most CPU, MHz, of all CPUs together.", { minimum: 100, maximum: 100000 })),
       cpuReservation: optional(int32("Guaranteed CPU, MHz.", { minimum: 0, maximum: 100000 })),
       cpuShares: optional(int32("Weight against other machines.", { minimum: 1, maximum: 1000000 })),
-      memoryLimit: optional(quantity("Most memory.")),
+      memoryLimit: optional(
+        quantity("Most memory of the host, with the 128 MiB or more that running a machine takes besides."),
+      ),
       memoryReservation: optional(quantity("Guaranteed memory.")),
     }),
   ),
@@ -53,8 +55,36 @@ const spec = struct("Size and hardware of the machines of this class.", {
       latencySensitivity: optional(
         choice("How much latency matters.", ["low", "normal", "high"], { default: "normal" }),
       ),
-      cpuHotAddEnabled: optional(boolean("Whether CPUs can be added while it runs.", { default: false })),
-      memoryHotAddEnabled: optional(boolean("Whether memory can be added while it runs.", { default: false })),
+      cpuHotAddEnabled: optional(
+        boolean("Whether CPUs can be added while it runs; room for them is made at each start.", { default: false }),
+      ),
+      maxCpu: optional(
+        int32("How many CPUs it can have while it runs; four times as many as it has when absent.", {
+          minimum: 1,
+          maximum: 128,
+        }),
+      ),
+      memoryHotAddEnabled: optional(
+        boolean("Whether memory can be given and taken while it runs; the guest needs a balloon driver.", {
+          default: false,
+        }),
+      ),
+      maxMemory: optional(
+        quantity("How much memory it can have while it runs; four times as much as it has when absent."),
+      ),
+      cpuModel: optional(
+        string(
+          "CPU that the guest sees: `host-passthrough`, `host-model`, or the name of a model that the host offers; what suits the host when absent.",
+          { minLength: 1, maxLength: 63 },
+        ),
+      ),
+      cpuTopology: optional(
+        struct("How the CPUs are arranged; the product is the number of CPUs, or of those that there is room for.", {
+          sockets: int32("Sockets.", { minimum: 1, maximum: 128 }),
+          cores: int32("Cores of each socket.", { minimum: 1, maximum: 128 }),
+          threads: int32("Threads of each core.", { minimum: 1, maximum: 128 }),
+        }),
+      ),
       virtualizationBasedSecurity: optional(boolean("Virtualization-based security (Windows).", { default: false })),
       nestedVirtualization: optional(boolean("Whether the guest can run virtual machines itself.", { default: false })),
       hyperThreadingPolicy: optional(

@@ -7,6 +7,7 @@ import type { VmDefinition, VmIdentity } from "@vivarium/provider";
 import { effectiveProvider } from "./effective-provider.ts";
 import { quantityOf, resolveDisks } from "./virtual-machine-disks.ts";
 import type { AddProblem, DiskObjects } from "./virtual-machine-disks.ts";
+import { hardwareOf } from "./virtual-machine-hardware.ts";
 import type { DiskSize } from "./virtual-machine-disk-plan.ts";
 import { resolveNics } from "./virtual-machine-nics.ts";
 import type { NicObjects } from "./virtual-machine-nics.ts";
@@ -136,12 +137,19 @@ export function resolveDefinition(
   const { cpus, memoryBytes } = sizeOf(vm, vmClass, add);
   const disks = resolveDisks(vm, vmClass, { objects: related, provider, add });
   const nics = resolveNics(vm, { objects: related, provider, add });
-  if (problems.length > 0) return { ok: false, problems };
   const security = vmClass?.spec.securityProfile;
+  const hardware = hardwareOf(vm, vmClass, {
+    cpus,
+    memoryBytes,
+    providerType: provider.ok ? provider.value.spec.type : undefined,
+    add,
+  });
+  if (problems.length > 0) return { ok: false, problems };
   const definition: VmDefinition = {
     identity: identityOf(vm),
     cpus,
     memoryBytes,
+    ...hardware,
     firmware: (vmClass?.spec.firmware ?? "BIOS") === "BIOS" ? "BIOS" : "UEFI",
     secureBoot: security?.secureBoot ?? false,
     tpm: security?.tpmEnabled ?? false,

@@ -55,6 +55,12 @@ export function eventOfStep(
       return normal("DiskLimitsChanged", `The limits of disk "${step.name}" are as declared`);
     case "GrowDisk":
       return normal("DiskGrown", `Disk "${step.name}" has ${humanSize(step.sizeBytes)}`);
+    case "AddCpus":
+      return normal("CpusAdded", `It has ${step.cpus} CPUs`);
+    case "SetMemory":
+      return normal("MemoryChanging", `The guest was asked to have ${humanSize(step.memoryBytes)}`);
+    case "SetLimits":
+      return normal("LimitsChanged", "The limits of CPU and memory are as declared");
     case "Pause":
       return normal("Paused", "Its CPUs are halted");
     case "Resume":
@@ -82,6 +88,8 @@ export function eventOfStep(
     case "AllocateMacs":
     case "RecordNics":
     case "RecordAdoption":
+    case "SetStartOnBoot":
+    case "RecordSize":
     case "RecordPause":
     case "Suspend":
     case "RecordRevert":

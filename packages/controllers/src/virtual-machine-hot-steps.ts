@@ -1,4 +1,4 @@
-// Takes a step on the disks or interfaces of a running VM. What goes wrong with a device stays with it: the VM runs on, and everything else
+// Takes a step on the disks, the interfaces or the size of a running VM. What goes wrong with a device stays with it: the VM runs on, and everything else
 // about it goes on as well.
 
 import { isProviderError } from "@vivarium/provider";
@@ -11,12 +11,14 @@ import { nextFailure } from "./virtual-machine-memory.ts";
 import type { DeviceMemory, VmMemory } from "./virtual-machine-memory.ts";
 import { nicStepKey } from "./virtual-machine-nic-plan.ts";
 import type { NicStep } from "./virtual-machine-nic-plan.ts";
+import type { SizeStep } from "./virtual-machine-size-plan.ts";
 import type { DataDisk, Seen, Step } from "./virtual-machine-plan.ts";
 import { stepDeadlineMs } from "./virtual-machine-steps.ts";
 
 export type HotStep =
   | DiskStep
   | NicStep
+  | SizeStep
   | { readonly kind: "EnsureDataDisk"; readonly disk: DataDisk }
   | { readonly kind: "AllocateMacs" };
 
@@ -35,6 +37,10 @@ export function isHotStep(step: Step, seen: Seen): step is HotStep {
     case "AttachNic":
     case "RequestNicDetach":
     case "TuneNic":
+    case "AddCpus":
+    case "SetMemory":
+    case "SetLimits":
+    case "SetStartOnBoot":
       return true;
     default:
       return false;
@@ -44,6 +50,11 @@ export function isHotStep(step: Step, seen: Seen): step is HotStep {
 /** Where the step's failure is remembered, and under what. */
 function placeOf(step: HotStep, memory: VmMemory): { readonly devices: DeviceMemory; readonly key: string } {
   switch (step.kind) {
+    case "AddCpus":
+    case "SetMemory":
+    case "SetLimits":
+    case "SetStartOnBoot":
+      return { devices: memory.size, key: step.kind };
     case "AllocateMacs":
       return { devices: memory.nics, key: step.kind };
     case "AttachNic":
@@ -112,6 +123,7 @@ export function tidyDevices({ memory, seen, vm }: Look): void {
   const generation = vm.metadata.generation ?? 0;
   tidy(memory.disks, { present: present?.disks.map(({ name }) => name), generation });
   tidy(memory.nics, { present: present?.nics.map(({ mac }) => mac), generation });
+  tidy(memory.size, { present: undefined, generation });
 }
 
 function tidy(

@@ -36,6 +36,10 @@ export interface VmMemory {
   readonly echo: Set<string>;
   readonly disks: DeviceMemory;
   readonly nics: DeviceMemory;
+  /** When the guest was asked to take or give back memory. */
+  memoryAskedAtMs: number | undefined;
+  /** Of CPUs, memory and limits: steps that failed, by kind. */
+  readonly size: DeviceMemory;
   /** Something happened to the VM since the last look. */
   isStirred: boolean;
 }
@@ -54,6 +58,8 @@ export function newMemory(uid: string, nowMs: number): VmMemory {
     echo: new Set(),
     disks: { detachAskedAtMs: new Map(), failures: new Map() },
     nics: { detachAskedAtMs: new Map(), failures: new Map() },
+    memoryAskedAtMs: undefined,
+    size: { detachAskedAtMs: new Map(), failures: new Map() },
     isStirred: false,
   };
 }
@@ -61,12 +67,13 @@ export function newMemory(uid: string, nowMs: number): VmMemory {
 /** What was known of the present run of the guest is over. */
 export function forgetRun(memory: VmMemory): void {
   memory.shutdownAskedAtMs = undefined;
+  memory.memoryAskedAtMs = undefined;
   memory.bootProbe = undefined;
   memory.addresses = [];
   memory.addressesLookedAtMs = undefined;
   memory.isFreshStart = false;
   memory.echo.clear();
-  for (const { detachAskedAtMs, failures } of [memory.disks, memory.nics]) {
+  for (const { detachAskedAtMs, failures } of [memory.disks, memory.nics, memory.size]) {
     detachAskedAtMs.clear();
     failures.clear();
   }

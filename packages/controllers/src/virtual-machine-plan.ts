@@ -24,6 +24,8 @@ import {
 import type { RunRequests, RunStateStep } from "./virtual-machine-run-state-plan.ts";
 import { decideRevert } from "./virtual-machine-revert-plan.ts";
 import type { RevertStep, RevertTarget } from "./virtual-machine-revert-plan.ts";
+import { decideRunningSize } from "./virtual-machine-size-plan.ts";
+import type { SizeInput, SizeStep } from "./virtual-machine-size-plan.ts";
 import { changedFields, madeDisksOf } from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
 
@@ -109,6 +111,8 @@ export interface PlanInput {
   readonly hotNics?: HotMemory;
   /** An interface has no MAC address of its own yet. */
   readonly isMacDue: boolean;
+  /** Absent where the hypervisor changes no size of a running VM. */
+  readonly sizing?: Pick<SizeInput, "memoryAskedAtMs" | "retryAtMs">;
   readonly build: Resolved<BuildPlan>;
   /** The snapshot that it is to go back to; absent when there is none. */
   readonly revert?: Resolved<RevertTarget>;
@@ -140,6 +144,8 @@ export type Situation =
   /** Its memory is being saved. */
   | { readonly kind: "Suspending" }
   | { readonly kind: "PausedAsDeclared" }
+  /** The guest's kernel panicked, and it is kept for a look, as declared. */
+  | { readonly kind: "CrashKept" }
   | { readonly kind: "StartsLater"; readonly atMs: number }
   | { readonly kind: "ShuttingDown"; readonly deadlineMs: number }
   | { readonly kind: "GuestStopping" }
@@ -171,6 +177,9 @@ export type Step =
   | { readonly kind: "RecordNics"; readonly definition: VmDefinition }
   | RunStateStep
   | RevertStep
+  | SizeStep
+  /** Says, durably, that the running domain has the size that is declared. */
+  | { readonly kind: "RecordSize"; readonly fields: Readonly<Record<string, string>> }
   | { readonly kind: "Start"; readonly isPaused: boolean; readonly isFromMemory: boolean }
   /** Says, durably, that the VM is off and why, before anything is done about it. */
   | { readonly kind: "RecordStop"; readonly power: PowerState | "absent"; readonly reason: string }
@@ -287,6 +296,7 @@ function decideOff(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): 
   }
   const asked = decideRequestsWhileOff(input, seen);
   if (asked !== undefined) return asked;
+  if (isCrashKept(input, seen)) return settle({ kind: "CrashKept" });
   if (isOnDeclared) {
     const later = startsLater(input);
     if (later !== undefined) return later;
@@ -358,11 +368,21 @@ function decideOn(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): S
   }
   const runState = decideRunState(input, seen);
   if (runState !== undefined) return waited(runState);
+  const size = decideSize(input, seen);
+  if (size.kind !== "wait") return size;
   const disks = decideDisks(input, seen);
   if (disks.kind !== "wait") return disks;
   const nics = decideNics(input, seen);
   if (nics.kind !== "wait") return nics;
-  return sooner(sooner(watchRun(input), disks.lookAgainAtMs), nics.lookAgainAtMs);
+  return [size, disks, nics].reduce((step, { lookAgainAtMs }) => sooner(step, lookAgainAtMs), watchRun(input));
+}
+
+function decideSize(
+  { sizing, definition, record, nowMs, done }: PlanInput,
+  seen: Extract<Seen, { kind: "present" }>,
+): ReturnType<typeof decideRunningSize> {
+  if (sizing === undefined || !definition.ok || record.applied === undefined) return { kind: "wait" };
+  return decideRunningSize({ nowMs, record, definition: definition.value, done, ...sizing }, seen);
 }
 
 function waited(
@@ -458,6 +478,16 @@ function decideDelete(input: PlanInput): Step {
       if (!done.has("ReleaseLeases")) return { kind: "ReleaseLeases" };
       return { kind: "RemoveFinalizer" };
   }
+}
+
+/** Until the user wants it off, or asks for a restart. */
+function isCrashKept(
+  { power, definition, record, restartRequest }: PlanInput,
+  seen: Extract<Seen, { kind: "present" }>,
+): boolean {
+  const isRestart = restartRequest !== undefined && restartRequest !== record.lastRestartRequest;
+  const isPreserved = definition.ok && definition.value.onCrash === "preserve";
+  return seen.power === "crashed" && isPreserved && isOnWanted(power) && !isRestart;
 }
 
 export function isStopUnrecorded({ record, seen, power, restartRequest }: PlanInput): boolean {

@@ -265,14 +265,31 @@ function diskEntry(disk: DiskDefinition): string {
     .join(" ");
 }
 
+function digestOf(config: Readonly<Record<string, string>>): string {
+  const sorted = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash("sha256").update(JSON.stringify(sorted)).digest("hex").slice(0, 16);
+}
+
 /** Names of the fields in which the domain differs from what is wanted. */
 export function changedFields(applied: AppliedDefinition, definition: VmDefinition): readonly string[] {
   const wanted = fieldsOf(definition);
-  return Object.keys(wanted).filter((field) => wanted[field] !== applied.fields[field]);
+  const names = new Set([...Object.keys(wanted), ...Object.keys(applied.fields)]);
+  return [...names].filter((field) => (wanted[field] ?? "") !== (applied.fields[field] ?? ""));
 }
 
-function fieldsOf(definition: VmDefinition): Readonly<Record<string, string>> {
+/** What is not said is left out, so that records of older releases compare as equal. Limits are compared with what is seen. */
+export function fieldsOf(definition: VmDefinition): Readonly<Record<string, string>> {
+  const { cpu, maxCpus, maxMemoryBytes, onCrash, startsOnBoot, extraConfig } = definition;
+  const topology = cpu?.topology;
   return {
+    // How much room there is only matters once more is wanted.
+    ...(maxCpus === undefined ? {} : { cpuHotAdd: "true" }),
+    ...(maxMemoryBytes === undefined ? {} : { memoryHotAdd: "true" }),
+    ...(cpu?.model === undefined ? {} : { cpuModel: cpu.model }),
+    ...(topology === undefined ? {} : { cpuTopology: [topology.sockets, topology.cores, topology.threads].join(":") }),
+    ...(onCrash === undefined ? {} : { crashPolicy: onCrash }),
+    ...(startsOnBoot === true ? { startOnBoot: "true" } : {}),
+    ...(extraConfig === undefined ? {} : { extraConfig: digestOf(extraConfig) }),
     cpu: String(definition.cpus),
     memory: String(definition.memoryBytes),
     firmware: definition.firmware,

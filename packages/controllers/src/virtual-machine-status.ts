@@ -12,6 +12,8 @@ import type { Problem, Seen, Situation, Step } from "./virtual-machine-plan.ts";
 import { macsOfApplied } from "./virtual-machine-record.ts";
 import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
 import type { RevertRecord } from "./virtual-machine-revert-plan.ts";
+import { sizeCondition } from "./virtual-machine-size-status.ts";
+import type { SizeReport } from "./virtual-machine-size-status.ts";
 import type { AppliedDefinition, VmRecord } from "./virtual-machine-record.ts";
 
 export interface StatusInput {
@@ -28,6 +30,7 @@ export interface StatusInput {
   readonly pendingFields: readonly string[] | undefined;
   readonly disks: DiskReport;
   readonly nics: NicReport;
+  readonly size: SizeReport;
 }
 
 type Ready = Pick<Condition, "status" | "reason" | "message">;
@@ -189,7 +192,7 @@ function storedOf(record: VmRecord): Record<string, unknown> {
 }
 
 function conditionsOf(
-  { vm, record, seen, situation, pendingFields, disks, nics }: StatusInput,
+  { vm, record, seen, situation, pendingFields, disks, nics, size }: StatusInput,
   { ready, phase, now }: { readonly ready: Ready; readonly phase: Phase; readonly now: Date },
 ): Condition[] {
   const observedGeneration = vm.metadata.generation ?? 0;
@@ -207,7 +210,12 @@ function conditionsOf(
         ? { status: "False", reason: "Created", message: `Domain "${seen.domain}" exists` }
         : { status: "False", reason: ready.reason, message: ready.message },
   );
-  set("Reconfiguring", { status: "False", reason: "Idle", message: "Nothing is being changed" });
+  set(
+    "Reconfiguring",
+    seen.kind === "present"
+      ? sizeCondition(seen, size)
+      : { status: "False", reason: "Idle", message: "Nothing is being changed" },
+  );
   if (record.adoptedUuid !== undefined) {
     set("ReconfigurePendingPowerCycle", asFound);
     return conditions;
@@ -297,6 +305,11 @@ function readyOf(input: StatusInput): Ready {
       );
     case "Suspending":
       return no("Suspending", "Its memory is being saved to disk");
+    case "CrashKept":
+      return no(
+        "Crashed",
+        "The guest's kernel panicked, and it is kept for a look (spec.lifecycle.crashPolicy Preserve): restart the VM, or power it off",
+      );
     case "PausedAsDeclared":
       return no("Paused", "Its CPUs are halted, as declared");
     case "StartsLater":
@@ -366,6 +379,12 @@ function workingReady(step: Step["kind"], seen: Seen): Ready {
     case "Define":
     case "Start":
       return starting;
+    case "AddCpus":
+    case "SetMemory":
+    case "SetLimits":
+    case "SetStartOnBoot":
+    case "RecordSize":
+      return is("Starting", "The size is being changed");
     case "Pause":
     case "RecordPause":
       return is("Paused", "The CPUs are being halted");
@@ -455,6 +474,7 @@ function phaseOf({ vm, situation, seen, record }: StatusInput): Phase {
     case "DeleteUnavailable":
       return vm.status?.phase ?? "Pending";
     case "NameConflict":
+    case "CrashKept":
       return "Failed";
     case "Blocked":
       if (seen.kind === "present") return isOn(seen) ? "Running" : "Stopped";

@@ -86,6 +86,8 @@ import { readRecord, statusOf } from "./virtual-machine-status.ts";
 import { act, actOnDevice, aimOf, changesDomain, probeBoot, stepDeadlineMs } from "./virtual-machine-steps.ts";
 import { recordRequest } from "./virtual-machine-run-state-plan.ts";
 import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
+import { isShareLeft, pendingText, recordSize } from "./virtual-machine-size-plan.ts";
+import { actOnSize } from "./virtual-machine-size-steps.ts";
 import { recordStop } from "./virtual-machine-stop.ts";
 
 export interface VirtualMachineControllerOptions {
@@ -285,6 +287,14 @@ export function createVirtualMachineController(options: VirtualMachineController
         adopted === undefined && isBuildNeeded(look, seen)
           ? look.build(() => buildOf(look, resolved))
           : { ok: false, problems: [] },
+      ...(look.open?.sizing === undefined
+        ? {}
+        : {
+            sizing: {
+              ...(memory.memoryAskedAtMs === undefined ? {} : { memoryAskedAtMs: memory.memoryAskedAtMs }),
+              retryAtMs: hotMemoryOf(memory.size).retryAtMs,
+            },
+          }),
       seen,
       addresses: memory.addresses,
       ...(memory.shutdownAskedAtMs === undefined ? {} : { shutdownAskedAtMs: memory.shutdownAskedAtMs }),
@@ -377,6 +387,13 @@ export function createVirtualMachineController(options: VirtualMachineController
         };
       case "EnsureDataDisk":
         return (signal) => act(open, step, { vm, macs: [], signal });
+      case "SetMemory":
+        look.memory.memoryAskedAtMs = clock.now();
+        return (signal) => actOnSize(open, step, { vm, signal });
+      case "AddCpus":
+      case "SetLimits":
+      case "SetStartOnBoot":
+        return (signal) => actOnSize(open, step, { vm, signal });
       default:
         return (signal) => actOnDevice(open, step, { vm, signal });
     }
@@ -455,6 +472,10 @@ export function createVirtualMachineController(options: VirtualMachineController
       case "AttachNic":
       case "RequestNicDetach":
       case "TuneNic":
+      case "AddCpus":
+      case "SetMemory":
+      case "SetLimits":
+      case "SetStartOnBoot":
         throw new Error(`Cannot take step ${step.kind} of a VM that is not running`);
       case "RecordStop": {
         const found = { power: step.power, reason: step.reason };
@@ -479,6 +500,9 @@ export function createVirtualMachineController(options: VirtualMachineController
       case "ClearRevert":
         if (look.mustWrite) await flush(look, step.kind, input);
         await clearRevert(look);
+        return;
+      case "RecordSize":
+        look.remember(recordSize(look.record, { fields: step.fields, nowMs }));
         return;
       case "RecordPause":
         look.remember({ ...look.record, isPausedByUs: true });
@@ -607,6 +631,12 @@ export function createVirtualMachineController(options: VirtualMachineController
       ...(retryAtMs === undefined ? {} : { retryAtMs }),
       failures: memory.failure?.count ?? 0,
       pendingFields: pendingFieldsOf(look.record, input, resolved),
+      size: {
+        definition: input.definition,
+        memoryAskedAtMs: memory.memoryAskedAtMs,
+        failures: [...memory.size.failures.values()],
+        nowMs: clock.now(),
+      },
       disks: {
         definition: input.definition,
         record: look.record,
@@ -777,7 +807,10 @@ function pendingFieldsOf(
   resolved: Resolved<ResolvedVm> | undefined,
 ): readonly string[] | undefined {
   if (seen.kind !== "present" || record.applied === undefined) return [];
-  return resolved?.ok === true ? changedFields(record.applied, resolved.value.definition) : undefined;
+  if (resolved?.ok !== true) return undefined;
+  const { definition } = resolved.value;
+  const fields = changedFields(record.applied, definition).map((field) => pendingText(field, definition, seen));
+  return isShareLeft(definition, seen) ? [...fields, "cpuShares"] : fields;
 }
 
 function nameOf(vm: VirtualMachine): string {

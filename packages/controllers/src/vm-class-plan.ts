@@ -61,6 +61,8 @@ function invalidFields(spec: VMClassSpec): readonly string[] {
   for (const [field, quantity] of [
     ["spec.memory", spec.memory],
     ["spec.diskDefaults.size", spec.diskDefaults?.size],
+    ["spec.resourceLimits.memoryLimit", spec.resourceLimits?.memoryLimit],
+    ["spec.performanceProfile.maxMemory", spec.performanceProfile?.maxMemory],
   ] as const) {
     if (quantity === undefined) continue;
     const bytes = quantityOf(quantity);
@@ -69,6 +71,13 @@ function invalidFields(spec: VMClassSpec): readonly string[] {
     else if (field === "spec.memory" && bytes < smallestMemoryBytes) {
       problems.push(`spec.memory is ${humanSize(bytes)}, expected ${humanSize(smallestMemoryBytes)} or more`);
     }
+  }
+  const { maxCpu, cpuTopology } = spec.performanceProfile ?? {};
+  if (maxCpu !== undefined && maxCpu < spec.cpu) {
+    problems.push(`spec.performanceProfile.maxCpu is ${maxCpu}, expected spec.cpu (${spec.cpu}) or more`);
+  }
+  if (cpuTopology !== undefined && spec.performanceProfile?.cpuHotAddEnabled === true && maxCpu === undefined) {
+    problems.push("spec.performanceProfile.cpuTopology needs maxCpu where CPUs can be added");
   }
   if (spec.securityProfile?.secureBoot === true && (spec.firmware ?? "BIOS") === "BIOS") {
     problems.push("spec.securityProfile.secureBoot needs spec.firmware UEFI, found BIOS");
@@ -98,13 +107,11 @@ function unsupportedClassFields({ securityProfile: security }: VMClassSpec): rea
 function classFieldsNotApplied(spec: VMClassSpec): readonly string[] {
   const { performanceProfile: performance, securityProfile: security, diskDefaults: disk } = spec;
   return fieldsSet([
-    ["spec.extraConfig", Object.keys(spec.extraConfig ?? {}).length > 0],
-    ["spec.resourceLimits", Object.keys(spec.resourceLimits ?? {}).length > 0],
+    ["spec.resourceLimits.cpuReservation", (spec.resourceLimits?.cpuReservation ?? 0) > 0],
+    ["spec.resourceLimits.memoryReservation", spec.resourceLimits?.memoryReservation !== undefined],
     ["spec.diskDefaults.iops", disk?.iops !== undefined],
     ["spec.diskDefaults.storageClass", disk?.storageClass !== undefined],
     ["spec.performanceProfile.latencySensitivity", (performance?.latencySensitivity ?? "normal") !== "normal"],
-    ["spec.performanceProfile.cpuHotAddEnabled", performance?.cpuHotAddEnabled === true],
-    ["spec.performanceProfile.memoryHotAddEnabled", performance?.memoryHotAddEnabled === true],
     ["spec.performanceProfile.virtualizationBasedSecurity", performance?.virtualizationBasedSecurity === true],
     ["spec.performanceProfile.hyperThreadingPolicy", (performance?.hyperThreadingPolicy ?? "auto") !== "auto"],
     ["spec.securityProfile.encryptionPolicy", security?.encryptionPolicy?.enabled === true],

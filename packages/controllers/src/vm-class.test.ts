@@ -46,7 +46,14 @@ for (const [name, spec, reason, words] of [
   ["memory that is no size worth the name", { memory: "1Mi" }, "InvalidSpec", /spec\.memory is 1 MiB/],
   ["secure boot without UEFI", { securityProfile: { secureBoot: true } }, "InvalidSpec", /needs spec\.firmware UEFI/],
   ["an IOMMU", { securityProfile: { vtdEnabled: true } }, "Unsupported", /vtdEnabled/],
-  ["limits", { resourceLimits: { cpuLimit: 1000 } }, "Valid", /not applied: spec\.resourceLimits/],
+  ["limits", { resourceLimits: { cpuLimit: 1000, memoryLimit: "4Gi" } }, "Valid", /can be made$/],
+  ["a reservation", { resourceLimits: { cpuReservation: 1000 } }, "Valid", /not applied: .*cpuReservation/],
+  [
+    "less room than CPUs",
+    { performanceProfile: { maxCpu: 1 } },
+    "InvalidSpec",
+    /maxCpu is 1, expected spec\.cpu \(2\)/,
+  ],
 ] as const) {
   test(`${name}: ${reason}`, () => {
     const verdict = classVerdict(vmClass(spec).spec);
