@@ -1,6 +1,7 @@
 // One hypervisor connection with what every role needs: calls whose errors are ProviderErrors, and whether the host is this machine.
 
 import { Libvirt, parseUri } from "@vivarium/libvirt";
+import type { ParsedUri } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, Clock, ProviderConfig } from "@vivarium/provider";
 import type { Logger } from "pino";
@@ -32,6 +33,8 @@ export class LibvirtHost {
   readonly definitions = new VmTurns();
   /** True when the host's files, processes and kernel are those of this machine. */
   readonly isLocal: boolean;
+  /** To another unix socket of the host; absent where only libvirt itself can be reached. */
+  readonly dialSocket: ParsedUri["dialSocket"];
   readonly #libvirt: Libvirt | undefined;
   /** Why there is no connection to be made. */
   readonly #unusable: unknown;
@@ -43,8 +46,9 @@ export class LibvirtHost {
     this.memo = memo;
     this.config = config;
     try {
-      const { dial, uri } = parseUri(config.endpoint);
+      const { dial, uri, dialSocket } = parseUri(config.endpoint);
       this.isLocal = dial.address.startsWith("unix:");
+      this.dialSocket = dialSocket;
       this.#libvirt = new Libvirt({ dial, uri, logger: log, keepaliveIntervalMs });
     } catch (error) {
       this.isLocal = false;

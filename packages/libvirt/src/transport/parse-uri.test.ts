@@ -83,3 +83,11 @@ test("URIs that cannot be used are refused with a reason of the table", () => {
     );
   }
 });
+
+test("another socket of the host is reached through SSH and on this machine, and not where the way leads to the daemon alone", () => {
+  const dialed = (uri: string): string | undefined => parseUri(uri).dialSocket?.("/run/other").address;
+  assert.equal(dialed("qemu:///system"), "unix:/run/other");
+  assert.equal(dialed("qemu+ssh://root@host/system"), "ssh:root@host");
+  assert.equal(dialed("qemu+tls://host/system"), undefined);
+  assert.equal(dialed("qemu+tcp://host/system"), undefined);
+});

@@ -13,6 +13,11 @@ import { unixDialer } from "./unix-dialer.ts";
 
 export interface ParsedUri {
   readonly dial: Dialer;
+  /**
+   * To another unix socket of the daemon's host: of what libvirt tells only the place, a screen for example. Absent where the transport
+   * leads to the daemon and to nothing else.
+   */
+  readonly dialSocket?: (path: string) => Dialer;
   /** Given to the daemon: without transport and without parameters of the transport. */
   readonly uri: string;
   /** Of a URI with a user over TCP or TLS, where it is the name for SASL. */
@@ -92,7 +97,19 @@ export function parseUri(uri: string, options: ParseUriOptions = {}): ParsedUri 
   };
   // libvirt takes TLS when there is a host and no transport.
   const transport = named ?? (host === "" ? "unix" : "tls");
-  return { dial: dialerOf(transport, target), uri: target.driverUri, ...usernameOf(transport, user) };
+  return {
+    dial: dialerOf(transport, target),
+    ...socketDialerOf(transport, target),
+    uri: target.driverUri,
+    ...usernameOf(transport, user),
+  };
+}
+
+function socketDialerOf(transport: string, target: Target): Pick<ParsedUri, "dialSocket"> {
+  if (transport === "unix") return { dialSocket: unixDialer };
+  if (transport !== "ssh") return {};
+  const through = { ...sshTarget(target), proxy: "netcat" } as const;
+  return { dialSocket: (socket) => sshDialer({ ...through, socket }, target.options) };
 }
 
 function dialerOf(transport: string, target: Target): Dialer {

@@ -1,15 +1,18 @@
-// The screen: pictures through libvirt from any host, sessions straight to QEMU's VNC server on this machine.
+// The screen: pictures through libvirt, sessions straight to QEMU's VNC server, on another machine through SSH.
 
 import { DomainXmlFlags } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
-import type { Picture, ScreenRole, VmIdentity } from "@vivarium/provider";
+import type { ConsoleStream, Picture, ScreenRole, VmIdentity } from "@vivarium/provider";
 import { requireRunningDomain } from "../domain/lookup.ts";
 import type { LibvirtHost } from "../libvirt-host.ts";
-import { connectTo } from "./connect.ts";
+import { connectThrough, connectTo } from "./connect.ts";
 import { findListener, hasVideo } from "./devices.ts";
-import { logIn } from "./log-in.ts";
+import type { ScreenListener } from "./devices.ts";
+import { greeted, logIn } from "./log-in.ts";
 
-export function createScreen(host: LibvirtHost): ScreenRole {
+type ScreenHost = Pick<LibvirtHost, "attempt" | "config" | "dialSocket" | "isLocal">;
+
+export function createScreen(host: ScreenHost): ScreenRole {
   return {
     async open(vm, { signal }) {
       const action = "open the screen of";
@@ -21,13 +24,12 @@ export function createScreen(host: LibvirtHost): ScreenRole {
         },
         { signal },
       );
-      if (!host.isLocal) throw unreachable(vm, host.config.endpoint);
       const listener = findListener(xml);
       if (listener === undefined) throw noScreen(action, vm);
-      const stream = await connectTo(listener, { name: vm.name, signal });
-      if (listener.kind === "socket" || listener.password === undefined) return stream;
+      const stream = await connectFrom(host, { listener, vm, signal });
       try {
-        return await logIn(stream, listener.password);
+        const password = listener.kind === "port" ? listener.password : undefined;
+        return await (password === undefined ? greeted(stream) : logIn(stream, password));
       } catch (error) {
         await stream.close();
         signal.throwIfAborted();
@@ -61,8 +63,22 @@ function noScreen(action: string, vm: VmIdentity): ProviderError {
   return new ProviderError("Unsupported", `Cannot ${action} VM "${vm.name}": its domain has none`);
 }
 
-/** libvirt gives a screen's connection out only as a file descriptor, which goes no further than its own machine. */
+function connectFrom(
+  host: ScreenHost,
+  {
+    listener,
+    vm,
+    signal,
+  }: { readonly listener: ScreenListener; readonly vm: VmIdentity; readonly signal: AbortSignal },
+): Promise<ConsoleStream> {
+  const options = { name: vm.name, signal };
+  if (host.isLocal) return connectTo(listener, options);
+  // libvirt gives the connection out only as a file descriptor, which goes no further than its own machine.
+  if (host.dialSocket === undefined || listener.kind !== "socket") throw unreachable(vm, host.config.endpoint);
+  return connectThrough(host.dialSocket(listener.path), options);
+}
+
 function unreachable(vm: VmIdentity, endpoint: string): ProviderError {
-  const message = `Cannot open the screen of VM "${vm.name}": it listens on its own host alone, and "${endpoint}" is another machine; screenshots work`;
+  const message = `Cannot open the screen of VM "${vm.name}": it listens on its own host alone, and "${endpoint}" leads to nothing but libvirt there; SSH would, and screenshots work`;
   return new ProviderError("Unsupported", message);
 }

@@ -1,5 +1,5 @@
-// Shows the password to a VNC server in the caller's place (RFC 6143, 7.1 and 7.2.2), and then plays a server that asks for none: the
-// caller was let in by the API server, and never learns the password.
+// The beginning of a session. Where its VNC server wants a password, it is shown in the caller's place (RFC 6143, 7.1 and 7.2.2), and the
+// caller, whom the API server let in, meets a server that asks for none.
 //
 //   QEMU ◄─ version, VNC authentication ─► here ◄─ version, no authentication ─► caller
 //   QEMU ◄──────────────────────── all that follows, untouched ────────────────► caller
@@ -16,11 +16,7 @@ const securityVnc = 2;
 /** The session of a caller who needs no password. Throws Unauthorized when the server does not take it. */
 export async function logIn(stream: ConsoleStream, password: string): Promise<ConsoleStream> {
   const server = new ByteSource(stream.output);
-  const need = async (length: number): Promise<Buffer> => {
-    const bytes = await server.take(length);
-    if (bytes === undefined) throw new ProviderError("Unavailable", "Cannot open the screen: its VNC server hung up");
-    return bytes;
-  };
+  const need = (length: number): Promise<Buffer> => taken(server, length);
   await need(version.length);
   await stream.write(version);
   const [count = 0] = await need(1);
@@ -34,6 +30,23 @@ export async function logIn(stream: ConsoleStream, password: string): Promise<Co
   if ((await need(4)).readUInt32BE() !== 0)
     throw new ProviderError("Unauthorized", "Cannot open the screen: its VNC server refused the domain's password");
   return openedTo(stream, server);
+}
+
+/** The session as it is, once its server has spoken: it is there, whatever lies between. */
+export async function greeted(stream: ConsoleStream): Promise<ConsoleStream> {
+  const server = new ByteSource(stream.output);
+  const greeting = await taken(server, version.length);
+  async function* output(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield greeting;
+    yield* server.rest();
+  }
+  return { ...stream, output: output() };
+}
+
+async function taken(server: ByteSource, length: number): Promise<Buffer> {
+  const bytes = await server.take(length);
+  if (bytes === undefined) throw new ProviderError("Unavailable", "Cannot open the screen: its VNC server hung up");
+  return bytes;
 }
 
 /** DES with the password as its key, whose bits VNC takes in reverse order. One DES key three times is triple DES without a gain. */
