@@ -20,8 +20,12 @@ export interface AuditOutcome {
 const maxObjectBytes = 64 * 1024;
 const hashAnnotation = "vivarium.dev/request-sha256";
 
-/** A line without its end. `level` is already that of the request. */
-export function auditLine(trail: AuditTrail, outcome: AuditOutcome, level: AuditLevel): string {
+const lineFeed = "\n".charCodeAt(0);
+const carriageReturn = "\r".charCodeAt(0);
+const lineEnd = Buffer.from("}\n");
+
+/** A line with its end. `level` is already that of the request. */
+export function auditLine(trail: AuditTrail, outcome: AuditOutcome, level: AuditLevel): Uint8Array {
   const { request, attributes, decision, impersonated } = trail;
   const sent = level === "Request" ? requestObject(request, outcome) : {};
   const query = request.query.toString();
@@ -51,7 +55,8 @@ export function auditLine(trail: AuditTrail, outcome: AuditOutcome, level: Audit
     },
   };
   const line = JSON.stringify(event);
-  return sent.text === undefined ? line : `${line.slice(0, -1)},"requestObject":${sent.text}}`;
+  if (sent.object === undefined) return Buffer.from(`${line}\n`);
+  return Buffer.concat([Buffer.from(`${line.slice(0, -1)},"requestObject":`), sent.object, lineEnd]);
 }
 
 function shownUser({ name, uid, groups, extra }: UserInfo): object {
@@ -85,8 +90,8 @@ function statusOf({ code, error }: AuditOutcome): object {
 }
 
 interface Sent {
-  /** JSON. */
-  readonly text?: string;
+  /** JSON on one line. */
+  readonly object?: Uint8Array;
   readonly hash?: string;
 }
 
@@ -100,16 +105,18 @@ function requestObject(request: ApiRequest, { code }: AuditOutcome): Sent {
   const isText = body[0] === "{".charCodeAt(0) || body[0] === "[".charCodeAt(0);
   // What was accepted is JSON, and there line ends stand between the fields only.
   if (type.endsWith("json") && isText && code < 300)
-    return { text: onOneLine(Buffer.from(body.buffer, body.byteOffset, body.length).toString()) };
+    return { object: onOneLine(Buffer.from(body.buffer, body.byteOffset, body.length)) };
   try {
-    return { text: JSON.stringify(type.includes("patch") ? parseYaml(body) : parseBody(request)) };
+    return { object: Buffer.from(JSON.stringify(type.includes("patch") ? parseYaml(body) : parseBody(request))) };
   } catch {
     return {};
   }
 }
 
-function onOneLine(json: string): string {
-  return json.includes("\n") || json.includes("\r") ? json.replaceAll(/[\r\n]/g, " ") : json;
+/** Most clients send one line, which is taken as it is. */
+function onOneLine(json: Buffer): Buffer {
+  if (!json.includes(lineFeed) && !json.includes(carriageReturn)) return json;
+  return Buffer.from(json.toString().replaceAll(/[\r\n]/g, " "));
 }
 
 function microtime(date: Date): string {

@@ -27,7 +27,7 @@ export interface AuditFileOptions {
 
 export class AuditFile implements AuditSink {
   readonly #options: AuditFileOptions;
-  #lines: string[] = [];
+  #lines: Uint8Array[] = [];
   #gatheredBytes = 0;
   #file: FileHandle | undefined;
   #size = 0;
@@ -67,7 +67,7 @@ export class AuditFile implements AuditSink {
     );
   }
 
-  write(line: string): void {
+  write(line: Uint8Array): void {
     this.#lines.push(line);
     this.#gatheredBytes += line.length;
     this.#writing ??= this.#drain();
@@ -89,7 +89,7 @@ export class AuditFile implements AuditSink {
     while (this.#lines.length > 0) {
       if (!this.#isClosing) await this.#moment(gatherMs);
       const gathered = this.#gatheredBytes;
-      const bytes = Buffer.from(`${this.#lines.join("\n")}\n`);
+      const bytes = Buffer.concat(this.#lines);
       this.#lines = [];
       await this.#writeAll(bytes);
       this.#gatheredBytes -= gathered;

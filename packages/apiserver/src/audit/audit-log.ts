@@ -9,7 +9,8 @@ import type { AuditTrail } from "./audit-trail.ts";
 export interface AuditSink {
   /** Undefined when there is room; else resolves when there is. Throws StatusError when the log cannot be written. */
   room(): Promise<void> | undefined;
-  write(line: string): void;
+  /** The line has its end. */
+  write(line: Uint8Array): void;
 }
 
 export interface AuditOptions {

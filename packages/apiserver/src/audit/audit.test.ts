@@ -13,8 +13,8 @@ class Lines implements AuditSink {
   room(): undefined {
     return undefined;
   }
-  write(line: string): void {
-    this.all.push(line);
+  write(line: Uint8Array): void {
+    this.all.push(Buffer.from(line).toString());
   }
   get events(): readonly Json[] {
     return this.all.map((line) => JSON.parse(line) as Json);
@@ -153,7 +153,7 @@ test("a clean end loses nothing; full files are put aside and the oldest removed
   const now = () => new Date(Date.UTC(2030, 0, 1, 0, minute++));
   for (let run = 0; run < 5; run++) {
     const file = new AuditFile({ path, maxBytes: 1000, keep: 2, log: silent, now });
-    for (let index = 0; index < 100; index++) file.write(JSON.stringify({ run, index }));
+    for (let index = 0; index < 100; index++) file.write(Buffer.from(`${JSON.stringify({ run, index })}\n`));
     await file.close();
   }
   const names = (await readdir(join(path, ".."))).toSorted();
@@ -174,14 +174,14 @@ test("while the log cannot be written, changes are refused and reads go on; then
   opened = file;
   await rm(directory, { recursive: true });
   const line = "x".repeat(1024 * 1024);
-  for (let count = 0; count < 5; count++) file.write(line);
+  for (let count = 0; count < 5; count++) file.write(Buffer.from(`${line}\n`));
   const message = await refusal(file);
   assert.match(message, /the audit log cannot be written \(ENOENT/);
   const refused = await call("POST", widgetsPath, { body: widget("a") });
   assert.deepEqual([refused.status, refused.body["message"]], [503, message]);
   assert.equal((await call("GET", widgetsPath)).status, 200);
   await mkdir(directory);
-  file.write("last");
+  file.write(Buffer.from("last\n"));
   await file.close();
   const lines = (await readFile(path, "utf8")).trim().split("\n");
   assert.equal(lines.filter((each) => each === line).length, 5);

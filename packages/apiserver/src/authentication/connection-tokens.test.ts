@@ -29,7 +29,10 @@ describe("tokens for connections", () => {
     server = await openTestServer({
       subresources: [who, plain],
       authentication: { serviceAccounts: { keys, issuer: "https://test.internal" } },
-      audit: { sink: { room: () => undefined, write: (line) => void audited.push(line) }, level: "Request" },
+      audit: {
+        sink: { room: () => undefined, write: (line) => void audited.push(Buffer.from(line).toString()) },
+        level: "Request",
+      },
       clock: () => new Date(nowMs),
     });
     listener = await listenHttps(server.server, { host: "127.0.0.1", port: 0, key: testKey, cert: testCertificate });

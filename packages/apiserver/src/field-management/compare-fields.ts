@@ -78,7 +78,7 @@ function compareValues(old: unknown, next: unknown, schema: JsonSchema): Change 
 function compareMaps(old: Fields, next: Fields, schema: JsonSchema): ChangesBelow | undefined {
   let changes: ChangesBelow | undefined;
   const put = (element: string, change: Change): void => (changes ??= new ChangesBelow()).put(element, change);
-  for (const name of Object.keys(next)) {
+  for (const name in next) {
     const { element, schema: child } = fieldOf(schema, name);
     if (!Object.hasOwn(old, name)) {
       put(element, { added: madeFields(next[name], child) });
@@ -87,7 +87,7 @@ function compareMaps(old: Fields, next: Fields, schema: JsonSchema): ChangesBelo
     const change = compareValues(old[name], next[name], child);
     if (change !== undefined) put(element, change);
   }
-  for (const name of Object.keys(old)) {
+  for (const name in old) {
     if (Object.hasOwn(next, name)) continue;
     const { element, schema: child } = fieldOf(schema, name);
     put(element, { removed: madeFields(old[name], child) });

@@ -24,16 +24,18 @@ function putMade(out: Record<string, FieldSet>, value: unknown, schema: JsonSche
     case "leaf":
       return false;
     case "map": {
-      const names = Object.keys(shaped.fields);
-      for (const name of names) {
+      let isAny = false;
+      for (const name in shaped.fields) {
         const { element, schema: child } = fieldOf(schema, name);
         out[element] = madeFields(shaped.fields[name], child);
+        isAny = true;
       }
-      return names.length > 0;
+      return isAny;
     }
     case "list":
-      for (const [index, item] of shaped.items.entries())
+      shaped.items.forEach((item, index) => {
         out[itemElement(item, schema) ?? `i:${index}`] = madeFields(item, itemSchema(schema));
+      });
       return shaped.items.length > 0;
   }
 }

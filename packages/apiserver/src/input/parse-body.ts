@@ -83,17 +83,17 @@ function checked(parse: () => unknown): unknown {
   return value;
 }
 
-/** Without recursion, since depth is what it guards against. `__proto__` as a key would change what copies of the object inherit. */
-function assertSafe(root: unknown): void {
-  let level: unknown[] = [root];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > maxDepth) throw badRequest(`the request body is nested more than ${maxDepth} levels deep`);
-    const next: unknown[] = [];
-    for (const value of level) {
-      if (typeof value !== "object" || value === null) continue;
-      if (Object.hasOwn(value, "__proto__")) throw badRequest('the field name "__proto__" is not allowed');
-      for (const child of Object.values(value)) if (typeof child === "object" && child !== null) next.push(child);
-    }
-    level = next;
+/** What later recursion may take. `__proto__` as a key would change what copies of the object inherit. */
+function assertSafe(value: unknown, depth = 0): void {
+  if (typeof value !== "object" || value === null) return;
+  if (depth > maxDepth) throw badRequest(`the request body is nested more than ${maxDepth} levels deep`);
+  if (Array.isArray(value)) {
+    for (const item of value) assertSafe(item, depth + 1);
+    return;
+  }
+  const fields = value as Readonly<Record<string, unknown>>;
+  for (const name in fields) {
+    if (name === "__proto__") throw badRequest('the field name "__proto__" is not allowed');
+    assertSafe(fields[name], depth + 1);
   }
 }

@@ -13,7 +13,7 @@ export function applyDefaults(value: unknown, schema: JsonSchema): void {
   const object = value as Record<string, unknown>;
   const { properties = none, additionalProperties } = schema;
   const values = typeof additionalProperties === "object" ? additionalProperties : undefined;
-  for (const name of Object.keys(object)) {
+  for (const name in object) {
     const child = Object.hasOwn(properties, name) ? properties[name] : values;
     if (child === undefined) continue;
     // A field whose type is not declared keeps whatever it has.

@@ -6,34 +6,47 @@ import { metaSchema } from "../meta/meta-schema.ts";
 /** Changes `value`; returns the paths of what was removed. */
 export function prune(value: unknown, schema: JsonSchema): string[] {
   const removed: string[] = [];
-  pruneBelow(value, schema, { path: "", removed });
+  pruneBelow(value, schema, { path: [], removed });
   return removed;
 }
 
-interface Place {
-  readonly path: string;
+interface Visit {
+  /** Where the value is; changes on the way down and back. Written out only for what is removed, which is seldom anything. */
+  readonly path: (string | number)[];
   readonly removed: string[];
 }
 
-function pruneBelow(value: unknown, schema: JsonSchema, { path, removed }: Place): void {
+function pruneBelow(value: unknown, schema: JsonSchema, visit: Visit): void {
+  const { path, removed } = visit;
   if (Array.isArray(value)) {
     const { items } = schema;
     if (items === undefined) return;
-    for (const [index, item] of value.entries())
-      if (isContainer(item)) pruneBelow(item, items, { path: `${path}[${index}]`, removed });
+    for (let index = 0; index < value.length; index++) {
+      path.push(index);
+      pruneBelow(value[index], items, visit);
+      path.pop();
+    }
     return;
   }
-  if (!isContainer(value)) return;
-  const object = value as Record<string, unknown>;
-  for (const name of Object.keys(object)) {
+  if (!isFields(value)) return;
+  for (const name in value) {
     const child = schemaOf(schema, name);
-    const childPath = (): string => (path === "" ? name : `${path}.${name}`);
+    if (child === undefined || (child !== "unknown" && !isFields(value[name]))) continue;
+    path.push(name);
     if (child === "unknown") {
-      delete object[name];
-      removed.push(childPath());
-    } else if (child !== undefined && isContainer(object[name]))
-      pruneBelow(object[name], child, { path: childPath(), removed });
+      delete value[name];
+      removed.push(shown(path));
+    } else pruneBelow(value[name], child, visit);
+    path.pop();
   }
+}
+
+/** Also names that are numbers stand behind a dot. */
+function shown(path: readonly (string | number)[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? part : `${text}.${part}`),
+    "",
+  );
 }
 
 /** Undefined: whatever is there stays as it is. */
@@ -51,7 +64,7 @@ function schemaOf(schema: JsonSchema, name: string): JsonSchema | "unknown" | un
 
 const embeddedFields: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"]);
 
-function isContainer(value: unknown): boolean {
+function isFields(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 

@@ -68,6 +68,8 @@ class SqliteStore implements Store {
     this.#retention = retention;
     this.#sql = prepareStatements(database);
     this.#current = new CurrentKeys(this.#sql.readCurrent());
+    // The pages were read for this once.
+    database.exec("PRAGMA shrink_memory");
     this.#hub = new WatchHub({
       revision: this.#sql.getState("revision"),
       compacted: this.#sql.getState("compacted"),

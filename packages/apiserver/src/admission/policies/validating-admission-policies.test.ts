@@ -124,7 +124,7 @@ test("Warn tells the client and lets the write pass", async () => {
 
 test("Audit lets the write pass and notes it in the audit log, with what the policy wants remembered", async () => {
   const lines: string[] = [];
-  const sink: AuditSink = { room: () => undefined, write: (line) => lines.push(line) };
+  const sink: AuditSink = { room: () => undefined, write: (line) => lines.push(Buffer.from(line).toString()) };
   const server = await openWith(
     {
       validations: [{ expression: "object.spec.size < 3", message: "big" }],
