@@ -17,9 +17,10 @@ const result = await build({
   metafile: true,
   logLevel: "warning",
   banner: {
+    // Node would let the part of the heap where objects are young grow to 128 MB; with 16 MB for each half nothing gets slower.
     // CommonJS packages in the bundle call require(), which ES modules lack.
     js: [
-      "#!/usr/bin/env node",
+      "#!/usr/bin/env -S node --max-semi-space-size=16",
       'import { createRequire as __createRequire } from "node:module";',
       "const require = __createRequire(import.meta.url);",
     ].join("\n"),

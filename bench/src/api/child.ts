@@ -30,8 +30,15 @@ export class Child<T extends Tasks> {
   }
 
   /** `module`: a file that calls `serveTasks`. */
-  static start<T extends Tasks>(module: URL, options: { readonly nodeOptions?: readonly string[] } = {}): Child<T> {
-    return new Child(fork(module, { execArgv: ["--expose-gc", ...(options.nodeOptions ?? [])] }));
+  static start<T extends Tasks>(
+    module: URL,
+    options: {
+      readonly nodeOptions?: readonly string[];
+      readonly environment?: Readonly<Record<string, string>>;
+    } = {},
+  ): Child<T> {
+    const execArgv = ["--expose-gc", ...(options.nodeOptions ?? [])];
+    return new Child(fork(module, { execArgv, env: { ...process.env, ...options.environment } }));
   }
 
   async ask<K extends keyof T & string>(task: K, ...[input]: Input<T, K>): Promise<Output<T, K>> {

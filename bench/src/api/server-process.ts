@@ -5,6 +5,7 @@ import type { ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { setFlagsFromString } from "node:v8";
 import { coreKinds, kinds, toCustomResourceDefinition } from "@vivarium/api";
 import { AuditFile, createApiServer, listenHttps, type ApiServer } from "@vivarium/apiserver";
 import { openSqliteStore, type Store } from "@vivarium/store";
@@ -81,6 +82,7 @@ async function startApi(store: Store, { database, key, cert, token }: ServerInpu
     port: 0,
     key,
     cert,
+    onBusy: () => setFlagsFromString("--semi-space-growth-factor=2"),
     authenticate: ({ headers }) =>
       headers["authorization"] === authorization ? { name: "bench", groups: ["system:authenticated"] } : undefined,
   });

@@ -4,6 +4,7 @@ import { CliUserError } from "../cli-error.ts";
 import { print } from "../output/print.ts";
 import { accessArguments, accessChoice, type AccessFlags } from "../server/access-choice.ts";
 import { storeArguments, storeChoice, type StoreFlags } from "../server/store-choice.ts";
+import { keepYoungHeapSmall } from "../server/young-heap.ts";
 import { currentStateDir } from "../state-dir.ts";
 
 interface ServerOptions extends StoreFlags, AccessFlags {
@@ -34,6 +35,7 @@ export async function server(options: ServerOptions): Promise<void> {
     print(`  export KUBECONFIG=${stateDir.kubeconfig}`);
     return;
   }
+  keepYoungHeapSmall();
   const { serverLogger } = await import("../server/logger.ts");
   const { serve } = await import("../server/serve.ts");
   const logger = serverLogger();

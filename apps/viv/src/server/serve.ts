@@ -21,6 +21,7 @@ import { rotatePath, SecretEncryption } from "./secret-encryption.ts";
 import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
 import { removeServerInfo, serverRuns, takeServerLock, writeServerInfo } from "./server-lock.ts";
 import { usageEvaluators } from "./usage-evaluators.ts";
+import { letYoungHeapGrow } from "./young-heap.ts";
 import type { Controllers, ControllersOptions } from "./start-controllers.ts";
 import type { StoreChoice } from "./store-choice.ts";
 
@@ -136,19 +137,20 @@ async function listen(
   server: ApiServer,
   { port, host = defaultHost, identity, logger, access }: ServeOptions & { readonly identity: ServerIdentity },
 ): Promise<HttpsListener> {
-  const tls = {
+  const options = {
     host,
     key: identity.keyPem,
     cert: identity.certPem,
     ca: `${identity.caPem}\n${access.clientCaPem ?? ""}`,
+    onBusy: letYoungHeapGrow,
   };
   try {
-    return await listenHttps(server, { ...tls, port: port ?? defaultPort });
+    return await listenHttps(server, { ...options, port: port ?? defaultPort });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     if (port === undefined) {
       logger.warn({ port: defaultPort }, "the default port is taken; using a free one");
-      return listenHttps(server, { ...tls, port: 0 });
+      return listenHttps(server, { ...options, port: 0 });
     }
     throw new CliUserError(`Cannot serve on ${host}:${port}: another program listens there.`, {
       fix: ["Use --port 0 for a free port: clients find it by the kubeconfig."],

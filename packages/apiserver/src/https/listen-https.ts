@@ -29,6 +29,8 @@ export interface HttpsOptions {
   readonly ca?: string | Buffer;
   /** A client that does not read what it was sent for so long is disconnected. Default one minute. */
   readonly stallMs?: number;
+  /** Called once, when so many requests are open that the server is anything but idle. */
+  onBusy?(): void;
   /** Undefined: the request is refused with 401. Absent: the server's own authentication. */
   authenticate?(credentials: Credentials): UserInfo | undefined | Promise<UserInfo | undefined>;
 }
@@ -44,6 +46,7 @@ export interface HttpsListener {
 
 const methods: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
 const closeTimeoutMs = 2_000;
+const busyRequests = 32;
 const maxSocketPayloadBytes = 1024 * 1024;
 const defaultStallMs = 60_000;
 /** Of a WebSocket's URL: what clients show who cannot send headers with it. */
@@ -63,9 +66,14 @@ export async function listenHttps(server: ApiServer, options: HttpsOptions): Pro
   });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxSocketPayloadBytes });
   const unsent = new Set<ServerResponse>();
+  let isBusy = false;
   https.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const caller = new CallerSignal();
     unsent.add(outgoing);
+    if (!isBusy && unsent.size >= busyRequests) {
+      isBusy = true;
+      options.onBusy?.();
+    }
     outgoing.on("close", () => {
       unsent.delete(outgoing);
       if (!outgoing.writableFinished) caller.leave();
