@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 
 const execute = promisify(execFile);
 const poolDirectory = "/var/lib/libvirt/images/vivarium";
+const nvramDirectory = "/var/lib/libvirt/qemu/nvram";
 
 async function virsh(...args: readonly string[]): Promise<string> {
   const { stdout } = await execute("virsh", ["-c", "qemu:///system", "-q", ...args]);
@@ -48,6 +49,16 @@ export async function leasedMacs(): Promise<readonly string[]> {
   return (await names("net-dhcp-leases", "default")).flatMap(
     (line) => /([0-9a-f]{2}:){5}[0-9a-f]{2}/.exec(line)?.[0] ?? [],
   );
+}
+
+/** What a VM that is gone must not have left: domains, files of the pool, firmware variables, leases. */
+export async function leftovers(): Promise<readonly string[]> {
+  const [{ domains, files }, nvram, leases] = await Promise.all([
+    inventory(),
+    readdir(nvramDirectory).catch(() => []),
+    leasedMacs(),
+  ]);
+  return [...domains, ...files, ...nvram, ...leases];
 }
 
 /** Does to a domain what an operator would do behind our back. */

@@ -5,12 +5,12 @@ import { tinyGuestImage } from "./tiny-guest.ts";
 const group = "infra.virtrigaud.io/v1beta1";
 
 /** Provider `local`, VMClass `tiny`, VMImage `tiny`. */
-export async function tinyBase(): Promise<string> {
+export async function tinyBase({ endpoint = "qemu:///system" } = {}): Promise<string> {
   return `
 apiVersion: ${group}
 kind: Provider
 metadata: {name: local}
-spec: {type: libvirt, endpoint: "qemu:///system"}
+spec: {type: libvirt, endpoint: "${endpoint}"}
 ---
 apiVersion: ${group}
 kind: VMClass

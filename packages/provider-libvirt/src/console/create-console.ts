@@ -1,16 +1,17 @@
-// The serial console: live through libvirt's console stream, and the past from its log, a volume of the pool.
+// The serial console: live through libvirt's console stream, and the past from its log (read-log.ts).
 
-import { isLibvirtError, StorageVolInfoFlags } from "@vivarium/libvirt";
+import { isLibvirtError } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { ConsoleRole, ConsoleStream, VmIdentity } from "@vivarium/provider";
 import { requireRunningDomain } from "../domain/lookup.ts";
 import type { LibvirtHost } from "../libvirt-host.ts";
 import { mapError } from "../map-error.ts";
-import { serialLogName } from "../names.ts";
 import type { VolumePool } from "../pool.ts";
+import { readLog, RotatedLogs } from "./read-log.ts";
 import { SharedConsole } from "./shared-console.ts";
 
 export function createConsole({ host, pool }: { readonly host: LibvirtHost; readonly pool: VolumePool }): ConsoleRole {
+  const rotated = new RotatedLogs({ host, pool });
   /** By VM uid. */
   const shared = new Map<string, Promise<SharedConsole>>();
 
@@ -38,36 +39,7 @@ export function createConsole({ host, pool }: { readonly host: LibvirtHost; read
       return withMappedErrors(stream, vm);
     },
 
-    async readLog(vm, { signal, tailBytes } = {}) {
-      const name = serialLogName(vm);
-      const options = signal === undefined ? {} : { signal };
-      return pool.use(
-        `read the serial log of VM "${vm.name}"`,
-        async (open) => {
-          try {
-            const volume = await open.libvirt.storageVolLookupByName(open.pool, name, options);
-            const flags = StorageVolInfoFlags.GET_PHYSICAL;
-            const { allocationBytes: sizeBytes } = await open.libvirt.storageVolGetInfoFlags(volume, {
-              ...options,
-              flags,
-            });
-            const offsetBytes = Math.max(0, sizeBytes - (tailBytes ?? sizeBytes));
-            const lengthBytes = sizeBytes - offsetBytes;
-            if (lengthBytes === 0) return new Uint8Array(0);
-            const chunks: Uint8Array[] = [];
-            const range = { offsetBytes, lengthBytes };
-            for await (const chunk of open.libvirt.storageVolDownload(volume, { ...options, ...range }))
-              chunks.push(chunk);
-            return new Uint8Array(Buffer.concat(chunks));
-          } catch (error) {
-            // Never started, or made elsewhere.
-            if (isLibvirtError(error, "NO_STORAGE_VOL")) return new Uint8Array(0);
-            throw error;
-          }
-        },
-        options,
-      );
-    },
+    readLog: (vm, options = {}) => readLog(vm, { pool, rotated, ...options }),
   };
 }
 

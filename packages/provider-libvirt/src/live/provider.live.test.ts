@@ -1,7 +1,8 @@
 // What the conformance suite cannot ask of every provider: against the real libvirtd of this machine.
 
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import { isProviderError } from "@vivarium/provider";
 import type { VmDefinition, VmIdentity } from "@vivarium/provider";
@@ -224,6 +225,27 @@ describe("the libvirt provider on a real libvirtd", { skip: liveSkipReason(), co
     );
     await pool.delete(`${prefix}notes.txt`);
   });
+
+  it(
+    "what virtlogd put away behind libvirt's back is read before what came after it",
+    { timeout: 60_000, skip: process.getuid?.() === 0 ? false : "SKIPPED: only root may touch the pool's directory" },
+    async () => {
+      const vm = live.newVm();
+      const pool = new VolumePool(live.host);
+      const log = `${vm.name}.${vm.uid.slice(0, 8)}.serial.log`;
+      await pool.write(log, Readable.from([Buffer.from("new")]));
+      const path = (await pool.find(log))?.path ?? "";
+      writeFileSync(`${path}.0`, "middle ");
+      writeFileSync(`${path}.1`, "old ");
+      // One that has not looked at the pool for a while.
+      const other = live.reopen();
+      await other.describe();
+      assert.equal(String(Buffer.from((await other.console?.readLog(vm)) ?? [])), "old middle new");
+      assert.equal(String(Buffer.from((await other.console?.readLog(vm, { tailBytes: 6 })) ?? [])), "le new");
+      await live.provider.disks.remove(vm);
+      assert.equal(existsSync(`${path}.1`), false);
+    },
+  );
 
   rule("UEFI firmware leaves no variables behind", async () => {
     const vm = live.newVm();
