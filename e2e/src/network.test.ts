@@ -10,6 +10,7 @@ import { eventually } from "./support/eventually.ts";
 import { meddle } from "./support/host-inventory.ts";
 import { LibvirtDaemon, whyNoHost } from "./support/libvirt-daemon.ts";
 import { tinyBase, tinyVm } from "./support/manifests.ts";
+import { OpenVswitch, whyNoOpenVswitch } from "./support/open-vswitch.ts";
 import { run, VivServer } from "./support/viv-server.ts";
 
 const skip = whyNoHost() ?? false;
@@ -214,16 +215,55 @@ spec: {network: {virtualNetworkRef: {name: vvnet-later}}}
     assert.equal((await run("ip", ["link", "del", "vvbr0"])).code, 0);
   });
 
-  test("Open vSwitch is Unsupported where the host has none", async (context) => {
-    if ((await run("ovs-vsctl", ["--version"])).code === 0) {
-      context.skip("this host has Open vSwitch");
-      return;
-    }
-    await server.apply(created("vvnet-ovs", "mode: openvswitch, bridge: ovsbr0, vlan: 42"));
+  test("Open vSwitch is Unsupported where it does not run", async () => {
+    await server.apply(created("vvnet-ovs", "mode: openvswitch, bridge: vvovs0, vlan: 42"));
     const refused = await untilReason("vnet", "vvnet-ovs", "Unsupported");
-    assert.match(refused.message, /no Open vSwitch/);
+    assert.match(refused.message, /Open vSwitch/);
     assert.ok(!(await names()).includes("vvnet-ovs"));
     await remove("vnet", "vvnet-ovs");
+  });
+
+  test("guests on Open vSwitch have their VLAN, and reach what is in it", async (context) => {
+    const why = await whyNoOpenVswitch();
+    if (why !== undefined) {
+      context.skip(why);
+      return;
+    }
+    await using ovs = new OpenVswitch();
+    await ovs.start();
+    await ovs.vsctl("add-br", "vvovs0", "--", "set", "bridge", "vvovs0", "datapath_type=netdev");
+    // What is in VLAN 42: the network with DHCP.
+    const bridge = (await seen(lab))?.bridge ?? "";
+    await run("ip", ["link", "add", "vvveth0", "type", "veth", "peer", "name", "vvveth1"]);
+    await run("ip", ["link", "set", "vvveth1", "master", bridge]);
+    for (const end of ["vvveth0", "vvveth1"]) await run("ip", ["link", "set", end, "up"]);
+    await ovs.vsctl("add-port", "vvovs0", "vvveth0", "tag=42");
+    await server.apply(created("vvnet-tagged", "mode: openvswitch, bridge: vvovs0, vlan: 42"));
+    await server.apply(created("vvnet-trunk", "mode: openvswitch, bridge: vvovs0, trunk: [42, 43]"));
+    const nics =
+      "{name: a, virtualNetworkRef: {name: vvnet-tagged}}, {name: b, virtualNetworkRef: {name: vvnet-trunk}}";
+    await server.apply(tinyVm("tagged", `networks: [${nics}]`));
+    await eventually(
+      "the guest is plugged in",
+      async () => {
+        const ports = (await ovs.vsctl("list-ports", "vvovs0")).split("\n").filter((port) => port.startsWith("vnet"));
+        return ports.length === 2 ? ports : undefined;
+      },
+      { timeoutMs: 60_000 },
+    );
+    // Device, type, source, model, MAC address.
+    const [access, trunk] = (await virsh("domiflist", "tagged")).split("\n").map((line) => line.trim().split(/\s+/));
+    assert.equal(await ovs.vsctl("get", "port", access?.[0] ?? "", "tag"), "42");
+    assert.equal(await ovs.vsctl("get", "port", trunk?.[0] ?? "", "trunks"), "[42, 43]");
+    const mac = access?.[4] ?? "no MAC";
+    await eventually(
+      "the guest has an address of VLAN 42",
+      async () => ((await virsh("net-dhcp-leases", lab)).includes(mac) ? true : undefined),
+      { timeoutMs: 60_000 },
+    );
+    await remove("vm", "tagged");
+    await remove("vnet", "vvnet-tagged", "vvnet-trunk");
+    await run("ip", ["link", "del", "vvveth0"]);
   });
 
   test("an adopted network is told of, and stays when it is let go of", async () => {
