@@ -23,6 +23,7 @@ export function program(): Command {
   addMachineCommands(viv);
   addObjectCommands(viv);
   addPowerCommands(viv);
+  addRolloutCommands(viv);
   addGuestCommands(viv);
   return viv;
 }
@@ -194,6 +195,32 @@ function addPowerCommands(viv: Command): void {
     if (verb === "stop") command.option("--force", "pull the plug at once");
     command.action(lazy(async () => (await import("./commands/power.ts"))[verb]));
   }
+}
+
+function addRolloutCommands(viv: Command): void {
+  const rollout = viv
+    .command("rollout")
+    .helpGroup(groups.power)
+    .description("follow, stop and undo changes of a VMSet");
+  const verb = (name: string, description: string): Command =>
+    withNamespace(rollout.command(name)).description(description).argument("<vmset>");
+  withTimeout(verb("status", "wait until every machine is of the template as it is now, and available"), "30m")
+    .option("--no-wait", "say where it stands and return")
+    .action(lazy(async () => (await import("./commands/rollout.ts")).status));
+  verb("history", "list the templates that the set had")
+    .option("--revision <number>", "print the template of this one", parseCount)
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/rollout.ts")).history));
+  verb("undo", "go back to an earlier template")
+    .option("--to-revision <number>", "to this one (default: the one before)", parseCount)
+    .action(lazy(async () => (await import("./commands/rollout.ts")).undo));
+  verb("pause", "let changes of the template wait").action(
+    lazy(async () => (await import("./commands/rollout.ts")).pause),
+  );
+  verb("resume", "let them go on").action(lazy(async () => (await import("./commands/rollout.ts")).resume));
+  verb("restart", "replace every machine by one of the same template").action(
+    lazy(async () => (await import("./commands/rollout.ts")).restart),
+  );
 }
 
 function addGuestCommands(viv: Command): void {

@@ -30,6 +30,15 @@ export const adoptRequestAnnotation = "vivarium.dev/adopt-requested-at";
 /** On a VirtualMachine that was made of a domain by adoption. */
 export const adoptedLabel = "virtrigaud.io/adopted";
 
+/** On a VirtualMachine of a VMSet: the name of the VMSetRevision that it was made from. */
+export const revisionLabel = "vivarium.dev/revision";
+
+/** On a VirtualMachine of a VMSet, and on its Volumes: which of the set's machines it is. */
+export const ordinalLabel = "vivarium.dev/ordinal";
+
+/** On a Volume that was made from a claim template: the uid of the VMSet. */
+export const vmSetUidLabel = "vivarium.dev/vmset-uid";
+
 /** On a VirtualMachine; each new value (by custom the time, RFC 3339) asks for one restart. */
 export const restartAnnotation = "vivarium.dev/restart-requested-at";
 

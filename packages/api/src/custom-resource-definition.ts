@@ -1,7 +1,7 @@
 // The CRD of a kind, as `kubectl apply` takes it and as the API server learns it. Core kinds are turned into the same form, so
 // that the server needs only one.
 
-import type { KindDefinition, PrinterColumn } from "./kind.ts";
+import type { KindDefinition, PrinterColumn, ScalePaths } from "./kind.ts";
 import type { KubeObject } from "./meta.ts";
 import { version } from "./version.ts";
 
@@ -36,7 +36,7 @@ export interface CustomResourceDefinitionVersion {
   served: boolean;
   storage: boolean;
   schema: { openAPIV3Schema: JsonSchema };
-  subresources?: { status?: Record<string, never> };
+  subresources?: { status?: Record<string, never>; scale?: ScalePaths };
   additionalPrinterColumns?: PrinterColumn[];
 }
 
@@ -95,7 +95,9 @@ export function toCustomResourceDefinition(kind: KindDefinition): CustomResource
           served: true,
           storage: true,
           schema: { openAPIV3Schema: objectSchemaOf(kind) },
-          ...(kind.hasStatus && { subresources: { status: {} } }),
+          ...(kind.hasStatus && {
+            subresources: { status: {}, ...(kind.scale !== undefined && { scale: kind.scale }) },
+          }),
           ...(printerColumns.length > 0 && { additionalPrinterColumns: [...printerColumns] }),
         },
       ],

@@ -104,6 +104,20 @@ export function dateTime(description: string): TUnsafe<string> {
   return Type.Unsafe({ type: "string", format: "date-time", description });
 }
 
+/** A count such as `2`, or a share such as `25%`; read it with `parseCountOrShare`. */
+export function countOrShare(
+  description: string,
+  options: { readonly default?: number | string } = {},
+): TUnsafe<string | number> {
+  return Type.Unsafe({
+    anyOf: [{ type: "integer" }, { type: "string" }],
+    description,
+    pattern: "^[0-9]+%?$",
+    "x-kubernetes-int-or-string": true,
+    ...options,
+  });
+}
+
 const durationPattern = "^(0|(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|µs|ms|s|m|h|d|w))+)$";
 
 /** A Go duration such as `1h30m`; read it with `parseDuration`. */

@@ -28,6 +28,15 @@ export interface KindDefinition<T extends KubeObject = KubeObject> extends Resou
   readonly printerColumns: readonly PrinterColumn[];
   /** Whether `/status` exists: then a write to the object never changes its status, nor the other way round. */
   readonly hasStatus: boolean;
+  /** Where `kubectl scale` finds its numbers; undefined for kinds without replicas. */
+  readonly scale?: ScalePaths;
+}
+
+/** As `subresources.scale` of a CRD. */
+export interface ScalePaths {
+  readonly specReplicasPath: string;
+  readonly statusReplicasPath: string;
+  readonly labelSelectorPath?: string;
 }
 
 interface KindInput {
@@ -42,6 +51,7 @@ interface KindInput {
   readonly schema: TSchema;
   readonly printerColumns?: readonly PrinterColumn[];
   readonly hasStatus: boolean;
+  readonly scale?: ScalePaths;
 }
 
 /** Completes a kind with what follows from its name. Namespaced unless it says otherwise. */

@@ -22,6 +22,8 @@ import { VirtualMachine } from "./virtual-machine.ts";
 import { VirtualNetwork } from "./virtual-network.ts";
 import { VMClass } from "./vm-class.ts";
 import { VMImage } from "./vm-image.ts";
+import { VMSet } from "./vm-set.ts";
+import { VMSetRevision } from "./vm-set-revision.ts";
 import { VMNetworkAttachment } from "./vm-network-attachment.ts";
 import { VMSnapshot } from "./vm-snapshot.ts";
 import { Volume } from "./volume.ts";
@@ -35,6 +37,8 @@ export const kinds: readonly KindDefinition[] = [
   VMImage,
   VMNetworkAttachment,
   VMSnapshot,
+  VMSet,
+  VMSetRevision,
   StoragePool,
   Volume,
   VirtualNetwork,

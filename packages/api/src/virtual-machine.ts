@@ -317,6 +317,9 @@ const spec = struct("What the machine shall be.", {
   ),
 });
 
+/** For kinds that make machines from a template. */
+export { spec as virtualMachineSpec };
+
 const status = struct("What was seen of the machine.", {
   id: optional(string("Id on the hypervisor; for libvirt the UUID of the domain.")),
   domain: optional(string("Name on the hypervisor.")),

@@ -17,6 +17,7 @@ import { createVmClassController } from "./vm-class.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
+import { createVmSetController } from "./vm-set/vm-set.ts";
 import { createVolumeController } from "./volume.ts";
 
 export interface ControllersOptions {
@@ -50,6 +51,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVirtualMachineController({ manager, providers, clock }),
       createVirtualNetworkController({ manager, providers, clock }),
       createVmSnapshotController({ manager, providers, clock }),
+      createVmSetController({ manager, clock }),
       createStoragePoolController({ manager, providers, clock }),
       createVolumeController({ manager, providers, imageCache, clock }),
       createVmImageController({ manager, registry: providers, imageCache, clock }),

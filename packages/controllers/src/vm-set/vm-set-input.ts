@@ -1,0 +1,69 @@
+// From a VMSet's spec to what the plan works with; what cannot be worked with is told by field.
+
+import { InvalidValueError, parseCountOrShare, parseDuration, type VMSet } from "@vivarium/api";
+import { whyNotSelected } from "./label-selector.ts";
+import { labelsOf } from "./vm-set-machines.ts";
+import type { VmSetInput } from "./vm-set-plan.ts";
+import { whyNotClaimable } from "./vm-set-volumes.ts";
+
+export type VmSetWish = Omit<VmSetInput, "machines" | "currentRevision" | "updateRevision">;
+
+export type VmSetReading =
+  | { readonly ok: true; readonly wish: VmSetWish }
+  /** For the Ready condition. */
+  | { readonly ok: false; readonly reason: "InvalidSelector" | "InvalidSpec"; readonly message: string };
+
+export function readVmSet(set: VMSet): VmSetReading {
+  const { spec } = set;
+  const mismatch = whyNotSelected(spec.selector, labelsOf(set, spec.template));
+  if (mismatch !== undefined) {
+    return {
+      ok: false,
+      reason: "InvalidSelector",
+      message: `spec.template.metadata.labels do not match spec.selector: ${mismatch}; nothing is changed until they do`,
+    };
+  }
+  const claim = whyNotClaimable(set);
+  if (claim !== undefined)
+    return { ok: false, reason: "InvalidSpec", message: `${claim}; nothing is changed until then` };
+  try {
+    return { ok: true, wish: wishOf(set) };
+  } catch (error) {
+    if (!(error instanceof InvalidValueError)) throw error;
+    return { ok: false, reason: "InvalidSpec", message: `${error.message}; nothing is changed until then` };
+  }
+}
+
+function wishOf({ spec }: VMSet): VmSetWish {
+  const replicas = spec.replicas ?? 1;
+  const strategy = spec.updateStrategy?.type ?? "RollingUpdate";
+  const rolling = spec.updateStrategy?.rollingUpdate;
+  const share = (field: string, value: string | number, round: "up" | "down"): number => {
+    try {
+      return parseCountOrShare(value, { of: replicas, round });
+    } catch (error) {
+      throw new InvalidValueError(`${field}: ${(error as Error).message}`, { field });
+    }
+  };
+  const asked = share("spec.updateStrategy.rollingUpdate.maxUnavailable", rolling?.maxUnavailable ?? "25%", "down");
+  const surge = share("spec.updateStrategy.rollingUpdate.maxSurge", rolling?.maxSurge ?? "25%", "up");
+  // A machine above the wanted number would have Volumes of its own, empty and left over.
+  const maxSurge = strategy === "RollingUpdate" && (spec.volumeClaimTemplates ?? []).length === 0 ? surge : 0;
+  if (spec.healing?.unhealthyAfter !== undefined) parseDuration(spec.healing.unhealthyAfter);
+  return {
+    replicas,
+    start: spec.ordinals?.start ?? 0,
+    strategy,
+    // With neither, nothing could ever be replaced.
+    limits: {
+      maxUnavailable: maxSurge === 0 ? Math.max(1, asked) : asked,
+      maxSurge,
+      partition: strategy === "RollingUpdate" ? (rolling?.partition ?? 0) : 0,
+    },
+    isOrdered: rolling?.podManagementPolicy !== "Parallel",
+    isPaused: spec.paused ?? false,
+    ...(spec.healing === undefined
+      ? {}
+      : { maxUnhealthy: share("spec.healing.maxUnhealthy", spec.healing.maxUnhealthy ?? "40%", "up") }),
+  };
+}
