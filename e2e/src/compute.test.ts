@@ -1,4 +1,4 @@
-// One VM paused, suspended to disk, rebooted, reset and protected. Real libvirtd, real guest, real kubectl; the guest itself says what
+// One VM paused, suspended to disk, rebooted, reset, protected, grown while it runs, and crashed. Real libvirtd, real guest, real kubectl; the guest itself says what
 // became of it.
 
 import assert from "node:assert/strict";
@@ -13,6 +13,11 @@ import { run, VivServer } from "./support/viv-server.ts";
 const skip = whyNoHost() ?? false;
 const name = "vvcomp-web";
 const slow = { timeoutMs: 120_000 };
+
+type Status = VirtualMachine["status"];
+const sizeOf = (status: Status) =>
+  `${status?.currentResources?.cpu ?? 0} CPUs, ${status?.currentResources?.memoryMiB ?? 0} MiB`;
+const pending = (status: Status) => status?.conditions?.find(({ type }) => type === "ReconfigurePendingPowerCycle");
 
 describe("what a VM does besides going on and off", { skip, concurrency: false }, () => {
   const libvirt = new LibvirtDaemon();
@@ -55,6 +60,10 @@ describe("what a VM does besides going on and off", { skip, concurrency: false }
       slow,
     );
   const bootId = async () => (await machine()).get("boot");
+  const facts = async () => {
+    const told = await machine();
+    return { boot: told.get("boot"), cpus: Number(told.get("cpus")), memoryKib: Number(told.get("memory")) };
+  };
 
   before(async () => {
     await libvirt.start();
@@ -153,6 +162,95 @@ describe("what a VM does besides going on and off", { skip, concurrency: false }
     assert.match(refused.stderr, /deletionProtection/);
     assert.match(await state(), /^running/);
     await patch({ spec: { deletionProtection: false } });
+  });
+
+  test("CPUs are added and memory is moved while the VM runs, within the room that its class prepares", async () => {
+    const hot = "{cpuHotAddEnabled: true, memoryHotAddEnabled: true, maxCpu: 2, maxMemory: 512Mi}";
+    const limits = "{cpuShares: 512, cpuLimit: 90000, memoryLimit: 4Gi}";
+    await server.apply(`
+apiVersion: infra.virtrigaud.io/v1beta1
+kind: VMClass
+metadata: {name: hot}
+spec: {cpu: 1, memory: 256Mi, diskDefaults: {size: 64Mi}, performanceProfile: ${hot}, resourceLimits: ${limits}}
+`);
+    await patch({ spec: { classRef: { name: "hot" } } });
+    await until("what was not prepared waits", ({ status }) => pending(status)?.status === "True");
+    await viv("restart", name);
+    const { boot, cpus } = await facts();
+    assert.equal(cpus, 1);
+    await patch({ spec: { resources: { cpu: 2, memoryMiB: 384 } } });
+    await until("larger", ({ status }) => sizeOf(status) === "2 CPUs, 384 MiB");
+    const grown = await eventually(
+      "the guest has it",
+      async () => ((await facts()).cpus === 2 ? facts() : undefined),
+      slow,
+    );
+    assert.equal(grown.boot, boot);
+    await patch({ spec: { resources: { cpu: 2, memoryMiB: 192 } } });
+    await until("smaller", ({ status }) => sizeOf(status) === "2 CPUs, 192 MiB");
+    const left = await facts();
+    assert.equal(left.boot, boot);
+    assert.ok(left.memoryKib < grown.memoryKib - 150 * 1024, `${left.memoryKib} of ${grown.memoryKib} KiB`);
+    const after = await vm();
+    assert.deepEqual([pending(after?.status)?.status, after?.status?.phase], ["False", "Running"]);
+  });
+
+  test("limits are those of the class, and change with it while the VM runs", async () => {
+    const xml = async () => (await run("virsh", ["dumpxml", name])).stdout;
+    assert.match(await xml(), /<shares>512<\/shares>/);
+    assert.match(await xml(), /<hard_limit unit='KiB'>4194304<\/hard_limit>/);
+    await server.kubectl([
+      "patch",
+      "vmclass",
+      "hot",
+      "--type",
+      "merge",
+      "-p",
+      '{"spec":{"resourceLimits":{"cpuShares":1024,"cpuLimit":null,"memoryLimit":"8Gi"}}}',
+    ]);
+    await eventually("changed", async () => {
+      const now = await xml();
+      const isSo = /<shares>1024<\/shares>/.test(now) && /<hard_limit unit='KiB'>8388608</.test(now);
+      return isSo && !/<global_quota>[1-9]/.test(now) ? true : undefined;
+    });
+  });
+
+  test("a CPU less waits for a power cycle, with the reason", async () => {
+    await patch({ spec: { resources: { cpu: 1, memoryMiB: 192 } } });
+    const waiting = await until("pending", ({ status }) => pending(status)?.status === "True");
+    assert.match(pending(waiting.status)?.message ?? "", /no CPU is taken from a running guest/);
+    assert.equal(waiting.status?.currentResources?.cpu, 2);
+  });
+
+  test("a VM that starts with the host is marked so, also while it runs", async () => {
+    const autostart = async () => (await run("virsh", ["-q", "list", "--all", "--name", "--autostart"])).stdout.trim();
+    assert.equal(await autostart(), "");
+    await patch({ spec: { startOnBoot: true } });
+    await eventually("marked", async () => ((await autostart()) === name ? true : undefined));
+    await patch({ spec: { startOnBoot: false } });
+    await eventually("not marked", async () => ((await autostart()) === "" ? true : undefined));
+  });
+
+  test("a panic restarts the guest at once, or is kept for a look, as declared", async () => {
+    const panic = async () => {
+      const ip = (await vm())?.status?.ips?.[0];
+      await fetch(`http://${ip}/cgi-bin/panic`, { signal: AbortSignal.timeout(3_000) }).catch(() => undefined);
+    };
+    await patch({ spec: { lifecycle: { crashPolicy: "Restart" } } });
+    await until("it waits for a power cycle", ({ status }) => /crashPolicy/.test(pending(status)?.message ?? ""));
+    await viv("restart", name);
+    const boot = await bootId();
+    await panic();
+    await eventually("another boot", async () => ((await bootId()) === boot ? undefined : true), slow);
+    await patch({ spec: { lifecycle: { crashPolicy: "Preserve" } } });
+    await viv("restart", name);
+    await machine();
+    await panic();
+    const kept = await until("kept", ({ status }) => status?.phase === "Failed");
+    assert.equal(kept.status?.lastStop?.method, "Crashed");
+    assert.match(await state(), /^crashed/);
+    await viv("restart", name);
+    await machine();
   });
 
   test("a suspended VM is deleted with all that belongs to it", async () => {

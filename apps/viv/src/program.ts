@@ -47,6 +47,7 @@ function addMachineCommands(viv: Command): void {
     .helpGroup(groups.machine)
     .description("install and start what the host lacks; changes nothing that is there")
     .option("--user <name>", "also put this user into the groups that reach libvirt")
+    .option("--tpm", "also what guests with a TPM need (swtpm)")
     .addOption(new Option("--only-network", "the default network alone").hideHelp())
     .action(lazy(async () => (await import("./commands/setup.ts")).setup));
   withServerOptions(viv.command("check"))

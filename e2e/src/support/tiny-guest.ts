@@ -20,6 +20,7 @@ const modules = [
   "virtio_blk",
   "virtio_net",
   "virtio_balloon",
+  "pvpanic-mmio",
   "virtio_rng",
   "virtio_scsi",
   "sd_mod",
@@ -72,34 +73,27 @@ echo "boot $(cat /proc/sys/kernel/random/boot_id)"
 echo "cpus $(grep -c ^processor /proc/cpuinfo)"
 echo "memory $(sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo)"
 [ -d /sys/firmware/efi ] && echo "efi yes"
+echo "secureboot $(dmesg | grep -c 'Secure boot enabled')"
 [ -e /sys/class/tpm/tpm0 ] && echo "tpm $(cat /sys/class/tpm/tpm0/tpm_version_major)"
 true
 `;
+
+/** The kernel panics before there is an answer. */
+const panicScript = "#!/bin/sh\necho c >/proc/sysrq-trigger\n";
 
 const powerScript = "#!/bin/sh\necho TINY-POWER-BUTTON >/dev/console\npoweroff -f\n";
 
 /** The disk image; made on the first call, which needs apt's mirrors and root. */
 export async function tinyGuestImage(): Promise<string> {
-  // A changed recipe is another image.
-  const recipe = createHash("sha256")
-    .update(await readFile(import.meta.filename))
-    .digest("hex")
-    .slice(0, 12);
-  const target = join(cacheDirectory, `tiny-guest-${recipe}.qcow2`);
-  if (existsSync(target)) return target;
-  await mkdir(cacheDirectory, { recursive: true });
-  const scratch = await mkdtemp(join(tmpdir(), "tiny-guest-"));
-  try {
-    const kernel = await unpackKernel(scratch);
+  return cachedImage("tiny-guest", import.meta.filename, async (path, { scratch, kernel, initramfs }) => {
     const root = join(scratch, "root");
     await mkdir(root);
-    await writeFile(join(root, "vmlinuz"), await readFile(kernel.image));
-    await writeFile(join(root, "initrd.img"), await makeInitramfs(kernel.modules));
-    const partial = `${target}.${process.pid}`;
+    await writeFile(join(root, "vmlinuz"), await readFile(kernel));
+    await writeFile(join(root, "initrd.img"), initramfs);
     await makeBootableDisk(
       {
         rootDirectory: root,
-        path: partial,
+        path,
         format: "qcow2",
         sizeBytes: 64 << 20,
         kernel: "/vmlinuz",
@@ -109,6 +103,33 @@ export async function tinyGuestImage(): Promise<string> {
       },
       { signal: AbortSignal.timeout(60_000) },
     );
+  });
+}
+
+interface TinyParts {
+  /** A folder that goes away afterwards. */
+  readonly scratch: string;
+  /** Path of the kernel. */
+  readonly kernel: string;
+  readonly initramfs: Uint8Array;
+}
+
+/** The image that `make` makes of the tiny guest. Another `recipe`, or another guest, is another image. */
+export async function cachedImage(
+  name: string,
+  recipe: string,
+  make: (path: string, parts: TinyParts) => Promise<void>,
+): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of new Set([import.meta.filename, recipe])) hash.update(await readFile(file));
+  const target = join(cacheDirectory, `${name}-${hash.digest("hex").slice(0, 12)}.qcow2`);
+  if (existsSync(target)) return target;
+  await mkdir(cacheDirectory, { recursive: true });
+  const scratch = await mkdtemp(join(tmpdir(), `${name}-`));
+  try {
+    const kernel = await unpackKernel(scratch);
+    const partial = `${target}.${process.pid}`;
+    await make(partial, { scratch, kernel: kernel.image, initramfs: await makeInitramfs(kernel.modules) });
     await rename(partial, target);
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -116,15 +137,23 @@ export async function tinyGuestImage(): Promise<string> {
   return target;
 }
 
+/** Fetches a package from apt's mirrors and unpacks it, without installing it. Gives the folder. */
+export async function unpackPackage(scratch: string, name: string): Promise<string> {
+  const folder = join(scratch, name);
+  await mkdir(folder);
+  await execute("apt-get", ["download", "-q", name], { cwd: folder });
+  const archive = (await readdir(folder)).find((file) => file.endsWith(".deb"));
+  if (archive === undefined) throw new Error(`apt-get download left no package of ${name}`);
+  const tree = join(folder, "tree");
+  await execute("dpkg-deb", ["-x", join(folder, archive), tree]);
+  return tree;
+}
+
 async function unpackKernel(scratch: string): Promise<{ readonly image: string; readonly modules: string }> {
   const { stdout } = await execute("apt-cache", ["depends", "linux-image-cloud-amd64"]);
   const name = /Depends: (linux-image-\S+)/.exec(stdout)?.[1];
   if (name === undefined) throw new Error(`apt knows no kernel behind linux-image-cloud-amd64; it said: ${stdout}`);
-  await execute("apt-get", ["download", "-q", name], { cwd: scratch });
-  const archive = (await readdir(scratch)).find((file) => file.endsWith(".deb"));
-  if (archive === undefined) throw new Error(`apt-get download left no package of ${name}`);
-  const tree = join(scratch, "kernel");
-  await execute("dpkg-deb", ["-x", join(scratch, archive), tree]);
+  const tree = await unpackPackage(scratch, name);
   const image = (await readdir(join(tree, "boot"))).find((file) => file.startsWith("vmlinuz-"));
   if (image === undefined) throw new Error(`${name} has no boot/vmlinuz-*`);
   const moduleRoot = existsSync(join(tree, "lib/modules")) ? "lib/modules" : "usr/lib/modules";
@@ -161,6 +190,7 @@ async function makeInitramfs(moduleDirectory: string): Promise<Uint8Array> {
     script("etc/acpi/PWRF/00000080", powerScript),
     script("www/cgi-bin/disks", disksScript),
     script("www/cgi-bin/machine", machineScript),
+    script("www/cgi-bin/panic", panicScript),
     { kind: "file", path: "www/index.html", content: Buffer.from("tiny\n") },
     ...found.map((module): CpioEntry => ({
       kind: "file",

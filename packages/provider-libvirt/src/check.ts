@@ -35,7 +35,8 @@ export function refusalByFacts(definition: VmDefinition, facts: HostFacts): Refu
     return { code: "InvalidSpec", why: "secure boot needs firmware UEFI" };
   }
   if (definition.secureBoot && !capabilities.secureBoot) return unsupported("has no UEFI firmware with secure boot");
-  if (definition.tpm && !capabilities.tpm) return unsupported("has no TPM emulator (package swtpm)");
+  if (definition.tpm && !capabilities.tpm)
+    return unsupported("has no TPM emulator (packages swtpm and swtpm-tools: viv setup --tpm)");
   if (definition.nestedVirtualization && !capabilities.nestedVirtualization) {
     return unsupported(`has no nested virtualization (${facts.acceleration.reason})`);
   }

@@ -7,7 +7,11 @@ import { interruptSignal } from "../session/interrupt.ts";
 import { ensureDefaultNetwork } from "../setup/default-network.ts";
 import { newLoginNote, runSetup, type SetupReport } from "../setup/run-setup.ts";
 
-export async function setup(options: { readonly user?: string; readonly onlyNetwork?: boolean }): Promise<void> {
+export async function setup(options: {
+  readonly user?: string;
+  readonly tpm?: boolean;
+  readonly onlyNetwork?: boolean;
+}): Promise<void> {
   using signal = interruptSignal();
   if (options.onlyNetwork === true) {
     const outcome = await ensureDefaultNetwork({ signal });
@@ -15,7 +19,7 @@ export async function setup(options: { readonly user?: string; readonly onlyNetw
     return;
   }
   const user = options.user === undefined ? {} : { user: options.user };
-  const { newLoginFor } = await runSetup(setupReport(print), { ...user, signal });
+  const { newLoginFor } = await runSetup(setupReport(print), { ...user, wantsTpm: options.tpm === true, signal });
   if (newLoginFor.length > 0) print(newLoginNote(newLoginFor));
   process.exitCode = exitCodes.ok.code;
 }

@@ -17,6 +17,8 @@ export const serviceSockets: Readonly<Record<ServiceName, string>> = {
 
 export async function gatherFacts(options: {
   readonly user?: string;
+  /** Packages that guests with a TPM need count as missing, too. */
+  readonly wantsTpm?: boolean;
   readonly signal: AbortSignal;
 }): Promise<HostFacts> {
   const isRoot = process.getuid?.() === 0;
@@ -26,7 +28,11 @@ export async function gatherFacts(options: {
   const [missingPackages, libvirtd, virtlogd] = await Promise.all([
     packageManager === undefined
       ? []
-      : missing(packageManager, { isRoot: isRoot && options.user === undefined, signal: options.signal }),
+      : missing(packageManager, {
+          isRoot: isRoot && options.user === undefined,
+          wantsTpm: options.wantsTpm === true,
+          signal: options.signal,
+        }),
     serviceState("libvirtd", hasSystemd),
     serviceState("virtlogd", hasSystemd),
   ]);
@@ -72,9 +78,9 @@ function findPackageManager(): PackageManager | undefined {
 
 async function missing(
   manager: PackageManager,
-  { isRoot, signal }: { readonly isRoot: boolean; readonly signal: AbortSignal },
+  { signal, ...want }: { readonly isRoot: boolean; readonly wantsTpm: boolean; readonly signal: AbortSignal },
 ): Promise<readonly string[]> {
-  const wanted = packagesFor(manager, { isRoot });
+  const wanted = packagesFor(manager, want);
   const installed = await installedPackages(manager, { wanted, signal });
   return wanted.filter((name) => !installed.has(name));
 }

@@ -57,7 +57,21 @@ const rootlessPackages: Readonly<Record<PackageManager, readonly string[]>> = {
   pacman: ["shadow"],
 };
 
-export function packagesFor(manager: PackageManager, options: { readonly isRoot: boolean }): readonly string[] {
+/** What guests with a TPM need; installed only where that is wanted. */
+const tpmPackages: Readonly<Record<PackageManager, readonly string[]>> = {
+  apt: ["swtpm", "swtpm-tools"],
+  dnf: ["swtpm", "swtpm-tools"],
+  pacman: ["swtpm"],
+};
+
+export function packagesFor(
+  manager: PackageManager,
+  options: { readonly isRoot: boolean; readonly wantsTpm?: boolean },
+): readonly string[] {
   const groups = { apt: aptPackages, dnf: dnfPackages, pacman: pacmanPackages }[manager];
-  return [...groups.flatMap((group) => group.packages), ...(options.isRoot ? [] : rootlessPackages[manager])];
+  return [
+    ...groups.flatMap((group) => group.packages),
+    ...(options.isRoot ? [] : rootlessPackages[manager]),
+    ...(options.wantsTpm === true ? tpmPackages[manager] : []),
+  ];
 }

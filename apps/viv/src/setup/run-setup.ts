@@ -20,7 +20,7 @@ export interface SetupResult {
 
 export async function runSetup(
   report: SetupReport,
-  options: { readonly user?: string; readonly signal: AbortSignal },
+  options: { readonly user?: string; readonly wantsTpm?: boolean; readonly signal: AbortSignal },
 ): Promise<SetupResult> {
   const facts = await gatherFacts(options);
   let newLoginFor: readonly string[] = [];
