@@ -100,6 +100,11 @@ const spec = struct("A hypervisor and how to reach it.", {
   endpoint: string("Where it is: for libvirt a connection URI such as `qemu:///system`.", { pattern: endpointPattern }),
   credentialSecretRef: optional(objectRef("The Secret to log in with; a local libvirt needs none.")),
   insecureSkipVerify: optional(boolean("Whether to trust any certificate.", { default: false })),
+  allowDomainOverlay: optional(
+    boolean(
+      "Whether classes may add pieces of domain XML to machines on this provider (libvirt: `libvirt.domain-overlay` in a VMClass's extraConfig). False when absent.",
+    ),
+  ),
   defaults: optional(
     struct("What machines do not say themselves.", {
       datastore: defaultName("Datastore; for libvirt the storage pool, `vivarium` when absent."),

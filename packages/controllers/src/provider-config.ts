@@ -69,6 +69,7 @@ export function providerConfig(
     endpoint: host.endpoint,
     credentials,
     pool: providerConfigPool(provider),
+    ...(provider.spec.allowDomainOverlay === true ? { allowsOverlay: true } : {}),
     timeoutMs: healthCheckOf(provider).timeoutMs,
   };
 }

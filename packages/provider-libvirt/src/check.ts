@@ -2,6 +2,7 @@
 
 import { ProviderError } from "@vivarium/provider";
 import type { VmDefinition } from "@vivarium/provider";
+import { overlaySetting, parseOverlay } from "./domain/overlay.ts";
 import { maxCpusOf } from "./domain/size.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { refusalOfNic } from "./nics/check-nic.ts";
@@ -9,12 +10,25 @@ import type { NicCheckParts, Refusal } from "./nics/check-nic.ts";
 
 export interface CheckParts extends Omit<NicCheckParts, "hostname"> {
   readonly facts: HostFacts;
+  readonly allowsOverlay: boolean;
 }
 
 export async function checkDefinition(definition: VmDefinition, parts: CheckParts): Promise<void> {
+  refuseOverlay(definition, parts);
   const refusal = refusalByFacts(definition, parts.facts) ?? (await refusalByNetworks(definition, parts));
   if (refusal === undefined) return;
   throw new ProviderError(refusal.code, `Cannot run VM "${definition.identity.name}": ${refusal.why}`);
+}
+
+/** Before anything is made; what libvirt's own schema refuses besides is found when the domain is defined, which then stays as it was. */
+function refuseOverlay({ extraConfig, identity }: VmDefinition, { allowsOverlay }: CheckParts): void {
+  const overlay = extraConfig?.[overlaySetting];
+  if (overlay === undefined) return;
+  if (!allowsOverlay) {
+    const message = `Cannot use extraConfig "${overlaySetting}" for VM "${identity.name}": its Provider has no spec.allowDomainOverlay`;
+    throw new ProviderError("Unsupported", message);
+  }
+  parseOverlay(overlay);
 }
 
 /** Pure: what follows from the host's own properties. */

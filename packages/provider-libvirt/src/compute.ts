@@ -1,6 +1,6 @@
 // Domains: looked at, defined, started, stopped, removed. Each act looks first, so that a repeat after a crash finds its own work done.
 
-import { DomainCreateFlags, isLibvirtError } from "@vivarium/libvirt";
+import { DomainCreateFlags, DomainDefineFlags, isLibvirtError } from "@vivarium/libvirt";
 import type { Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type {
@@ -16,6 +16,7 @@ import { checkDefinition } from "./check.ts";
 import { askGuest } from "./domain/ask-guest.ts";
 import { buildDomainXml } from "./domain/build.ts";
 import { isSeed, nameOfDisk } from "./domain/disks.ts";
+import { overlaySetting } from "./domain/overlay.ts";
 import { findDomain, findOwnDomain, requireOwnDomain } from "./domain/lookup.ts";
 import type { FoundDomain, OwnDomain } from "./domain/lookup.ts";
 import { undefineDomain } from "./domain/undefine.ts";
@@ -48,7 +49,15 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
       const known = await facts.get(options);
       await host.attempt(
         `check VM "${definition.identity.name}"`,
-        (libvirt) => checkDefinition(definition, { libvirt, facts: known, isLocal: host.isLocal, shaping, options }),
+        (libvirt) =>
+          checkDefinition(definition, {
+            libvirt,
+            facts: known,
+            isLocal: host.isLocal,
+            allowsOverlay: host.config.allowsOverlay === true,
+            shaping,
+            options,
+          }),
         options,
       );
       await diskVolumesOf(definition.identity, definition.disks, { host, usage, options });
@@ -78,7 +87,9 @@ export function createCompute({ host, pool, facts, usage, filters, shaping }: Co
           ...(own === undefined ? {} : { record: own.view.snapshots }),
           ...(password === undefined ? {} : { screenPassword: password }),
         });
-        const domain = await libvirt.domainDefineXmlFlags(xml, options);
+        // What a user added is held against libvirt's schema; what is built here is known to fit.
+        const flags = definition.extraConfig?.[overlaySetting] === undefined ? 0 : DomainDefineFlags.VALIDATE;
+        const domain = await libvirt.domainDefineXmlFlags(xml, { ...options, flags });
         await libvirt.domainSetAutostart(domain, definition.startsOnBoot === true, options);
       };
       await host.definitions.take(vm.uid, () =>

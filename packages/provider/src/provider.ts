@@ -325,6 +325,8 @@ export interface ProviderConfig {
   readonly credentials: Readonly<Record<string, string>>;
   /** Storage pool for what we make; made when missing. */
   readonly pool: string;
+  /** Whether a VM may have settings that reach past the contract; they are refused otherwise. */
+  readonly allowsOverlay?: boolean;
   /** Longest wait for one health check, milliseconds. */
   readonly timeoutMs: number;
 }

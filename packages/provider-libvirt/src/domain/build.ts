@@ -15,6 +15,7 @@ import { nicElements } from "./nics.ts";
 import type { NicView } from "./nics.ts";
 import { emptyRecord, snapshotRecordElement } from "../snapshots/record.ts";
 import type { SnapshotRecord } from "../snapshots/record.ts";
+import { applyOverlay, overlaySetting, parseOverlay } from "./overlay.ts";
 import { sizeElements } from "./size.ts";
 import type { HostSize } from "./size.ts";
 
@@ -33,33 +34,37 @@ export interface DomainPlace extends DiskPlaces {
 }
 
 export function buildDomainXml(definition: VmDefinition, place: DomainPlace): string {
+  const built = buildDomain(definition, place);
+  const overlay = definition.extraConfig?.[overlaySetting];
+  return renderXml(overlay === undefined ? built : applyOverlay(built, parseOverlay(overlay)));
+}
+
+function buildDomain(definition: VmDefinition, place: DomainPlace): XmlElement {
   const { identity } = definition;
-  return renderXml(
-    element("domain", { type: place.acceleration === "kvm" ? "kvm" : "qemu" }, [
-      element("name", {}, domainNameOf(identity)),
-      element("uuid", {}, identity.uid),
-      element("metadata", {}, [markElement(identity), snapshotRecordElement(place.record ?? emptyRecord)]),
-      ...sizeElements(definition, place.host),
-      ...limitElements(definition.limits, place.host.cpuMhz),
-      firmware(definition),
-      element("features", {}, [
-        element("acpi"),
-        element("apic"),
-        // Secure boot keeps its variables behind system management mode.
-        definition.secureBoot && element("smm", { state: "on" }),
-      ]),
-      cpuElement({
-        acceleration: place.acceleration,
-        nestedVirtualization: definition.nestedVirtualization,
-        ...(definition.cpu === undefined ? {} : { shape: definition.cpu }),
-      }),
-      element("clock", { offset: "utc" }),
-      element("on_poweroff", {}, "destroy"),
-      element("on_reboot", {}, "restart"),
-      element("on_crash", {}, definition.onCrash ?? "destroy"),
-      element("devices", {}, devices(definition, place)),
+  return element("domain", { type: place.acceleration === "kvm" ? "kvm" : "qemu" }, [
+    element("name", {}, domainNameOf(identity)),
+    element("uuid", {}, identity.uid),
+    element("metadata", {}, [markElement(identity), snapshotRecordElement(place.record ?? emptyRecord)]),
+    ...sizeElements(definition, place.host),
+    ...limitElements(definition.limits, place.host.cpuMhz),
+    firmware(definition),
+    element("features", {}, [
+      element("acpi"),
+      element("apic"),
+      // Secure boot keeps its variables behind system management mode.
+      definition.secureBoot && element("smm", { state: "on" }),
     ]),
-  );
+    cpuElement({
+      acceleration: place.acceleration,
+      nestedVirtualization: definition.nestedVirtualization,
+      ...(definition.cpu === undefined ? {} : { shape: definition.cpu }),
+    }),
+    element("clock", { offset: "utc" }),
+    element("on_poweroff", {}, "destroy"),
+    element("on_reboot", {}, "restart"),
+    element("on_crash", {}, definition.onCrash ?? "destroy"),
+    element("devices", {}, devices(definition, place)),
+  ]);
 }
 
 function firmware(definition: VmDefinition): XmlElement {

@@ -1,7 +1,7 @@
 // Domains paused, saved to disk (libvirt calls it managed save), rebooted and reset. Each act looks first, so that a repeat finds its own
 // work done.
 
-import { DomainSaveRestoreFlags } from "@vivarium/libvirt";
+import { DomainModificationImpact, DomainSaveRestoreFlags } from "@vivarium/libvirt";
 import type { Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, PowerState, RunStateRole, VmIdentity } from "@vivarium/provider";
@@ -9,6 +9,7 @@ import { askGuest } from "../domain/ask-guest.ts";
 import { requireOwnDomain } from "../domain/lookup.ts";
 import type { OwnDomain } from "../domain/lookup.ts";
 import type { LibvirtHost } from "../libvirt-host.ts";
+import { unlimitedKib } from "../sizing/limits.ts";
 
 /** Memory goes to disk at the disk's speed. The caller's signal ends the wait, not the save. */
 const saveTimeoutMs = 900_000;
@@ -55,6 +56,11 @@ export function createRunState(host: LibvirtHost): RunStateRole {
         if (power.power === "off") {
           if (await libvirt.domainHasManagedSaveImage(domain, options)) return;
           throw new ProviderError("Conflict", `Cannot suspend domain "${view.name}": it is "off", expected "running"`);
+        }
+        // It would be saved with the domain, and in the way of the next start; it is set again then.
+        if (view.limits.memoryBytes !== undefined) {
+          const none = { hard_limit: unlimitedKib };
+          await libvirt.domainSetMemoryParameters(domain, none, { ...options, flags: DomainModificationImpact.LIVE });
         }
         // Whether it then waits is said at the start.
         const flags = DomainSaveRestoreFlags.RUNNING;

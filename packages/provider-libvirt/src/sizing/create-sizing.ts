@@ -73,7 +73,8 @@ export function createSizing({ host, facts }: { readonly host: LibvirtHost; read
         };
         await libvirt.domainSetSchedulerParametersFlags(domain, scheduler, { ...options, flags: both });
         const hardLimitKib = limits.memoryBytes === undefined ? unlimitedKib : Math.floor(limits.memoryBytes / 1024);
-        await libvirt.domainSetMemoryParameters(domain, { hard_limit: hardLimitKib }, { ...options, flags: both });
+        // Of this run alone: see limits.ts.
+        await libvirt.domainSetMemoryParameters(domain, { hard_limit: hardLimitKib }, { ...options, flags: LIVE });
       });
     },
 

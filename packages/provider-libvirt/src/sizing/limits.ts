@@ -14,19 +14,18 @@ export function quotaOf(cpuMhz: number, hostMhz: number): number {
   return Math.round((cpuMhz / hostMhz) * periodUs);
 }
 
+/**
+ * Those that a domain is started with. The limit of memory is not among them: libvirt would limit the memory that QEMU may lock to the same
+ * amount, which hosts in containers refuse; it is set once the domain runs.
+ */
 export function limitElements(limits: ResourceLimits | undefined, hostMhz: number): readonly XmlElement[] {
-  const { cpuShares, cpuMhz, memoryBytes } = limits ?? {};
+  const { cpuShares, cpuMhz } = limits ?? {};
   const cpu = [
     cpuShares !== undefined && element("shares", {}, String(cpuShares)),
     cpuMhz !== undefined && element("global_period", {}, String(periodUs)),
     cpuMhz !== undefined && element("global_quota", {}, String(quotaOf(cpuMhz, hostMhz))),
   ];
-  return [
-    ...(memoryBytes === undefined
-      ? []
-      : [element("memtune", {}, [element("hard_limit", { unit: "KiB" }, String(Math.floor(memoryBytes / 1024)))])]),
-    ...(cpu.some((each) => each !== false) ? [element("cputune", {}, cpu)] : []),
-  ];
+  return cpu.some((each) => each !== false) ? [element("cputune", {}, cpu)] : [];
 }
 
 /** What a domain's XML says of its limits; MHz follow once the host's are known. */
