@@ -1,5 +1,5 @@
-// What the server counts, under the names that kube-apiserver gives it, so that its dashboards and alerts fit. The children of each metric
-// are kept per kind of request: a request costs a map look-up and a few additions.
+// What the server counts, under the names that kube-apiserver gives it, so that its dashboards and alerts fit. Histograms keep a child per
+// kind of request; counters are numbers here and become metrics when somebody asks: an event goes to a thousand watchers.
 
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { Attributes } from "../authorization/attributes.ts";
@@ -15,30 +15,28 @@ interface RequestMeter {
   readonly labels: RequestLabels;
   readonly seconds: Histogram.Internal<(typeof requestLabels)[number]>;
   readonly bytes: Histogram.Internal<(typeof requestLabels)[number]>;
-  readonly byCode: Map<number, Counter.Internal>;
+  readonly byCode: Map<number, number>;
+}
+
+interface WatcherMeter {
+  readonly labels: Readonly<Record<"group" | "version" | "resource", string>>;
+  watchers: number;
+  events: number;
 }
 
 export class ServerMetrics {
-  readonly #total: Counter<(typeof requestLabels)[number] | "code">;
   readonly #seconds: Histogram<(typeof requestLabels)[number]>;
   readonly #bytes: Histogram<(typeof requestLabels)[number]>;
   readonly #meters = new Map<string, RequestMeter>();
-  readonly #watchEvents: Counter<"group" | "version" | "resource">;
   readonly #storeSeconds: Readonly<Record<StoreOperation, Histogram.Internal<"operation">>>;
   readonly #rejected: Counter<"priority_level" | "reason">;
   #flows: FlowControl | undefined;
   #mutating = 0;
   #reading = 0;
-  readonly #watchers = new Map<string, { readonly labels: Record<string, string>; count: number }>();
+  readonly #watchers = new Map<string, WatcherMeter>();
 
   constructor(registry: Registry) {
     const registers = [registry];
-    this.#total = new Counter({
-      name: "apiserver_request_total",
-      help: "Requests by verb, resource and HTTP code.",
-      labelNames: [...requestLabels, "code"],
-      registers,
-    });
     this.#seconds = new Histogram({
       name: "apiserver_request_duration_seconds",
       help: "Time to the answer, or to its first bytes where it is a stream; watches excepted.",
@@ -51,12 +49,6 @@ export class ServerMetrics {
       help: "Bytes of answers that are given in one piece.",
       labelNames: requestLabels,
       buckets: [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9],
-      registers,
-    });
-    this.#watchEvents = new Counter({
-      name: "apiserver_watch_events_total",
-      help: "Events sent to watchers.",
-      labelNames: ["group", "version", "resource"],
       registers,
     });
     const storeSeconds = new Histogram({
@@ -78,6 +70,7 @@ export class ServerMetrics {
       labelNames: ["priority_level", "reason"],
       registers,
     });
+    this.#counters(registry);
     this.#gauges(registry);
   }
 
@@ -91,7 +84,7 @@ export class ServerMetrics {
       if (isReading) this.#reading--;
       else this.#mutating--;
       const meter = this.#meterOf(attributes);
-      this.#counterOf(meter, code).inc();
+      meter.byCode.set(code, (meter.byCode.get(code) ?? 0) + 1);
       if (attributes.verb !== "watch") meter.seconds.observe((performance.now() - from) / 1000);
       if (bytes !== undefined) meter.bytes.observe(bytes);
     };
@@ -105,13 +98,12 @@ export class ServerMetrics {
     const { group, version, plural } = resource;
     const labels = { group, version, resource: plural };
     const key = `${group}/${version}/${plural}`;
-    const gauge = this.#watchers.get(key) ?? { labels, count: 0 };
-    this.#watchers.set(key, gauge);
-    gauge.count++;
-    const events = this.#watchEvents.labels(labels);
+    const meter = this.#watchers.get(key) ?? { labels, watchers: 0, events: 0 };
+    this.#watchers.set(key, meter);
+    meter.watchers++;
     return {
-      sent: (count) => events.inc(count),
-      end: () => void gauge.count--,
+      sent: (count) => void (meter.events += count),
+      end: () => void meter.watchers--,
     };
   }
 
@@ -127,12 +119,39 @@ export class ServerMetrics {
     this.#flows = flows;
   }
 
+  #counters(registry: Registry): void {
+    const registers = [registry];
+    const meters = () => this.#meters.values();
+    const watchers = () => this.#watchers.values();
+    // Kept by the registry, which asks them when somebody asks the registry.
+    void new Counter({
+      name: "apiserver_request_total",
+      help: "Requests by verb, resource and HTTP code.",
+      labelNames: [...requestLabels, "code"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { labels, byCode } of meters())
+          for (const [code, count] of byCode) this.inc({ ...labels, code: String(code) }, count);
+      },
+    });
+    void new Counter({
+      name: "apiserver_watch_events_total",
+      help: "Events sent to watchers.",
+      labelNames: ["group", "version", "resource"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { labels, events } of watchers()) if (events > 0) this.inc(labels, events);
+      },
+    });
+  }
+
   #gauges(registry: Registry): void {
     const registers = [registry];
     const inFlight = () => ({ mutating: this.#mutating, readOnly: this.#reading });
     const watchers = () => this.#watchers.values();
     const levels = () => this.#flows?.levels ?? [];
-    // Kept by the registry, which asks them when somebody asks the registry.
     void new Gauge({
       name: "apiserver_current_inflight_requests",
       help: "Requests that are being answered.",
@@ -148,7 +167,7 @@ export class ServerMetrics {
       labelNames: ["verb", "group", "version", "resource"],
       registers,
       collect() {
-        for (const { labels, count } of watchers()) this.set({ verb: "WATCH", ...labels }, count);
+        for (const meter of watchers()) this.set({ verb: "WATCH", ...meter.labels }, meter.watchers);
       },
     });
     void new Gauge({
@@ -180,18 +199,10 @@ export class ServerMetrics {
       labels,
       seconds: this.#seconds.labels(labels),
       bytes: this.#bytes.labels(labels),
-      byCode: new Map<number, Counter.Internal>(),
+      byCode: new Map<number, number>(),
     };
     this.#meters.set(key, meter);
     return meter;
-  }
-
-  #counterOf(meter: RequestMeter, code: number): Counter.Internal {
-    const known = meter.byCode.get(code);
-    if (known !== undefined) return known;
-    const counter = this.#total.labels({ ...meter.labels, code: String(code) });
-    meter.byCode.set(code, counter);
-    return counter;
   }
 }
 
