@@ -35,6 +35,7 @@ import { ServerMetrics } from "./metrics/server-metrics.ts";
 import { NamespaceLifecycle } from "./namespaces/namespace-lifecycle.ts";
 import { Quotas } from "./quota/quotas.ts";
 import type { UsageEvaluator } from "./quota/usage-evaluator.ts";
+import { requestBy } from "./request-by.ts";
 import { ResourceRegistry } from "./resource-registry.ts";
 import { reviews } from "./reviews/all-reviews.ts";
 import { ReviewTable } from "./reviews/review.ts";
@@ -211,7 +212,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     runTasks: ({ signal }) => runTasks(signal),
     unauthenticated(request) {
       const error = new StatusError("Unauthorized", "Unauthorized");
-      const trail = new AuditTrail({ ...request, user: nobody }, now());
+      const trail = new AuditTrail(requestBy(nobody, request), now());
       trail.attributes = attributesOf(request, parseResourcePath(request.path));
       state.audit?.failed(trail, error);
       return error;

@@ -12,6 +12,7 @@ import { methodNotAllowed, pathNotFound } from "./errors.ts";
 import { healthRoutes } from "./health/health-routes.ts";
 import { parseResourcePath, type ResourcePath } from "./input/resource-path.ts";
 import { respondError } from "./output/respond.ts";
+import { requestBy } from "./request-by.ts";
 import type { RequestContext } from "./request-context.ts";
 import type { ServerState } from "./server-state.ts";
 import { storeFailure } from "./store-failure.ts";
@@ -86,7 +87,7 @@ export function authorized(state: ServerState, trail: AuditTrail, attributes: At
   trail.attributes = attributes;
   const user = impersonated(state.access, request);
   if (user !== undefined) trail.impersonated = user;
-  const taken = user === undefined ? request : { ...request, user };
+  const taken = user === undefined ? request : requestBy(user, request);
   trail.decision = state.access.decide(taken.user, attributes);
   assertDecision(trail.decision, taken.user, attributes);
   return taken;

@@ -2,7 +2,7 @@
 // without an answer from it nothing is served.
 
 import { createServer } from "node:https";
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -11,10 +11,10 @@ import { StatusError, type ApiRequest, type ApiResponse, type UserInfo } from "@
 import { WebSocketServer } from "ws";
 import type { Credentials } from "../authentication/authenticator.ts";
 import type { ApiServer } from "../create-api-server.ts";
-import { methodNotAllowed } from "../errors.ts";
 import { respondError } from "../output/respond.ts";
 import { certificateOf } from "./client-certificate.ts";
 import { CallerSignal } from "./caller-signal.ts";
+import { networkRequest } from "./network-request.ts";
 import { readBody } from "./read-body.ts";
 import { sendResponse } from "./send-response.ts";
 import { toByteStream } from "./socket-stream.ts";
@@ -44,7 +44,6 @@ export interface HttpsListener {
   close(): Promise<void>;
 }
 
-const methods: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
 const closeTimeoutMs = 2_000;
 const busyRequests = 32;
 const maxSocketPayloadBytes = 1024 * 1024;
@@ -158,7 +157,7 @@ async function answer(
   }: { readonly incoming: IncomingMessage; readonly caller: CallerSignal; readonly turn: Turn },
 ): Promise<ApiResponse> {
   try {
-    const request = toRequest(incoming, caller);
+    const request = networkRequest(incoming, caller);
     const user = await authenticated(server, options, { incoming, headers: request.headers });
     if (user === undefined) throw server.unauthenticated(request);
     request.user = user;
@@ -181,50 +180,11 @@ function isWatch({ url = "" }: IncomingMessage): boolean {
 async function authenticated(
   server: ApiServer,
   options: HttpsOptions,
-  { incoming, headers }: { readonly incoming: IncomingMessage; readonly headers: Headers },
+  { incoming, headers }: { readonly incoming: IncomingMessage; readonly headers: ApiRequest["headers"] },
 ): Promise<UserInfo | undefined> {
   const certificate = options.ca === undefined ? undefined : certificateOf(incoming.socket as TLSSocket);
   const credentials = { headers, ...(certificate !== undefined && { certificate }) };
   return options.authenticate === undefined ? server.authenticate(credentials) : options.authenticate(credentials);
-}
-
-type Headers = ApiRequest["headers"];
-/** User and body follow, when they are known. */
-type IncomingRequest = { -readonly [K in keyof ApiRequest]: ApiRequest[K] };
-
-const nothing = new Uint8Array();
-const nobodyYet: UserInfo = { name: "", groups: [] };
-const noQuery = new URLSearchParams();
-
-function toRequest(incoming: IncomingMessage, caller: CallerSignal): IncomingRequest {
-  const method = incoming.method ?? "GET";
-  if (!methods.has(method)) throw methodNotAllowed();
-  const sourceIp = incoming.socket.remoteAddress;
-  const url = incoming.url ?? "/";
-  const mark = url.indexOf("?");
-  return {
-    method: method as ApiRequest["method"],
-    path: mark < 0 ? url : url.slice(0, mark),
-    query: mark < 0 ? noQuery : new URLSearchParams(url.slice(mark + 1)),
-    headers: headersOf(incoming.headers),
-    body: nothing,
-    user: nobodyYet,
-    get signal() {
-      return caller.signal;
-    },
-    ...(sourceIp !== undefined && { sourceIp }),
-  };
-}
-
-function headersOf(headers: IncomingHttpHeaders): Headers {
-  if (areTexts(headers)) return headers;
-  const { "set-cookie": cookies = [], ...rest } = headers;
-  return { ...headersOf(rest), "set-cookie": cookies.join(", ") };
-}
-
-/** Node gives a list for one header only, which no request has a reason to send. */
-function areTexts(headers: IncomingHttpHeaders): headers is Record<string, string | undefined> {
-  return headers["set-cookie"] === undefined;
 }
 
 async function upgrade(
@@ -241,7 +201,7 @@ async function upgrade(
   socket.on("error", () => caller.leave());
   socket.on("close", () => caller.leave());
   try {
-    const request = toRequest(incoming, caller);
+    const request = networkRequest(incoming, caller);
     const token = request.query.get(tokenParameter);
     // From here on nobody sees it, the audit log above all.
     request.query.delete(tokenParameter);
