@@ -5,7 +5,8 @@ import type { KeyValue } from "@vivarium/store";
 import type { Resource } from "../resource.ts";
 import { presentedParts } from "../stored-object.ts";
 
-const blockBytes = 256 * 1024;
+/** Larger ones malloc would map, and the kernel clear, each time anew. */
+const blockBytes = 64 * 1024;
 const comma = ",".charCodeAt(0);
 const end = Buffer.from("]}\n");
 
