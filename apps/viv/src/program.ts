@@ -22,6 +22,7 @@ export function program(): Command {
     .configureHelp({ sortSubcommands: false });
   addMachineCommands(viv);
   addObjectCommands(viv);
+  addAdoptCommand(viv);
   addPowerCommands(viv);
   addRolloutCommands(viv);
   addGuestCommands(viv);
@@ -151,6 +152,21 @@ function addObjectCommands(viv: Command): void {
     .option("--wait", "wait until they are gone (default)")
     .option("--no-wait", "return when the deletion is accepted")
     .action(lazy(async () => (await import("./commands/delete.ts")).deleteObjects));
+}
+
+function addAdoptCommand(viv: Command): void {
+  withTimeout(withNamespace(viv.command("adopt")), "2m")
+    .helpGroup(groups.objects)
+    .description("make VMs of domains that are on the hypervisor already; domains and disks stay as they are")
+    .argument("[provider]", "may be left out where there is only one")
+    .option("--dry-run", "only tell what would be adopted, and what cannot be and why")
+    .option("--name <regex>", "only domains whose name matches")
+    .addOption(new Option("--power <state>", "only domains in this state").choices(["on", "off", "suspended"]))
+    .option("--host <name>", "only domains on this host")
+    .option("--metadata <uri=regex>", "only domains with such metadata; may be repeated", collect, [])
+    .option("--keep", "go on: adopt also what comes later")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/adopt.ts")).adopt));
 }
 
 function addPowerCommands(viv: Command): void {
