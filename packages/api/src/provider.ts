@@ -1,7 +1,7 @@
 // Provider: a hypervisor and how to reach it, and what it can do.
 
 import type { Static } from "typebox";
-import { conditions, objectRef, observedGeneration } from "./common-fields.ts";
+import { conditions, entryName, objectRef, observedGeneration } from "./common-fields.ts";
 import {
   anyOf,
   boolean,
@@ -11,6 +11,7 @@ import {
   int32,
   int64,
   list,
+  listByKey,
   opaque,
   optional,
   quantity,
@@ -97,7 +98,28 @@ function hostPolicy(description: string) {
 
 const spec = struct("A hypervisor and how to reach it.", {
   type: choice("Which kind of hypervisor.", ["vsphere", "libvirt", "firecracker", "qemu", "proxmox", "sim"]),
-  endpoint: string("Where it is: for libvirt a connection URI such as `qemu:///system`.", { pattern: endpointPattern }),
+  endpoint: optional(
+    string(
+      "Where it is: for libvirt a connection URI such as `qemu:///system`. Either this or `hosts`; with it the Provider has one host, of the Provider's name.",
+      { pattern: endpointPattern },
+    ),
+  ),
+  hosts: optional(
+    listByKey(
+      "Several hosts, each with a connection and a health of its own. A machine lands on one of them and stays there. Storage pools, volumes and networks lie on the first. To grow a Provider with an `endpoint`, give its host the Provider's name.",
+      "name",
+      struct("One host.", {
+        name: entryName("Its name, also that of its Host object; unique in the namespace."),
+        endpoint: string("Where it is: for libvirt a connection URI such as `qemu+tls://kvm1/system`.", {
+          pattern: endpointPattern,
+        }),
+        credentialSecretRef: optional(objectRef("The Secret to log in with; that of the Provider when absent.")),
+        labels: optional(stringMap("Put on its Host object, for example `topology.kubernetes.io/zone`.")),
+        policy: hostPolicy("How much of it machines may take, where it differs from `hostPolicy`."),
+      }),
+      { maxItems: 200 },
+    ),
+  ),
   credentialSecretRef: optional(objectRef("The Secret to log in with; a local libvirt needs none.")),
   insecureSkipVerify: optional(boolean("Whether to trust any certificate.", { default: false })),
   allowDomainOverlay: optional(

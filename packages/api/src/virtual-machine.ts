@@ -23,6 +23,7 @@ import {
   optional,
   quantity,
   string,
+  stringMap,
   struct,
 } from "./fields.ts";
 import { ageColumn, defineKind, infra } from "./kind.ts";
@@ -291,7 +292,8 @@ const spec = struct("What the machine shall be.", {
       cluster: optional(string("Cluster.")),
       datastore: optional(string("Datastore or storage pool; wins over `storagePod`.")),
       folder: optional(string("Folder.")),
-      host: optional(string("Host.")),
+      host: optional(string("Host; for a Provider with several hosts the name of one of them.")),
+      hostSelector: optional(stringMap("Labels that the host must have, of a Provider with several hosts.")),
       resourcePool: optional(string("Resource pool.")),
       storagePod: optional(string("Datastore cluster (vSphere).")),
     }),
@@ -323,6 +325,9 @@ export { spec as virtualMachineSpec };
 const status = struct("What was seen of the machine.", {
   id: optional(string("Id on the hypervisor; for libvirt the UUID of the domain.")),
   domain: optional(string("Name on the hypervisor.")),
+  host: optional(
+    string("Name of the Host that it is on. Written before anything is made there; it never changes by itself."),
+  ),
   powerState: optional(choice("Whether it runs.", powerStates)),
   phase: optional(
     choice("Where the machine is in its life.", [
@@ -467,6 +472,7 @@ export const VirtualMachine: KindDefinition<VirtualMachine> = defineKind({
     ageColumn,
     { name: "Power", type: "string", jsonPath: ".status.powerState", priority: 1 },
     { name: "Domain", type: "string", jsonPath: ".status.domain", priority: 1 },
+    { name: "Host", type: "string", jsonPath: ".status.host", priority: 1 },
     { name: "Reason", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].reason', priority: 1 },
     { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message', priority: 1 },
   ],

@@ -21,13 +21,16 @@ export function imageOnProvider(image: VMImage, provider: ProviderKey): ImageOnP
   return { kind: "missing", reason: ready.reason, message: entry?.message ?? ready.message };
 }
 
-/** The provider's name; with its namespace where that is not the image's own. */
+/** The provider's name; with its namespace where that is not the image's own, and with the host where it has several. */
 export function providerStatusKey(object: KubeObject, provider: ProviderKey): string {
-  return provider.namespace === object.metadata.namespace ? provider.name : `${provider.namespace}/${provider.name}`;
+  const host = provider.host === undefined ? "" : `@${provider.host}`;
+  const isNear = provider.namespace === object.metadata.namespace;
+  return isNear ? `${provider.name}${host}` : `${provider.namespace}/${provider.name}${host}`;
 }
 
 export function providerOfStatusKey(image: VMImage, key: string): ProviderKey {
-  const slash = key.indexOf("/");
-  if (slash === -1) return { namespace: image.metadata.namespace ?? "", name: key };
-  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+  const [provider = "", host] = key.split("@");
+  const slash = provider.indexOf("/");
+  const namespace = slash === -1 ? (image.metadata.namespace ?? "") : provider.slice(0, slash);
+  return { namespace, name: provider.slice(slash + 1), ...(host === undefined ? {} : { host }) };
 }

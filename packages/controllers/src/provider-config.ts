@@ -26,18 +26,23 @@ export interface HostPolicy {
 
 /** The first is the one that is meant where none is named. A Provider with one endpoint has one host, of the Provider's name. */
 export function hostsOf(provider: Provider): readonly DeclaredHost[] {
-  const { endpoint, credentialSecretRef, hostPolicy } = provider.spec;
-  return [
-    {
-      name: provider.metadata.name,
-      endpoint,
-      ...(credentialSecretRef === undefined ? {} : { credentialSecretRef }),
-      labels: {},
-      policy: policyOf(hostPolicy),
-      isFirst: true,
-    },
-  ];
+  const { endpoint, hosts, credentialSecretRef, hostPolicy } = provider.spec;
+  const declared: readonly NamedHost[] =
+    hosts ?? (endpoint === undefined ? [] : [{ name: provider.metadata.name, endpoint }]);
+  return declared.map((host, index) => {
+    const secret = host.credentialSecretRef ?? credentialSecretRef;
+    return {
+      name: host.name,
+      endpoint: host.endpoint,
+      ...(secret === undefined ? {} : { credentialSecretRef: secret }),
+      labels: host.labels ?? {},
+      policy: policyOf({ ...hostPolicy, ...host.policy }),
+      isFirst: index === 0,
+    };
+  });
 }
+
+type NamedHost = NonNullable<ProviderSpec["hosts"]>[number];
 
 /** An error where it says what is no amount of memory. */
 function policyOf(declared: ProviderSpec["hostPolicy"]): HostPolicy | InvalidValueError {

@@ -96,6 +96,10 @@ export function createProviderController({ manager, reports, clock }: ProviderCo
         ),
       );
     }
+    const had = host?.metadata.labels ?? {};
+    if (host !== undefined && Object.entries(declared.labels).some(([label, value]) => had[label] !== value)) {
+      await manager.client.mergePatch(Host, key, { metadata: { labels: declared.labels } }, { signal });
+    }
     return reports.get(key);
   }
 

@@ -4,7 +4,7 @@
 //   unbound ──RecordAdoption, Adopt──► off ◄──Start, RequestShutdown, ForceOff──► running
 //   deleted: Release (or DestroyAdopted where spec.adopt.deletionPolicy says so), RemoveFinalizer
 
-import { blocked, decidePresent, foreignLookMs, isStopUnrecorded, settle } from "./virtual-machine-plan.ts";
+import { bindHost, blocked, decidePresent, foreignLookMs, isStopUnrecorded, settle } from "./virtual-machine-plan.ts";
 import type { AdoptionWish, PlanInput, Problem, Step } from "./virtual-machine-plan.ts";
 
 export function decideAdopted(input: PlanInput, wish: AdoptionWish): Step {
@@ -13,6 +13,7 @@ export function decideAdopted(input: PlanInput, wish: AdoptionWish): Step {
   const { seen, provider, nowMs } = input;
   if (wish.problem !== undefined) return settle({ kind: "Blocked", problems: [wish.problem] });
   if (provider === undefined) return blocked(input.definition);
+  if (input.hostChoice !== undefined) return bindHost(input.hostChoice);
   switch (seen.kind) {
     case "unavailable":
       return settle({ kind: "Unavailable", error: seen.error });

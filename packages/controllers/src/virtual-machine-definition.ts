@@ -221,13 +221,28 @@ function refuseUnsupported(vm: VirtualMachine, vmClass: VMClass | undefined, add
 /** Fields that the VM can do without, and that this build does not apply: it is made, and told of. */
 export function fieldsNotApplied({ spec }: VirtualMachine): readonly string[] {
   const fields: readonly (readonly [string, unknown])[] = [
-    ["spec.placement", spec.placement],
+    ...placementNotApplied(spec.placement),
     ["spec.placementRef", spec.placementRef],
     ["spec.lifecycle.preStop", spec.lifecycle?.preStop],
     ["spec.lifecycle.postStart", spec.lifecycle?.postStart],
     ["spec.disks[].storageClass", spec.disks?.find((disk) => disk.storageClass !== undefined)],
   ];
   return fields.flatMap(([field, value]) => (value === undefined ? [] : [field]));
+}
+
+/** On which of several hosts the VM shall be is applied; see choose-host.ts. */
+function placementNotApplied(placement: VirtualMachine["spec"]["placement"]): readonly (readonly [string, unknown])[] {
+  const { host: _, hostSelector: _selector, ...rest } = placement ?? {};
+  return Object.entries(rest).map(([field, value]) => [`spec.placement.${field}`, value]);
+}
+
+/** What the VM takes of its host; nothing where that cannot be told. */
+export function amountOf(
+  vm: VirtualMachine,
+  related: Pick<RelatedObjects, "vmClass">,
+): { readonly cpus: number; readonly memoryBytes: number } {
+  const ref = vm.spec.classRef;
+  return sizeOf(vm, ref && related.vmClass(keyOf(vm, ref)), () => undefined);
 }
 
 export function gracefulTimeoutOf(vm: VirtualMachine): Resolved<number> {

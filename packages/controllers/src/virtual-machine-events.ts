@@ -85,6 +85,8 @@ export function eventOfStep(
       return normal("InterfaceDetaching", `The guest was asked to let go of interface "${step.name}"`);
     case "TuneNic":
       return normal("InterfaceChanged", `Interface "${step.nic.name}" is as declared`);
+    case "BindHost":
+      return normal("HostChosen", `The VM is to be on host "${step.host}"`);
     case "AllocateMacs":
     case "RecordNics":
     case "RecordAdoption":

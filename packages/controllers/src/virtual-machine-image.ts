@@ -6,6 +6,7 @@ import { imageOnProvider } from "./image-on-provider.ts";
 import { keyOf } from "./virtual-machine-definition.ts";
 import type { RelatedObjects } from "./virtual-machine-definition.ts";
 import type { Problem, Resolved } from "./virtual-machine-plan.ts";
+import { connectionOfVm } from "./vm-host.ts";
 
 /** The image's id on the provider. Without a provider only whether the image exists can be said. */
 export function resolveImage(
@@ -21,10 +22,10 @@ export function resolveImage(
   const image = related.image(key);
   if (image === undefined) return problem("ImageNotFound", `${name} does not exist`);
   if (provider === undefined) return { ok: false, problems: [] };
-  const there = imageOnProvider(image, {
-    namespace: provider.metadata.namespace ?? "",
-    name: provider.metadata.name,
-  });
+  const there = imageOnProvider(
+    image,
+    connectionOfVm(vm, provider) ?? { namespace: provider.metadata.namespace ?? "", name: provider.metadata.name },
+  );
   switch (there.kind) {
     case "available":
       return { ok: true, value: there.id };

@@ -21,6 +21,8 @@ export class Look {
   isStale = false;
   provider: (Resolved<Provider> & { readonly made?: Provider }) | undefined;
   providerKey: ProviderKey | undefined;
+  /** Of the Provider; undefined while it is to be chosen. */
+  host: string | undefined;
   open: OpenProvider | undefined;
   resolved: Resolved<ResolvedVm> | undefined;
   done = new Set<string>();

@@ -9,6 +9,7 @@
 // left alone. "Could not look" leads to no step at all.
 
 import type { GuestAddress, PowerState, ProviderError, VmDefinition, VmObservation } from "@vivarium/provider";
+import type { HostChoice } from "./choose-host.ts";
 import { decideRunningDisks, diskStepKey, growthOf } from "./virtual-machine-disk-plan.ts";
 import type { DiskSize, DiskStep } from "./virtual-machine-disk-plan.ts";
 import type { HotMemory, HotWait } from "./virtual-machine-hot-plan.ts";
@@ -50,7 +51,8 @@ export interface Problem {
     | "ImageNotReady"
     | "ImageFailed"
     | "DomainNotFound"
-    | "DomainNotFree";
+    | "DomainNotFree"
+    | "NoHostFits";
   readonly message: string;
 }
 
@@ -101,6 +103,8 @@ export interface PlanInput {
   readonly expectsAddress: boolean;
   /** `namespace/name` of the Provider; absent when there is none (its problem is then in `definition`). */
   readonly provider?: string;
+  /** Absent once the VM is bound to a host, or where there is only one. */
+  readonly hostChoice?: HostChoice;
   readonly definition: Resolved<VmDefinition>;
   readonly dataDisks: readonly DataDisk[];
   /** Of the VM's own disks, where the spec says one. */
@@ -189,6 +193,8 @@ export type Step =
   /** Looks for any sign of life of a start that has shown none. */
   | { readonly kind: "ProbeBoot" }
   | { readonly kind: "RecordBootRetry" }
+  /** Says on which of several hosts the VM is to be; for good. */
+  | { readonly kind: "BindHost"; readonly host: string }
   /** Says, durably, that the VM is a domain that was there before. */
   | { readonly kind: "RecordAdoption"; readonly provider: string; readonly uuid: string }
   /** Marks the domain as the VM's. */
@@ -256,6 +262,7 @@ function decideAbsent(input: PlanInput): Step {
   const later = startsLater(input);
   if (later !== undefined) return later;
   if (input.provider === undefined || !definition.ok) return blocked(definition, build);
+  if (input.hostChoice !== undefined) return bindHost(input.hostChoice);
   if (!build.ok && build.problems.some((problem) => !isImageProgress(problem))) {
     return settle({ kind: "Blocked", problems: build.problems });
   }
@@ -392,9 +399,13 @@ function waited(
 }
 
 function watchRun(input: PlanInput): Step {
+  const { addresses, adopted, record, nowMs } = input;
+  if (addresses.length > 0) return settle({ kind: "Running" }, nowMs + addressRefreshMs);
   // Of an adopted guest nobody here knows whether it is to have an address.
-  const isEnough = input.addresses.length > 0 || input.adopted !== undefined;
-  if (isEnough) return settle({ kind: "Running" }, input.nowMs + addressRefreshMs);
+  if (adopted !== undefined) {
+    const isYoung = nowMs - (record.runningSinceMs ?? nowMs) < addressRefreshMs;
+    return settle({ kind: "Running" }, nowMs + (isYoung ? 5_000 : addressRefreshMs));
+  }
   if (!input.expectsAddress) return settle({ kind: "Running" });
   return watchBoot(input);
 }
@@ -455,6 +466,8 @@ function stopGracefully(input: PlanInput): Step {
 function decideDelete(input: PlanInput): Step {
   const { seen, done } = input;
   if (!input.hasFinalizer) return settle({ kind: "Gone" });
+  // Nothing was made before it is bound to a host.
+  if (input.hostChoice !== undefined) return { kind: "RemoveFinalizer" };
   if (input.provider === undefined) {
     if (input.record.madeOn === undefined || input.isForcedDelete) return { kind: "RemoveFinalizer" };
     const message = `Provider "${input.record.madeOn}", on which this VM was made, does not exist`;
@@ -540,6 +553,7 @@ const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
   ImageFailed: false,
   DomainNotFound: true,
   DomainNotFree: false,
+  NoHostFits: false,
 };
 
 function isImageProgress({ reason }: Problem): boolean {
@@ -549,6 +563,12 @@ function isImageProgress({ reason }: Problem): boolean {
 function startsLater({ record, nowMs }: PlanInput): Step | undefined {
   const atMs = record.nextStartMs;
   return atMs === undefined || atMs <= nowMs ? undefined : settle({ kind: "StartsLater", atMs }, atMs);
+}
+
+export function bindHost(choice: HostChoice): Step {
+  if (choice.kind === "chosen") return { kind: "BindHost", host: choice.host };
+  const message = `No host can take the VM: ${choice.reasons.join("; ")}`;
+  return settle({ kind: "Blocked", problems: [{ reason: "NoHostFits", message }] });
 }
 
 export function blocked(...resolved: readonly Resolved<unknown>[]): Step {

@@ -38,6 +38,8 @@ export interface VmRecord {
   /** `namespace/name` of the Provider on which something was, or may have been, made. Written before the first volume. */
   readonly madeOn?: string;
   readonly applied?: AppliedDefinition;
+  /** The host of that Provider; written before anything else is done about it, and never changed. */
+  readonly host?: string;
   /** UUID of the domain that was there before, and that the VM is. Written before the domain is marked. */
   readonly adoptedUuid?: string;
   /** MAC addresses that were chosen for the VM, by interface: kept for its life. */

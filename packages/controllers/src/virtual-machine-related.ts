@@ -4,6 +4,7 @@
 import {
   ConfigMap,
   findCondition,
+  Host,
   Provider,
   Secret,
   StoragePool,
@@ -48,6 +49,14 @@ export function relatedToVirtualMachines(
     status?.phase,
     status?.record,
     spec.retentionPolicy?.deleteOnVMDelete,
+  ]);
+
+  const hostNews = new ObjectNews<Host>(({ metadata, spec, status }) => [
+    metadata.labels,
+    spec,
+    status?.allocatable,
+    status?.allocatedByOthers,
+    findCondition(status?.conditions, "Ready")?.status,
   ]);
 
   function isNews(object: KubeObject): boolean {
@@ -109,6 +118,8 @@ export function relatedToVirtualMachines(
     related(ConfigMap, (object) =>
       isSame(object, sshKeysConfigMap) ? concerned(object, (vm) => vm.status?.domain === undefined) : [],
     ),
+    // A host that became ready, larger, or schedulable may take what no host could.
+    related(Host, (object) => (hostNews.isNews(object) ? machines.list().filter(isWaiting).map(requestOf) : [])),
     related(Provider, (object) =>
       concerned(object, (vm) => {
         const madeOn = vm.status?.provider?.["madeOn"];

@@ -68,6 +68,7 @@ export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
     stops: stored.stops ?? 0,
     ...(stored.madeOn === undefined ? {} : { madeOn: stored.madeOn }),
     ...(stored.applied === undefined ? {} : { applied: stored.applied }),
+    ...(status?.host === undefined ? {} : { host: status.host }),
     ...(stored.adoptedUuid === undefined ? {} : { adoptedUuid: stored.adoptedUuid }),
     ...(Object.keys(macs).length === 0 ? {} : { macs }),
     ...(stored.isDefineDue === undefined ? {} : { isDefineDue: stored.isDefineDue }),
@@ -125,6 +126,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
   const attemptAtMs = situation.kind === "StartsLater" ? situation.atMs : input.retryAtMs;
   return {
     ...kept,
+    ...(record.host === undefined ? {} : { host: record.host }),
     ...(record.madeOn === undefined ? {} : { id: record.adoptedUuid ?? vm.metadata.uid ?? "" }),
     ...(domain === undefined ? {} : { domain }),
     ...(powerState === undefined ? {} : { powerState }),
@@ -408,6 +410,8 @@ function workingReady(step: Step["kind"], seen: Seen): Ready {
     case "RecordBootRetry":
       return is("WaitingForAddress", "The boot has shown no sign of life; it is cut short and tried once more");
     case "Undefine":
+    case "BindHost":
+      return is("Creating", "The VM is being made");
     case "RecordAdoption":
     case "Adopt":
       return is("Adopting", "The domain is being adopted");
@@ -460,6 +464,7 @@ const ranks: Readonly<Record<Problem["reason"], number>> = {
   ImageNotReady: 7,
   DomainNotFound: 0,
   DomainNotFree: 0,
+  NoHostFits: 6,
 };
 
 function rankOf(problem: Problem): number {

@@ -191,6 +191,7 @@ export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "r
   ForceOff: "stop",
   ProbeBoot: "record",
   RecordBootRetry: "record",
+  BindHost: "record",
   RecordAdoption: "record",
   Adopt: "run",
   Release: "remove",

@@ -10,6 +10,8 @@
 
 import {
   ConfigMap,
+  findCondition,
+  Host,
   Provider,
   discardMemoryAnnotation,
   rebootAnnotation,
@@ -39,7 +41,7 @@ import type {
 } from "@vivarium/runtime";
 import { sshKeysConfigMap } from "./cloud-init.ts";
 import { effectiveProvider, isSameProvider } from "./effective-provider.ts";
-import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
+import type { HostKey, ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { findAddresses } from "./virtual-machine-address-lookup.ts";
 import { resolveBuild } from "./virtual-machine-build.ts";
 import { withDeadline } from "./virtual-machine-deadline.ts";
@@ -59,6 +61,7 @@ import type { HotMemory } from "./virtual-machine-hot-plan.ts";
 import type { HotReport } from "./virtual-machine-hot-status.ts";
 import { isHotStep, takeHotStep, tidyDevices } from "./virtual-machine-hot-steps.ts";
 import type { HotStep } from "./virtual-machine-hot-steps.ts";
+import { HostChooser } from "./virtual-machine-host.ts";
 import { Look } from "./virtual-machine-look.ts";
 import { MacLedger } from "./virtual-machine-mac-ledger.ts";
 import { isMacDue, macsOf } from "./virtual-machine-macs.ts";
@@ -89,6 +92,7 @@ import type { RunRequests } from "./virtual-machine-run-state-plan.ts";
 import { isShareLeft, pendingText, recordSize } from "./virtual-machine-size-plan.ts";
 import { actOnSize } from "./virtual-machine-size-steps.ts";
 import { recordStop } from "./virtual-machine-stop.ts";
+import { connectionOfVm, hasSeveralHosts, hostOfVm, isOnlyHost } from "./vm-host.ts";
 
 export interface VirtualMachineControllerOptions {
   readonly manager: Manager;
@@ -117,6 +121,7 @@ export function createVirtualMachineController(options: VirtualMachineController
   const volumes = manager.cache(Volume);
   const snapshots = manager.cache(VMSnapshot);
   const pools = manager.cache(StoragePool);
+  const hosts = manager.cache(Host);
   const secrets = manager.cache(Secret);
   const configMaps = manager.cache(ConfigMap);
   const memories = new Map<string, VmMemory>();
@@ -135,6 +140,13 @@ export function createVirtualMachineController(options: VirtualMachineController
     pool: (key) => pools.get(key),
     machines: () => machines.list(),
   };
+
+  const chooser = new HostChooser({
+    hosts,
+    machines,
+    related: relatedObjects,
+    isOn: (vm, { metadata }) => isOn(vm, { namespace: metadata.namespace ?? "", name: metadata.name }),
+  });
 
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
     const first = machines.get(request);
@@ -178,7 +190,10 @@ export function createVirtualMachineController(options: VirtualMachineController
   function forget(request: ReconcileRequest): void {
     unwatch(idOf(request));
     const memory = memories.get(idOf(request));
-    if (memory !== undefined) macLedger.forget(memory.uid);
+    if (memory !== undefined) {
+      macLedger.forget(memory.uid);
+      chooser.forget(memory.uid);
+    }
     memories.delete(idOf(request));
   }
 
@@ -194,7 +209,15 @@ export function createVirtualMachineController(options: VirtualMachineController
     look.provider = resolved;
     const object = resolved.ok ? resolved.value : resolved.made;
     look.providerKey = object && { namespace: object.metadata.namespace ?? "", name: object.metadata.name };
-    look.open = look.providerKey && providers.get(look.providerKey);
+    const connection = object && connectionOfVm(bound(look), object);
+    look.host = object && hostOfVm(bound(look), object);
+    look.open = connection && providers.get(connection);
+    if (object !== undefined && connection === undefined) {
+      // Not bound to any of several hosts yet: nothing of it can be anywhere.
+      look.seen = { kind: "absent", volumes: [] };
+      look.isStale = true;
+      return;
+    }
     if (look.seen !== undefined && !look.isStale) return;
     look.seen = await see(look);
     look.isStale = false;
@@ -223,7 +246,7 @@ export function createVirtualMachineController(options: VirtualMachineController
 
   async function see(look: Look): Promise<Seen> {
     const { open, providerKey } = look;
-    if (open === undefined) return { kind: "unavailable", error: notOpen(providerKey) };
+    if (open === undefined) return { kind: "unavailable", error: notOpen(providerKey, look.host) };
     const identity = identityOf(look.vm);
     try {
       return await withDeadline((signal) => open.compute.observe(identity, { signal }), {
@@ -238,8 +261,16 @@ export function createVirtualMachineController(options: VirtualMachineController
     }
   }
 
-  function notOpen(key: ProviderKey | undefined): ProviderError {
+  function notOpen(key: ProviderKey | undefined, host?: string): ProviderError {
     if (key === undefined) return new ProviderError("Unavailable", "No Provider can be told for this VM");
+    const provider = providerObjects.get(key);
+    if (host !== undefined && provider !== undefined && !isOnlyHost(provider, host)) {
+      const found = hosts.get({ namespace: key.namespace, name: host });
+      const state = findCondition(found?.status?.conditions, "Ready");
+      const why =
+        found === undefined ? "is none of its hosts" : `is not connected: ${state?.message ?? "not tried yet"}`;
+      return new ProviderError("Unavailable", `Host "${host}" of Provider "${key.namespace}/${key.name}" ${why}`);
+    }
     const ready = providerObjects.get(key)?.status?.conditions?.find((each) => each.type === "Ready");
     const why = ready?.status === "False" ? `: ${ready.message}` : "";
     return new ProviderError("Unavailable", `Provider "${key.namespace}/${key.name}" is not connected${why}`);
@@ -258,6 +289,8 @@ export function createVirtualMachineController(options: VirtualMachineController
     const timeout = gracefulTimeoutOf(vm);
     const restartRequest = vm.metadata.annotations?.[restartAnnotation];
     look.resolved = resolved;
+    const object = provider.ok ? provider.value : look.provider?.made;
+    const hostChoice = object && chooser.choose(bound(look), object);
     const { namespace = "" } = vm.metadata;
     const revert = resolveRevert(vm, (name) => snapshots.get({ namespace, name }));
     const isDeleting = vm.metadata.deletionTimestamp !== undefined;
@@ -277,7 +310,8 @@ export function createVirtualMachineController(options: VirtualMachineController
       ...(adopted === undefined ? {} : { adopted }),
       expectsAddress: resolved.ok ? resolved.value.expectsAddress : seen.kind === "present" && seen.nics.length > 0,
       ...(look.providerKey === undefined ? {} : { provider: idOf(look.providerKey) }),
-      definition: withProblemsOf(definitionOf(resolved), timeout),
+      ...(hostChoice === undefined ? {} : { hostChoice }),
+      definition: withProblemsOf(withProblemsOf(definitionOf(resolved), timeout), boundElsewhere(look, object)),
       dataDisks: resolved.ok ? resolved.value.dataDisks : [],
       diskSizes: resolved.ok ? resolved.value.diskSizes : [],
       ...(look.open?.hotplug === undefined ? {} : { hotDisks: hotMemoryOf(memory.disks) }),
@@ -431,12 +465,20 @@ export function createVirtualMachineController(options: VirtualMachineController
       case "RecordPlacement": {
         const sizes = sizesAfter(look.record, input.diskSizes);
         const applied = appliedFrom(step.definition, input.generation, sizes);
-        look.remember(recordPlacement(look.record, { provider: step.provider, applied, nowMs }));
+        look.remember({
+          ...recordPlacement(look.record, { provider: step.provider, applied, nowMs }),
+          ...onHost(look),
+        });
         await flush(look, step.kind, input);
         return;
       }
+      case "BindHost":
+        chooser.bind(vm, step.host);
+        look.remember({ ...look.record, host: step.host });
+        await flush(look, step.kind, input);
+        return;
       case "RecordAdoption":
-        look.remember({ ...look.record, madeOn: step.provider, adoptedUuid: step.uuid });
+        look.remember({ ...look.record, ...onHost(look), madeOn: step.provider, adoptedUuid: step.uuid });
         await flush(look, step.kind, input);
         return;
       case "RecordDisks": {
@@ -706,12 +748,21 @@ export function createVirtualMachineController(options: VirtualMachineController
     if (memory !== undefined) memory.isStirred = true;
   }
 
-  function machinesOn(key: ProviderKey): readonly ReconcileRequest[] {
+  function isOn(vm: VirtualMachine, key: ProviderKey): boolean {
+    const madeOn = readRecord(vm.status).madeOn;
+    if (madeOn !== undefined) return madeOn === idOf(key);
+    const effective = effectiveProvider(vm, providerObjects.list());
+    return effective.kind === "found" && isSameProvider(effective.key, key);
+  }
+
+  /** And not on another host of it. */
+  function machinesOn(key: HostKey): readonly ReconcileRequest[] {
+    const provider = providerObjects.get(key);
     return machines.list().flatMap((vm) => {
-      const madeOn = readRecord(vm.status).madeOn;
-      if (madeOn !== undefined) return madeOn === idOf(key) ? [requestOf(vm)] : [];
-      const effective = effectiveProvider(vm, providerObjects.list());
-      return effective.kind === "found" && isSameProvider(effective.key, key) ? [requestOf(vm)] : [];
+      const host = provider && hostOfVm(vm, provider);
+      const isElsewhere =
+        provider !== undefined && hasSeveralHosts(provider) && host !== undefined && host !== key.host;
+      return !isElsewhere && isOn(vm, key) ? [requestOf(vm)] : [];
     });
   }
 
@@ -753,6 +804,26 @@ export function createVirtualMachineController(options: VirtualMachineController
     concurrency: options.concurrency ?? 8,
     reconcile,
   };
+}
+
+/** The VM as it is remembered, which may be ahead of its status. */
+function bound({ vm, record }: Look): VirtualMachine {
+  if (record.host === undefined || vm.status?.host === record.host) return vm;
+  return { ...vm, status: { ...vm.status, host: record.host } };
+}
+
+/** The host goes on record with the placement. */
+function onHost({ host }: Look): { readonly host?: string } {
+  return host === undefined ? {} : { host };
+}
+
+/** A VM stays on its host, so a host that is named later is a problem. */
+function boundElsewhere({ vm, record }: Look, provider: Provider | undefined): Resolved<undefined> {
+  const wanted = vm.spec.placement?.host;
+  const isBound = record.host !== undefined && provider !== undefined && hasSeveralHosts(provider);
+  if (!isBound || wanted === undefined || wanted === record.host) return { ok: true, value: undefined };
+  const message = `spec.placement.host names "${wanted}", but this VM is bound to host "${record.host}" and cannot be moved: name that one, or delete and create the VM`;
+  return { ok: false, problems: [{ reason: "InvalidSpec", message }] };
 }
 
 async function ignoreProviderError(acted: Promise<void>, { log }: ReconcileContext): Promise<void> {

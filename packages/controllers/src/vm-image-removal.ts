@@ -5,7 +5,7 @@ import { isProviderError } from "@vivarium/provider";
 import { removeFinalizer, writeStatus } from "@vivarium/runtime";
 import type { Clock, Manager, ReconcileResult } from "@vivarium/runtime";
 import { providerOfStatusKey } from "./image-on-provider.ts";
-import type { ProviderRegistry } from "./provider-registry.ts";
+import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 
 export const vmImageFinalizer = "vmimage.infra.virtrigaud.io/finalizer";
 
@@ -90,12 +90,7 @@ export async function removeOutdated(before: VMImage, removal: Removal): Promise
 }
 
 /** Images are kept by content: another VMImage may mean the same bytes. */
-function isSharedOn(
-  provider: { readonly namespace: string; readonly name: string },
-  digest: string,
-  image: VMImage,
-  manager: Manager,
-): boolean {
+function isSharedOn(provider: ProviderKey, digest: string, image: VMImage, manager: Manager): boolean {
   return manager
     .cache(VMImage)
     .list()
@@ -104,7 +99,7 @@ function isSharedOn(
       if (other.status?.digest !== digest) return false;
       return Object.keys(other.status.providerStatus ?? {}).some((key) => {
         const there = providerOfStatusKey(other, key);
-        return there.namespace === provider.namespace && there.name === provider.name;
+        return there.namespace === provider.namespace && there.name === provider.name && there.host === provider.host;
       });
     });
 }

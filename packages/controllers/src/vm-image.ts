@@ -24,6 +24,7 @@ import { providerStatusKey } from "./image-on-provider.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { providerOfPool } from "./storage-pool-target.ts";
 import { Turns } from "./turns.ts";
+import { connectionOfVm } from "./vm-host.ts";
 import { decideImage, PrepareTimeout } from "./vm-image-plan.ts";
 import type { FetchState, ImageObservation, ImageStep, ImageUser } from "./vm-image-plan.ts";
 import { removeImage, removeOutdated, vmImageFinalizer } from "./vm-image-removal.ts";
@@ -128,9 +129,10 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       if (wanted === undefined || vm.metadata.deletionTimestamp !== undefined) continue;
       if (wanted.name !== name || wanted.namespace !== namespace) continue;
       const effective = effectiveProvider(vm, providers.list());
-      if (effective.kind === "found" && providers.get(effective.key) !== undefined) {
-        found.set(`${effective.key.namespace}/${effective.key.name}`, effective.key);
-      }
+      const provider = effective.kind === "found" ? providers.get(effective.key) : undefined;
+      // To one of several hosts only once the VM is bound to it.
+      const key = provider && connectionOfVm(vm, provider);
+      if (key !== undefined) found.set(providerStatusKey(image, key), key);
     }
     for (const volume of volumes.list()) {
       const wanted = imageOfVolume(volume);
@@ -138,7 +140,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       const pool = pools.get(referredBy(volume, volume.spec.poolRef));
       const provider = pool && providerOfPool(pool, providers.list());
       if (provider !== undefined && providers.get(provider) !== undefined) {
-        found.set(`${provider.namespace}/${provider.name}`, provider);
+        found.set(providerStatusKey(image, provider), provider);
       }
     }
     return [...found.values()];
@@ -317,13 +319,14 @@ function fetchKey(image: VMImage, source: DeclaredImageSource): string {
 }
 
 function importKey(image: VMImage, provider: ProviderKey): string {
-  const { namespace, name } = provider;
-  return JSON.stringify([requestOf(image).namespace, image.metadata.name, image.metadata.uid, namespace, name]);
+  const { namespace, name, host } = provider;
+  return JSON.stringify([requestOf(image).namespace, image.metadata.name, image.metadata.uid, namespace, name, host]);
 }
 
 function isImportTo(key: string, provider: ProviderKey): boolean {
-  const [, , , namespace, name] = JSON.parse(key) as string[];
-  return namespace === provider.namespace && name === provider.name;
+  const [, , , namespace, name, host] = JSON.parse(key) as (string | null)[];
+  const isHost = host === null || host === undefined || host === provider.host;
+  return namespace === provider.namespace && name === provider.name && isHost;
 }
 
 function requestOfTask(key: string): ReconcileRequest {
@@ -337,5 +340,5 @@ function isTaskOf(key: string, request: ReconcileRequest): boolean {
 }
 
 function seenKey(provider: ProviderKey, digest: string): string {
-  return `${provider.namespace}/${provider.name} ${digest}`;
+  return `${provider.namespace}/${provider.name}/${provider.host ?? ""} ${digest}`;
 }

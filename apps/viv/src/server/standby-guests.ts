@@ -12,11 +12,13 @@ import {
 import type { Client } from "@vivarium/client";
 import {
   effectiveProvider,
+  hostOfVm,
   hostsOf,
   identityOf,
   OpenProviders,
   providerConfig,
-  type ProviderKey,
+  type DeclaredHost,
+  type HostKey,
 } from "@vivarium/controllers";
 import type { ProviderFactory } from "@vivarium/provider";
 import type { Guest } from "./start-controllers.ts";
@@ -40,8 +42,17 @@ export class StandbyGuests {
     const effective = effectiveProvider(vm, items);
     if (effective.kind !== "found")
       throw new StatusError("ServiceUnavailable", `Cannot reach VM ${formatKey(key)}: it has no Provider`);
-    await this.#open(effective.key);
-    const provider = this.#providers.get(effective.key);
+    const object = await this.#client.get(ProviderKind, effective.key);
+    const host = hostOfVm(vm, object);
+    const declared = hostsOf(object).find(({ name }) => name === host);
+    if (declared === undefined)
+      throw new StatusError(
+        "ServiceUnavailable",
+        `Cannot reach VM ${formatKey(key)}: it is on no host of its Provider`,
+      );
+    const hostKey = { ...effective.key, host: declared.name };
+    await this.#open(object, { key: hostKey, host: declared });
+    const provider = this.#providers.get(hostKey);
     if (provider === undefined)
       throw new StatusError("ServiceUnavailable", `Cannot reach VM ${formatKey(key)}: its Provider is being opened`);
     return { provider, vm: identityOf(vm) };
@@ -51,22 +62,23 @@ export class StandbyGuests {
     return this.#providers.closeAll();
   }
 
-  async #open(key: ProviderKey): Promise<void> {
-    const object = await this.#client.get(ProviderKind, key);
+  async #open(
+    object: ProviderKind,
+    { key, host }: { readonly key: HostKey; readonly host: DeclaredHost },
+  ): Promise<void> {
     const { type } = object.spec;
     if (!this.#providers.types.includes(type))
       throw new StatusError("ServiceUnavailable", `This build has no provider of type "${type}"`);
-    const [host] = hostsOf(object);
-    if (host === undefined) return;
-    const config = providerConfig(object, host, await this.#credentials(object));
-    const connection = { type, config, isFirst: true };
-    const hostKey = { ...key, host: host.name };
-    if (this.#providers.isOpen(hostKey, connection)) return;
-    await this.#providers.open(hostKey, connection);
+    const config = providerConfig(object, host, await this.#credentials(object, host));
+    const connection = { type, config, isFirst: host.isFirst };
+    if (this.#providers.isOpen(key, connection)) return;
+    await this.#providers.open(key, connection);
   }
 
-  async #credentials(provider: ProviderKind): Promise<Readonly<Record<string, string>>> {
-    const ref = provider.spec.credentialSecretRef;
+  async #credentials(
+    provider: ProviderKind,
+    { credentialSecretRef: ref }: DeclaredHost,
+  ): Promise<Readonly<Record<string, string>>> {
     if (ref === undefined) return {};
     const namespace = ref.namespace ?? provider.metadata.namespace ?? "";
     const { data = {} } = await this.#client.get(Secret, { namespace, name: ref.name });

@@ -10,7 +10,14 @@ import {
   type VirtualMachineMetrics,
 } from "@vivarium/api";
 import { createClient, inProcessTransport } from "@vivarium/client";
-import { createControllers, createStats, effectiveProvider, identityOf, meteredFactories } from "@vivarium/controllers";
+import {
+  connectionOfVm,
+  createControllers,
+  createStats,
+  effectiveProvider,
+  identityOf,
+  meteredFactories,
+} from "@vivarium/controllers";
 import { createImageCache } from "@vivarium/images";
 import type { Provider, VmIdentity } from "@vivarium/provider";
 import { createManager } from "@vivarium/runtime";
@@ -74,7 +81,9 @@ export function startControllers(options: ControllersOptions): Controllers {
     const vm = await client.get(VirtualMachine, key);
     const { items } = await client.list(ProviderKind, key.namespace === undefined ? {} : { namespace: key.namespace });
     const effective = effectiveProvider(vm, items);
-    const provider = effective.kind === "found" ? registry.get(effective.key) : undefined;
+    const object = effective.kind === "found" ? await client.get(ProviderKind, effective.key) : undefined;
+    const connection = object && connectionOfVm(vm, object);
+    const provider = connection && registry.get(connection);
     if (provider === undefined) {
       const which =
         effective.kind === "found" ? `Provider ${formatKey(effective.key)} is not open` : "it has no Provider";

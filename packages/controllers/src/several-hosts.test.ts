@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { findCondition, Host, Provider, VirtualMachine, VMImage } from "@vivarium/api";
+import type { VirtualMachineSpec } from "@vivarium/api";
+import { createSimulatedHypervisor } from "@vivarium/provider";
+import type { ProviderFactory } from "@vivarium/provider";
+import { createManager, ManualClock } from "@vivarium/runtime";
+import { createHostController } from "./host.ts";
+import { HostReports } from "./host-reports.ts";
+import { OpenProviders } from "./open-providers.ts";
+import { createProviderController } from "./provider.ts";
+import { headOf } from "./testing/controllers-lab.ts";
+import { eventually } from "./testing/eventually.ts";
+import { startApi } from "./testing/start-api.ts";
+import { createVirtualMachineController } from "./virtual-machine.ts";
+
+const gib = 1024 ** 3;
+const namespace = "default";
+const digest = `sha256:${"ab".repeat(32)}`;
+
+/** Two hosts, `a` with 4 GiB and `b` with 8, of one Provider; an image that is on both. */
+async function lab(t: TestContext) {
+  const { client, logger } = await startApi(t);
+  const clock = new ManualClock(Date.now());
+  const sims = new Map(
+    [
+      ["a", 4],
+      ["b", 8],
+    ].map(([name, size]) => [
+      String(name),
+      createSimulatedHypervisor({ clock, host: { memoryBytes: Number(size) * gib }, guest: { leaseMs: 100 } }),
+    ]),
+  );
+  const sim = (name: string) => {
+    const found = sims.get(name);
+    assert.ok(found !== undefined);
+    return found;
+  };
+  const factory: ProviderFactory = { type: "sim", open: ({ endpoint }) => sim(endpoint.slice("sim://".length)).open() };
+  const ids = await Promise.all(
+    [...sims.values()].map((each) =>
+      each.open().images.import({ digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: gib }),
+    ),
+  );
+  await client.create(Provider, {
+    ...headOf(Provider, "rack"),
+    spec: {
+      type: "sim",
+      hosts: [
+        { name: "a", endpoint: "sim://a", labels: { zone: "1" } },
+        { name: "b", endpoint: "sim://b", labels: { zone: "2" } },
+      ],
+    },
+  });
+  const image = await client.create(VMImage, {
+    ...headOf(VMImage, "debian"),
+    spec: { source: { libvirt: { url: "https://images.example/debian.qcow2" } } },
+  });
+  await client.updateStatus(VMImage, {
+    ...image,
+    status: {
+      phase: "Ready",
+      ready: true,
+      observedGeneration: image.metadata.generation ?? 1,
+      providerStatus: {
+        "rack@a": { available: true, id: ids[0]?.id ?? "" },
+        "rack@b": { available: true, id: ids[1]?.id ?? "" },
+      },
+    },
+  });
+  let stop: () => Promise<void> = () => Promise.resolve();
+  const boot = (): void => {
+    const manager = createManager({ client, logger, clock, random: () => 0 });
+    const providers = new OpenProviders(new Map([["sim", factory]]));
+    const reports = new HostReports();
+    manager.add(createProviderController({ manager, reports, clock }));
+    manager.add(createHostController({ manager, providers, reports, clock }));
+    manager.add(createVirtualMachineController({ manager, providers, clock, random: () => 0 }));
+    const stopping = new AbortController();
+    const done = manager.run({ signal: stopping.signal });
+    stop = async () => {
+      stopping.abort();
+      await done;
+    };
+  };
+  boot();
+  t.after(() => stop());
+  const until = <T>(what: string, look: () => Promise<T | false | undefined>): Promise<T> =>
+    eventually(async () => {
+      await clock.advance(500);
+      return (await look()) ?? false;
+    }, what);
+  const create = (name: string, spec: Partial<VirtualMachineSpec> = {}) =>
+    client.create(VirtualMachine, {
+      ...headOf(VirtualMachine, name),
+      spec: { imageRef: { name: "debian" }, resources: { cpu: 1, memoryMiB: 1024 }, ...spec },
+    });
+  const get = (name: string) => client.get(VirtualMachine, { namespace, name });
+  const ready = (name: string) =>
+    until(`${name} is Ready`, async () => {
+      const vm = await get(name);
+      return readyOf(vm)?.status === "True" && vm;
+    });
+  const reason = (name: string, wanted: string) =>
+    until(`${name} has reason ${wanted}`, async () => {
+      const vm = await get(name);
+      return readyOf(vm)?.reason === wanted && vm;
+    });
+  await until("both hosts", async () => {
+    const { items } = await client.list(Host);
+    return items.length === 2 && items.every((host) => readyOf(host)?.status === "True");
+  });
+  return {
+    client,
+    clock,
+    sim,
+    create,
+    get,
+    ready,
+    reason,
+    until,
+    restart: async () => {
+      await stop();
+      boot();
+    },
+  };
+}
+
+function readyOf(object: VirtualMachine | Host | Provider) {
+  return findCondition(object.status?.conditions, "Ready");
+}
+
+test("each host has its own Host; the Provider says what they have together", async (t) => {
+  const { client, until } = await lab(t);
+  const provider = await until("the Provider is Ready", async () => {
+    const found = await client.get(Provider, { namespace, name: "rack" });
+    return readyOf(found)?.status === "True" && found;
+  });
+  assert.equal(readyOf(provider)?.message, "Connected to a, b");
+  assert.equal(provider.status?.resourceUsage?.memory?.total, 12 * gib);
+  assert.equal(provider.status.host, undefined);
+  const host = await client.get(Host, { namespace, name: "a" });
+  assert.equal(host.metadata.labels?.["zone"], "1");
+  assert.equal(host.status?.capacity?.memoryBytes, 4 * gib);
+});
+
+test("a VM lands where most memory is free, and many that come at once are spread", async (t) => {
+  const { create, ready, sim } = await lab(t);
+  await Promise.all(Array.from({ length: 6 }, (_, index) => create(`vm-${index}`)));
+  const hosts: (string | undefined)[] = [];
+  for (let index = 0; index < 6; index++) hosts.push((await ready(`vm-${index}`)).status?.host);
+  // 8, 7, 6, 5 against 4, then they are level.
+  assert.deepEqual([hosts.filter((host) => host === "b").length, hosts.filter((host) => host === "a").length], [5, 1]);
+  assert.equal(sim("a").world.domains.size + sim("b").world.domains.size, 6);
+});
+
+test("a host or labels that are named decide; what fits nowhere is told for each host, and comes up when there is room", async (t) => {
+  const { client, create, ready, reason } = await lab(t);
+  await create("named", { placement: { host: "a" } });
+  assert.equal((await ready("named")).status?.host, "a");
+  await create("labelled", { placement: { hostSelector: { zone: "1" } } });
+  assert.equal((await ready("labelled")).status?.host, "a");
+  await create("large", { resources: { cpu: 1, memoryMiB: 3072 }, placement: { hostSelector: { zone: "1" } } });
+  const refused = await reason("large", "NoHostFits");
+  assert.match(readyOf(refused)?.message ?? "", /a: it has 2048 MiB.*b: its label zone/);
+  assert.equal(refused.status?.host, undefined);
+  await client.mergePatch(VirtualMachine, { namespace, name: "named" }, { spec: { powerState: "Off" } });
+  await client.mergePatch(Host, { namespace, name: "a" }, { metadata: { labels: { touched: "yes" } } });
+  assert.equal((await ready("large")).status?.host, "a");
+});
+
+test("a host that is down makes its VMs Unknown; they stay bound, and are never made elsewhere", async (t) => {
+  const { client, clock, create, get, ready, restart, sim, until } = await lab(t);
+  await create("here", { placement: { host: "b" } });
+  await create("there", { placement: { host: "a" } });
+  await ready("here");
+  await ready("there");
+  sim("b").disconnect();
+  await until("here is Unknown", async () => readyOf(await get("here"))?.status === "Unknown");
+  const provider = await until("the Provider says which", async () => {
+    const found = await client.get(Provider, { namespace, name: "rack" });
+    return readyOf(found)?.reason === "PartlyConnected" && found;
+  });
+  assert.match(readyOf(provider)?.message ?? "", /Connected to a; not to b: /);
+  assert.equal(readyOf(await get("there"))?.status, "True");
+  await restart();
+  for (let minute = 0; minute < 10; minute++) await clock.advance(60_000);
+  await create("next");
+  assert.equal((await ready("next")).status?.host, "a");
+  assert.equal((await get("here")).status?.host, "b");
+  assert.deepEqual([...sim("a").world.domains.values()].map(({ name }) => name).toSorted(), ["next", "there"]);
+  const [before] = [...sim("b").world.domains.values()];
+  sim("b").reconnect();
+  await ready("here");
+  assert.deepEqual([...sim("b").world.domains.values()], [before]);
+});
+
+test("a host that the Provider loses takes its VMs along as Unknown; a VM cannot be moved by its spec", async (t) => {
+  const { client, create, get, ready, reason, sim, until } = await lab(t);
+  await create("web", { placement: { host: "a" } });
+  await ready("web");
+  await client.mergePatch(VirtualMachine, { namespace, name: "web" }, { spec: { placement: { host: "b" } } });
+  await until("the move is refused", async () =>
+    (await get("web")).status?.conditions?.some(({ message }) => /cannot be (moved|resolved)/.test(message)),
+  );
+  assert.equal(sim("b").world.domains.size, 0);
+  await client.mergePatch(
+    Provider,
+    { namespace, name: "rack" },
+    { spec: { hosts: [{ name: "b", endpoint: "sim://b" }] } },
+  );
+  const lost = await reason("web", "ProviderUnavailable");
+  assert.match(lost.status?.message ?? "", /Host "a" of Provider "default\/rack" is none of its hosts/);
+  assert.equal(sim("b").world.domains.size, 0);
+});
