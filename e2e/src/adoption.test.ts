@@ -103,7 +103,7 @@ describe("adoption", { skip, concurrency: false }, () => {
         annotations: { "virtrigaud.io/adopt-vms": "true", "virtrigaud.io/adopt-filter": '{"namePattern":"^vvhost-"}' },
       },
     });
-    await eventually("the VM of the running domain", async () => await vm("vvhost-run-1"), slow);
+    await eventually("the VM of the running domain", () => vm("vvhost-run-1"), slow);
     await untilReady("vvhost-run-1");
     const adopted = await vm("vvhost-run-1");
     assert.equal(adopted?.status?.id, running.uuid);

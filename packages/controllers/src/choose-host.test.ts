@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { chooseHost } from "./choose-host.ts";
 import type { HostCandidate, HostWish } from "./choose-host.ts";
 
