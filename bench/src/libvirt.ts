@@ -1,11 +1,10 @@
 // Our libvirt client beside libvirt's own: the same calls, to the same daemon, in the same run. Milliseconds, where nothing else is said.
 
-import { createReadStream } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { randomBytes } from "node:crypto";
-import { type Domain, Libvirt, parseUri } from "@vivarium/libvirt";
+import { type Domain, fileParts, Libvirt, parseUri } from "@vivarium/libvirt";
 import { createLibvirtProviderFactory } from "@vivarium/provider-libvirt";
 import { pino } from "pino";
 import { type Operation, pythonMs, virshMs, virshUploadMs } from "./libvirt-peers.ts";
@@ -148,7 +147,7 @@ async function measureUpload(
       );
       const from = performance.now();
       if (upload === "own") {
-        await libvirt.storageVolUpload(volume, createReadStream(file, { highWaterMark: 1024 * 1024 }));
+        await libvirt.storageVolUpload(volume, fileParts(file));
         times.push(mibPerSecond(performance.now() - from));
       } else {
         times.push(mibPerSecond(await virshUploadMs(uri, { pool: "bench", volume: volume.name, file })));

@@ -1,8 +1,8 @@
 // Base images in the pool, by content. An import is complete when the file has the length that its name says; upload grows it from
 // nothing, in order, so that any interruption leaves it shorter.
 
-import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { fileParts } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, ImageFile, ImageRole, ImportedImage } from "@vivarium/provider";
 import { invalidSpec } from "./libvirt-host.ts";
@@ -90,8 +90,7 @@ async function importImage(
     sizeBytes: image.sizeBytes,
   });
   for (const left of await volumesOf(pool, wanted)) await pool.delete(left, options);
-  const source = createReadStream(image.path, { highWaterMark: 1024 * 1024 });
-  await pool.write(name, source, { ...options, sizeBytes: image.sizeBytes });
+  await pool.write(name, fileParts(image.path), { ...options, sizeBytes: image.sizeBytes });
   const imported = await findComplete(pool, wanted);
   if (imported === undefined) {
     throw new ProviderError("Internal", `Cannot import image "${name}": the host has not kept all of its bytes`);
