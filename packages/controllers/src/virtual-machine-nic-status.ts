@@ -73,7 +73,7 @@ function messageOf(
   return parts.length === 0 ? undefined : parts.join(". ");
 }
 
-const addressProblems: ReadonlySet<Problem["reason"]> = new Set(["AddressInUse", "NetworkNotFound"]);
+const addressProblems: ReadonlySet<Problem["reason"]> = new Set(["AddressInUse", "NetworkNotFound", "NetworkNotReady"]);
 
 export function networksCondition(seen: Present, report: NicReport): Judgement {
   const { definition, record } = report;
