@@ -151,8 +151,14 @@ export class VolumePool {
       `write volume "${name}"`,
       async (libvirt) => {
         const { pool } = await this.#ready(libvirt);
-        const volume = await libvirt.storageVolLookupByName(pool, name, options);
-        await libvirt.storageVolUpload(volume, source, options);
+        try {
+          const volume = await libvirt.storageVolLookupByName(pool, name, options);
+          await libvirt.storageVolUpload(volume, source, options);
+        } catch (error) {
+          // Another server that was told to write it, too, has it open, or deleted what it took for the remains of a try.
+          if (!isLibvirtError(error, "OPERATION_INVALID", "NO_STORAGE_VOL")) throw error;
+          throw new ProviderError("Unavailable", `Cannot write volume "${name}": ${error.message}`, { cause: error });
+        }
       },
       options,
     );

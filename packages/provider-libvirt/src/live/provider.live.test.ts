@@ -5,7 +5,7 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import { isProviderError } from "@vivarium/provider";
-import type { VmDefinition, VmIdentity } from "@vivarium/provider";
+import type { Provider, VmDefinition, VmIdentity } from "@vivarium/provider";
 import { probeAliveText } from "../acceleration/probe-guest.ts";
 import { removeLeftovers, runProbeGuest } from "../acceleration/probe.ts";
 import { imageVolumeName } from "../names.ts";
@@ -182,6 +182,30 @@ describe("the libvirt provider on a real libvirtd", { skip: liveSkipReason(), co
     assert.equal(await provider.images.find(image.digest), undefined);
     await provider.images.import(image);
   });
+
+  rule(
+    "two servers that import one image at the same moment have it once, and what fails is worth another try",
+    async () => {
+      const { provider, image } = live;
+      const other = live.reopen();
+      await other.describe();
+      for (let round = 0; round < 10; round++) {
+        await provider.images.remove(image.digest);
+        const importBy = async (by: Provider): Promise<string> => {
+          for (;;) {
+            try {
+              return (await by.images.import(image)).id;
+            } catch (error) {
+              assert.ok(isProviderError(error) && error.retryable, String(error));
+            }
+          }
+        };
+        const [one, two] = await Promise.all([importBy(provider), importBy(other)]);
+        assert.equal(one, two);
+        assert.notEqual(await provider.images.find(image.digest), undefined);
+      }
+    },
+  );
 
   rule("a second connection finds and finishes what the first began", async () => {
     const vm = live.newVm();
