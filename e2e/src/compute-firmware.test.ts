@@ -57,7 +57,7 @@ kind: VMClass
 metadata: {name: safe}
 spec:
   cpu: 1
-  memory: 256Mi
+  memory: 512Mi
   firmware: UEFI
   diskDefaults: {size: 64Mi}
   securityProfile: {secureBoot: true, tpmEnabled: true, tpmVersion: "2.0"}
