@@ -25,6 +25,7 @@ export function program(): Command {
   addAdoptCommand(viv);
   addPowerCommands(viv);
   addRolloutCommands(viv);
+  addSnapshotCommands(viv);
   addGuestCommands(viv);
   return viv;
 }
@@ -238,6 +239,44 @@ function addRolloutCommands(viv: Command): void {
   verb("restart", "replace every machine by one of the same template").action(
     lazy(async () => (await import("./commands/rollout.ts")).restart),
   );
+}
+
+function addSnapshotCommands(viv: Command): void {
+  const snapshot = viv
+    .command("snapshot")
+    .helpGroup(groups.power)
+    .description("take snapshots of a VM, go back to them, remove them");
+  withTimeout(withNamespace(snapshot.command("create")), "10m")
+    .description("take a snapshot")
+    .argument("<vm>")
+    .argument("[name]", "name of the VMSnapshot (default: the VM's name and the time)")
+    .option("--memory", "the memory of a VM that runs belongs to it")
+    .option("--quiesce", "only with file systems held still by the guest agent")
+    .option("--no-quiesce", "without the guest's help")
+    .addOption(new Option("--method <method>", "how it is kept").choices(["External", "Internal"]))
+    .option("--description <text>", "what it is for")
+    .option("--max-age <duration>", "remove it after this time, for example 7d")
+    .option("--wait", "wait until it is taken (default)")
+    .option("--no-wait", "return when the wish is stored")
+    .action(lazy(async () => (await import("./commands/snapshot.ts")).createSnapshot));
+  withNamespace(snapshot.command("list"))
+    .description("show a VM's snapshots as a tree; * is what the VM is at")
+    .argument("<vm>")
+    .addOption(outputOption(["json", "yaml", "name"]))
+    .action(lazy(async () => (await import("./commands/snapshot.ts")).listSnapshots));
+  withTimeout(withNamespace(snapshot.command("revert")), "10m")
+    .description("bring a VM back to a snapshot; what was not in any snapshot is lost")
+    .argument("<vm>")
+    .argument("<name>")
+    .option("--wait", "wait until it is back (default)")
+    .option("--no-wait", "return when the wish is stored")
+    .action(lazy(async () => (await import("./commands/snapshot.ts")).revertToSnapshot));
+  withTimeout(withNamespace(snapshot.command("delete")), "10m")
+    .description("remove snapshots, wherever in the tree they are")
+    .argument("<names...>")
+    .option("--wait", "wait until their space is given back (default)")
+    .option("--no-wait", "return when the deletion is accepted")
+    .action(lazy(async () => (await import("./commands/snapshot.ts")).deleteSnapshots));
 }
 
 function addGuestCommands(viv: Command): void {
