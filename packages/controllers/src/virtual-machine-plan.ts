@@ -120,6 +120,8 @@ export interface PlanInput {
   readonly build: Resolved<BuildPlan>;
   /** The snapshot that it is to go back to; absent when there is none. */
   readonly revert?: Resolved<RevertTarget>;
+  /** A snapshot of it is being taken. */
+  readonly isBeingSnapshotted?: boolean;
   /** Names of snapshots that shall outlive the VM. */
   readonly stayingSnapshots?: readonly string[];
   readonly seen: Seen;
@@ -213,6 +215,7 @@ export const addressRefreshMs = 60_000;
 const bootDeadlineMs = 180_000;
 export const foreignLookMs = 30_000;
 const heldLookMs = 10_000;
+const snapshotLookMs = 1_000;
 
 /** Identifies a step within one look, for `PlanInput.done`. */
 export function stepKey(step: Step): string {
@@ -280,7 +283,9 @@ function decideAbsent(input: PlanInput): Step {
 }
 
 export function decidePresent(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): Step {
-  const revert = decideRevert(input);
+  // Before the revert that stopped it is forgotten.
+  const isStopDue = (seen.power === "off" || seen.power === "crashed") && isStopUnrecorded(input);
+  const revert = isStopDue ? undefined : decideRevert(input);
   if (revert !== undefined)
     return revert.kind === "blocked" ? settle({ kind: "Blocked", problems: revert.problems }) : revert;
   switch (seen.power) {
@@ -372,6 +377,10 @@ function decideOn(input: PlanInput, seen: Extract<Seen, { kind: "present" }>): S
       if (input.definition.ok && !input.done.has("Check")) return { kind: "Check", definition: input.definition.value };
     }
     return isHalted ? { kind: "Resume" } : stopGracefully(input);
+  }
+  // It stands still for a snapshot of its memory, and goes on by itself.
+  if (seen.power === "paused" && !isHalted && input.isBeingSnapshotted === true) {
+    return sooner(watchRun(input), input.nowMs + snapshotLookMs);
   }
   const runState = decideRunState(input, seen);
   if (runState !== undefined) return waited(runState);

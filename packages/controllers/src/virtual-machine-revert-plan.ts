@@ -67,6 +67,13 @@ export function resolveRevert(
   return { ok: true, value: { name, uid: snapshot.metadata.uid ?? "" } };
 }
 
+export function isBeingSnapshotted(vm: VirtualMachine, snapshots: readonly VMSnapshot[]): boolean {
+  return snapshots.some((snapshot) => {
+    const { machine, stage } = snapshotRecordOf(snapshot);
+    return stage === "creating" && machine === vm.metadata.uid;
+  });
+}
+
 /** Names of snapshots that shall outlive their machine, which is not deleted while they are there. */
 export function snapshotsThatStay(vm: VirtualMachine, snapshots: readonly VMSnapshot[]): readonly string[] {
   return snapshots

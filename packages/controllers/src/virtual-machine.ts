@@ -82,7 +82,7 @@ import {
   withoutRevert,
 } from "./virtual-machine-record.ts";
 import type { VmRecord } from "./virtual-machine-record.ts";
-import { resolveRevert, snapshotsThatStay } from "./virtual-machine-revert-plan.ts";
+import { isBeingSnapshotted, resolveRevert, snapshotsThatStay } from "./virtual-machine-revert-plan.ts";
 import { lowPoolOf } from "./virtual-machine-pool.ts";
 import { relatedToVirtualMachines, requestOf } from "./virtual-machine-related.ts";
 import { readRecord, statusOf } from "./virtual-machine-status.ts";
@@ -301,6 +301,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       isDeleting,
       ...(isDeleting ? { stayingSnapshots: snapshotsThatStay(vm, snapshots.list({ namespace })) } : {}),
       ...(revert === undefined ? {} : { revert }),
+      isBeingSnapshotted: isBeingSnapshotted(vm, snapshots.list({ namespace })),
       isForcedDelete: vm.metadata.annotations?.[forceDeleteAnnotation] === "true",
       power: vm.spec.powerState ?? "On",
       gracefulTimeoutMs: timeout.ok ? timeout.value : 60_000,

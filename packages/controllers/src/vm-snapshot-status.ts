@@ -36,6 +36,15 @@ export function snapshotStatusOf(object: VMSnapshot, input: SnapshotStatusInput)
   const { generation } = object.metadata;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
   const { progress: _, expiryTime: __, ...kept } = object.status ?? {};
+  // What the tree and the files say is told anew.
+  const {
+    parent: _parent,
+    children: _children,
+    leftOut: _leftOut,
+    size: _size,
+    virtualSize: _virtual,
+    ...lasting
+  } = kept;
   const ready = readyOf(situation);
   const now = new Date(nowMs);
   let conditions = setCondition(kept.conditions, { type: "Ready", ...ready, ...observed }, { now });
@@ -61,8 +70,8 @@ export function snapshotStatusOf(object: VMSnapshot, input: SnapshotStatusInput)
   }
   const seen = situation.kind === "Ready" || situation.kind === "Expired" ? situation.snapshot : undefined;
   return {
-    ...kept,
-    phase: phaseOf(situation, input.isDeleting),
+    ...(seen === undefined ? kept : lasting),
+    phase: phaseOf(situation, { isDeleting: input.isDeleting, was: object.status?.phase }),
     message: ready.message,
     ...(seen === undefined ? {} : factsOf(seen, input)),
     ...(expiresAtMs === undefined ? {} : { expiryTime: timeOf(expiresAtMs) }),
@@ -88,24 +97,27 @@ function factsOf(seen: SnapshotObservation, { siblings, snapshots }: SnapshotSta
     hasMemory: seen.hasMemory,
     isCurrent: seen.isCurrent,
     disks: [...seen.disks],
-    leftOut: [...seen.leftOut],
+    ...(seen.leftOut.length === 0 ? {} : { leftOut: [...seen.leftOut] }),
     ...(seen.sizeBytes === undefined ? {} : { size: formatQuantity(seen.sizeBytes) }),
     ...(seen.virtualSizeBytes === undefined ? {} : { virtualSize: formatQuantity(seen.virtualSizeBytes) }),
     ...(seen.parent === undefined ? {} : { parent: named(seen.parent) }),
-    children,
+    ...(children.length === 0 ? {} : { children }),
   };
 }
 
 const consistencyNames = { off: "Off", memory: "Memory", filesystem: "Filesystem", crash: "Crash" } as const;
 
 const consistencySentences: Readonly<Record<SnapshotObservation["consistency"], string>> = {
-  off: "taken while the machine was off",
+  off: "while the machine was off",
   memory: "with memory",
   filesystem: "the guest agent held the file systems still",
   crash: "disks as after a power cut",
 };
 
-function phaseOf(situation: SnapshotSituation, isDeleting: boolean): NonNullable<VMSnapshotStatus["phase"]> {
+function phaseOf(
+  situation: SnapshotSituation,
+  { isDeleting, was }: { readonly isDeleting: boolean; readonly was: VMSnapshotStatus["phase"] },
+): NonNullable<VMSnapshotStatus["phase"]> {
   if (isDeleting) return "Deleting";
   switch (situation.kind) {
     case "Ready":
@@ -115,7 +127,8 @@ function phaseOf(situation: SnapshotSituation, isDeleting: boolean): NonNullable
     case "Creating":
       return "Creating";
     case "Waiting":
-      return "Pending";
+      // What cannot be looked at is as it was.
+      return situation.reason === "ProviderUnavailable" ? (was ?? "Pending") : "Pending";
     case "Failed":
       return "Failed";
     case "Deleting":

@@ -160,7 +160,7 @@ export async function revertToSnapshot(vm: string, name: string, options: Waitin
     session.client,
     { type: VirtualMachine, key },
     {
-      until: (object) => object === undefined || object.spec.snapshot?.revertToRef === undefined || isRefused(object),
+      until: (object) => object === undefined || isBack(object) || isRefused(object),
       timeoutMs: options.timeout,
       signal,
       onChange: (object) => {
@@ -190,6 +190,12 @@ export async function revertToSnapshot(vm: string, name: string, options: Waitin
         { fix, exit: "timeout" },
       );
   }
+}
+
+/** The wish was carried out and taken out of the spec; a VM that shall run does so again. */
+function isBack({ spec, status, metadata }: VirtualMachine): boolean {
+  if (spec.snapshot?.revertToRef !== undefined || status?.observedGeneration !== metadata.generation) return false;
+  return (spec.powerState ?? "On") !== "On" || status?.powerState === "On";
 }
 
 const refusals = new Set(["SnapshotNotFound", "SnapshotNotReady", "InvalidSpec", "Unsupported", "ConflictOnProvider"]);
