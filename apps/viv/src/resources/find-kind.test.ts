@@ -29,7 +29,7 @@ test("an unknown kind is a usage error that lists the known ones", () => {
 });
 
 test("objects are named as kubectl has them named", () => {
-  assert.deepEqual(plain("vm"), ["VirtualMachine/*", "VMSet/*"]);
+  assert.deepEqual(plain("vm"), ["VirtualMachine/*"]);
   assert.deepEqual(plain("vm", "a", "b"), ["VirtualMachine/a", "VirtualMachine/b"]);
   assert.deepEqual(plain("vm/a", "vmclass/b"), ["VirtualMachine/a", "VMClass/b"]);
   assert.deepEqual(plain("vm,vmimg"), ["VirtualMachine/*", "VMImage/*"]);
