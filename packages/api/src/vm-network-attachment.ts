@@ -154,11 +154,11 @@ const ipAllocation = struct("How machines get addresses.", {
 const security = struct("What may pass. Changed while machines run.", {
   antiSpoofing: optional(
     boolean(
-      "Whether machines may send from their own MAC and IP addresses only. The address is the static one, else the one that DHCP gave; IPv6 passes from static addresses only.",
+      "Whether machines may send from their own MAC and IP addresses only. The address is the static one, else the one that DHCP gave, before which nothing else passes; IPv6 passes from static addresses only.",
     ),
   ),
   firewall: optional(
-    struct("Packet filter. Answers to what was let through pass as well.", {
+    struct("Packet filter. Answers to what was let through pass as well; DROP and REJECT stop both ways.", {
       enabled: optional(boolean("Whether it applies.", { default: false })),
       defaultPolicy: optional(choice("For what no rule matches.", ["ACCEPT", "DROP", "REJECT"], { default: "ACCEPT" })),
       rules: optional(

@@ -1,8 +1,9 @@
 // Static addresses of an interface: from the machine's own fields and those of its network, checked against each other. Pure.
 
-import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
+import { isIP } from "node:net";
 import type { VirtualMachineSpec, VMNetworkAttachment } from "@vivarium/api";
 import type { SeedNic, SeedRoute } from "@vivarium/images";
+import { canonicalIp, canonicalSubnet, isHostAddress, isInSubnet } from "@vivarium/provider";
 import type { Complain } from "./vm-network-rules.ts";
 
 type DeclaredNic = NonNullable<VirtualMachineSpec["networks"]>[number];
@@ -27,9 +28,9 @@ export function addressingOf(
   const addresses = [four, six].flatMap((each) => each?.address ?? []);
   const routes = [...(addresses.length > 0 ? (fixed?.routes ?? []) : []), ...(nic.routes ?? [])].map(routeOf);
   for (const { to, via } of routes) {
-    if (!isNetworkText(to)) complain(`routes: destination "${to}" is no network such as 192.0.2.0/24`);
+    if (!isSubnet(to)) complain(`routes: destination "${to}" is no network such as 192.0.2.0/24`);
     if (isIP(via) === 0) complain(`routes: gateway "${via}" is no IP address`);
-    else if (addresses.length > 0 && !addresses.some((address) => isWithin(via, address))) {
+    else if (addresses.length > 0 && !addresses.some((address) => isInSubnet(via, address))) {
       complain(`routes: gateway ${via} is in no network of the interface (${addresses.join(", ")})`);
     }
   }
@@ -71,17 +72,17 @@ function addressOf(
     complain(`"${subnet ?? ""}" has no prefix length such as ${family === 4 ? 24 : 64}`);
     return undefined;
   }
-  const address = `${ip}/${prefix}`;
-  if (own.ip !== undefined && subnet !== undefined && isNetworkText(subnet) && !isWithin(own.ip, subnet)) {
+  const address = `${canonicalIp(ip) ?? ip}/${prefix}`;
+  if (own.ip !== undefined && subnet !== undefined && isSubnet(subnet) && !isInSubnet(own.ip, subnet)) {
     complain(`address ${own.ip} is outside of ${subnet}, which the network says`);
   }
-  if (isIPv4(ip) && prefix < 31 && isEndOfSubnet(ip, prefix)) {
+  if (!isHostAddress(address)) {
     complain(`address ${address} is the first or the last of its subnet, which no machine can have`);
   }
   if (gateway !== undefined && isIP(gateway) !== family) complain(`gateway "${gateway}" is no IPv${family} address`);
   else if (gateway === ip) complain(`gateway ${gateway} is the interface's own address`);
   // Link-local gateways are reachable from everywhere.
-  else if (gateway !== undefined && !isWithin(gateway, address) && !/^fe[89ab]/i.test(gateway)) {
+  else if (gateway !== undefined && !isInSubnet(gateway, address) && !/^fe[89ab]/i.test(gateway)) {
     complain(`gateway ${gateway} is outside of the interface's network ${address}`);
   }
   return { address, gateway };
@@ -115,26 +116,6 @@ function routeOf(route: {
   };
 }
 
-function isNetworkText(text: string): boolean {
-  const [address = "", prefix = "", ...rest] = text.split("/");
-  const family = isIP(address);
-  return rest.length === 0 && family !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 6 ? 128 : 32);
-}
-
-function isWithin(ip: string, network: string): boolean {
-  const [address = "", prefix = ""] = network.split("/");
-  if (isIPv6(ip) !== isIPv6(address)) return false;
-  const family = isIPv6(address) ? "ipv6" : "ipv4";
-  const list = new BlockList();
-  list.addSubnet(address, Number(prefix), family);
-  return list.check(ip, family);
-}
-
-/** The network's own number, or its broadcast address. */
-function isEndOfSubnet(ip: string, prefix: number): boolean {
-  const bits = ip
-    .split(".")
-    .map((octet) => Number(octet).toString(2).padStart(8, "0"))
-    .join("");
-  return /^(0+|1+)$/.test(bits.slice(prefix));
+function isSubnet(text: string): boolean {
+  return canonicalSubnet(text) !== undefined;
 }

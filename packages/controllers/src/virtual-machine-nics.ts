@@ -3,7 +3,7 @@
 
 import type { ObjectKey, Provider, VirtualMachine, VirtualNetwork, VMNetworkAttachment } from "@vivarium/api";
 import type { SeedNic } from "@vivarium/images";
-import type { NicDefinition, NicSource } from "@vivarium/provider";
+import type { GuestAddress, NicDefinition, NicSource } from "@vivarium/provider";
 import { effectiveProvider } from "./effective-provider.ts";
 import { duplicatesOf } from "./virtual-machine-disks.ts";
 import type { AddProblem } from "./virtual-machine-disks.ts";
@@ -23,6 +23,8 @@ export interface NicObjects {
   machines(): readonly VirtualMachine[];
   /** Chosen for the VM that is resolved, by interface; those in its status when absent. */
   readonly macs?: Readonly<Record<string, string>> | undefined;
+  /** Addresses that the VM that is resolved has now. */
+  readonly leased?: readonly GuestAddress[];
 }
 
 export interface ResolvedNic {
@@ -91,8 +93,16 @@ function resolveNic(
     add("AddressInUse", `Address ${holder.ip} of interface "${declared.name}" is ${holder.of}'s`);
   const limits = limitsOf(attachment?.spec.qos, declared.limits, complain);
   const usesDhcp = seed.dhcp4 === true;
-  const ips = addresses.map((address) => address.split("/")[0] ?? "");
+  const fixed = addresses.map((address) => address.split("/")[0] ?? "");
+  const leased = (objects.leased ?? []).filter((each) => each.source === "lease" && each.mac === mac);
+  const ips = usesDhcp ? leased.map(({ ip }) => ip) : fixed;
   const filter = attachment && filterOf(attachment.spec, { addresses: ips, usesDhcp });
+  if (filter?.antiSpoofing !== undefined && usesDhcp && "bridge" in source) {
+    add(
+      "Unsupported",
+      `spec.networks: interface "${declared.name}" is on bridge "${source.bridge}", whose DHCP leases nobody here sees: spec.security.antiSpoofing needs a static address there`,
+    );
+  }
   const isLinkDown = declared.linkState === "Down";
   const network = attachment?.spec.network;
   const mtu = network?.mtu === 1500 ? undefined : network?.mtu;

@@ -284,7 +284,7 @@ export function createVirtualMachineController(options: VirtualMachineController
     // What an adopted domain is made of is nobody's to resolve.
     const resolved: Resolved<ResolvedVm> =
       adopted === undefined
-        ? resolveDefinition(vm, { ...relatedObjects, macs: record.macs }, provider)
+        ? resolveDefinition(vm, { ...relatedObjects, macs: record.macs, leased: memory.addresses }, provider)
         : { ok: false, problems: provider.ok ? [] : provider.problems };
     const timeout = gracefulTimeoutOf(vm);
     const restartRequest = vm.metadata.annotations?.[restartAnnotation];

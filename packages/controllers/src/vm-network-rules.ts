@@ -13,7 +13,7 @@ type DeclaredLimits = NonNullable<NonNullable<VirtualMachineSpec["networks"]>[nu
 /** A problem of the spec: which field, and why. */
 export type Complain = (message: string) => void;
 
-/** The filter of a machine's interface; undefined where everything may pass. `addresses`: static ones, without prefix length. */
+/** The filter of a machine's interface; undefined where everything may pass. `addresses`: those that it has, without prefix length. */
 export function filterOf(
   { network, security }: VMNetworkAttachmentSpec,
   nic: { readonly addresses: readonly string[]; readonly usesDhcp: boolean },
@@ -26,7 +26,7 @@ export function filterOf(
     rules: sorted(firewall?.rules ?? []).flatMap(rulesOf),
     otherwise: actions[firewall?.defaultPolicy ?? "ACCEPT"],
     allowsDhcp: nic.usesDhcp,
-    ...(isGuarded ? { antiSpoofing: { addresses: nic.addresses } } : {}),
+    ...(isGuarded ? { antiSpoofing: { addresses: nic.addresses.toSorted() } } : {}),
     ...(base === undefined ? {} : { base: { name: base.filter, parameters: base.parameters ?? {} } }),
   };
 }

@@ -54,7 +54,7 @@ export interface NicFilter {
   readonly otherwise: NicRule["action"];
   /** DHCP passes, whatever the rules say. */
   readonly allowsDhcp: boolean;
-  /** The guest sends from its own MAC address only, and from these IP addresses; from the one that DHCP gave it where there are none. */
+  /** The guest sends from its own MAC address only, and from these IP addresses; it can do no more than ask by DHCP where there are none. */
   readonly antiSpoofing?: { readonly addresses: readonly string[] };
   /** A filter that the hypervisor has, obeyed first. */
   readonly base?: { readonly name: string; readonly parameters: Readonly<Record<string, string>> };

@@ -2,7 +2,7 @@
 // or removed beside it, so that a guest that names interfaces by their slots finds it where it was. Pure.
 
 import type { Bandwidth, NicDefinition, NicLimits, NicSource } from "@vivarium/provider";
-import { filterNameOf, filterParametersOf } from "../nics/filter-xml.ts";
+import { filterNameOf } from "../nics/filter-xml.ts";
 import { element, find } from "../xml/element.ts";
 import type { XmlElement } from "../xml/element.ts";
 
@@ -60,8 +60,7 @@ export function nicElement(nic: NicDefinition, place: NicPlace = {}): XmlElement
     nic.isLinkUp === false && element("link", { state: "down" }),
     nic.mtu !== undefined && element("mtu", { size: nic.mtu }),
     nic.isIsolated === true && element("port", { isolated: "yes" }),
-    nic.filter !== undefined &&
-      element("filterref", { filter: filterNameOf(nic.filter) }, filterParametersOf(nic.filter)),
+    nic.filter !== undefined && element("filterref", { filter: filterNameOf(nic.filter) }),
     // No option ROM: it is for booting over the network and costs firmware time.
     element("rom", { enabled: "no" }),
     element("alias", { name: place.alias ?? `${aliasPrefix}${nic.name}` }),

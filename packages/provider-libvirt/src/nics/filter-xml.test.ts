@@ -25,7 +25,7 @@ test("a filter that was changed has another name; what is ours is told by name a
   assert.match(filterUuidOf(name), /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
 });
 
-test("rules go in order, for each family that they can mean, between answers and the rest", () => {
+test("rules go in order, for each family that they can mean, between what always passes and the rest", () => {
   const rules = rulesOf({
     rules: [
       { action: "accept", direction: "in", protocol: "tcp", ports: { start: 22, end: 22 } },
@@ -35,13 +35,11 @@ test("rules go in order, for each family that they can mean, between answers and
     otherwise: "drop",
     allowsDhcp: true,
   });
-  assert.deepEqual(rules.slice(0, 4), [
-    "10 accept inout all state=ESTABLISHED,RELATED",
-    "10 accept inout all-ipv6 state=ESTABLISHED,RELATED",
+  assert.deepEqual(rules.slice(0, 2), [
     "10 accept out udp srcportstart=68 dstportstart=67",
     "10 accept in udp srcportstart=67 dstportstart=68",
   ]);
-  assert.deepEqual(rules.slice(8), [
+  assert.deepEqual(rules.slice(6), [
     "100 accept in tcp dstportstart=22 dstportend=22",
     "100 accept in tcp-ipv6 dstportstart=22 dstportend=22",
     "101 drop out all dstipaddr=10.0.0.0 dstipmask=8",
@@ -55,9 +53,16 @@ test("a filter without a firewall has none of its rules", () => {
   assert.deepEqual(rulesOf(open), []);
 });
 
-test("against spoofing an address is told where it is known, and IPv6 is closed where none is", () => {
+test("against spoofing an address is told where it is known; without one there is DHCP alone; IPv6 needs one of its own", () => {
   const learned = { ...open, antiSpoofing: { addresses: [] } };
-  assert.deepEqual(rulesOf(learned), ["-600 drop out mac protocolid=ipv6"]);
+  assert.deepEqual(rulesOf(learned), [
+    "-700 accept out ip protocol=udp srcportstart=68 dstportstart=67",
+    "-700 accept in ip protocol=udp srcportstart=67 dstportstart=68",
+    "-500 drop inout mac",
+  ]);
+  assert.deepEqual(rulesOf({ ...open, antiSpoofing: { addresses: ["192.0.2.7"] } }), [
+    "-600 drop out mac protocolid=ipv6",
+  ]);
   const known = { ...open, antiSpoofing: { addresses: ["192.0.2.7", "2001:db8::7"] } };
   const parameters = findAll(parseXml(renderXml(filterElement(known))), "filterref", "parameter");
   assert.deepEqual(

@@ -42,12 +42,6 @@ export function filtersUsedBy(filter: NicFilter): readonly string[] {
 
 const spoofFilters = ["no-mac-spoofing", "no-ip-spoofing", "no-arp-mac-spoofing", "no-arp-ip-spoofing"];
 
-/** What the interface tells its filter: how to learn an address that is not known beforehand. */
-export function filterParametersOf({ antiSpoofing }: NicFilter): readonly XmlElement[] {
-  if (antiSpoofing === undefined || antiSpoofing.addresses.some((ip) => !isIPv6(ip))) return [];
-  return [element("parameter", { name: "CTRL_IP_LEARNING", value: "dhcp" })];
-}
-
 export function filterElement(filter: NicFilter): XmlElement {
   const name = filterNameOf(filter);
   const { base, antiSpoofing } = filter;
@@ -67,8 +61,12 @@ function reference(filter: string, parameters: readonly (readonly [string, strin
   );
 }
 
-/** Without an IPv6 address that is known, no IPv6 is sent at all, as with libvirt's own clean-traffic. */
+/**
+ * Without an IPv6 address that is known, no IPv6 is sent at all, as with libvirt's own clean-traffic. libvirt could learn addresses by
+ * itself, but guests that run already would be cut off until they ask for theirs again.
+ */
 function spoofElements(addresses: readonly string[]): readonly XmlElement[] {
+  if (addresses.length === 0) return [reference("no-mac-spoofing"), ...dhcpAlone];
   const four = addresses.filter((ip) => !isIPv6(ip)).map((ip) => ["IP", ip] as const);
   const six = addresses.filter((ip) => isIPv6(ip)).map((ip) => ["IPV6", ip] as const);
   const ipv6 = (address: string, mask: number): XmlElement =>
@@ -91,6 +89,16 @@ function spoofElements(addresses: readonly string[]): readonly XmlElement[] {
   ];
 }
 
+const dhcpAlone: readonly XmlElement[] = [
+  element("rule", { action: "accept", direction: "out", priority: -700 }, [
+    element("ip", { protocol: "udp", srcportstart: 68, dstportstart: 67 }),
+  ]),
+  element("rule", { action: "accept", direction: "in", priority: -700 }, [
+    element("ip", { protocol: "udp", srcportstart: 67, dstportstart: 68 }),
+  ]),
+  element("rule", { action: "drop", direction: "inout", priority: -500 }, [element("mac")]),
+];
+
 /** Rules of one priority have no order among them, so that each has its own. */
 const firstRule = 100;
 const lastRule = 1000;
@@ -100,7 +108,6 @@ function firewallElements({ rules, otherwise, allowsDhcp }: NicFilter): readonly
   const accept = (name: string, attributes: Readonly<Record<string, string | number>>, direction = "inout") =>
     element("rule", { action: "accept", direction, priority: 10 }, [element(name, attributes)]);
   return [
-    ...["all", "all-ipv6"].map((name) => accept(name, { state: "ESTABLISHED,RELATED" })),
     ...(allowsDhcp
       ? [
           accept("udp", { srcportstart: 68, dstportstart: 67 }, "out"),
