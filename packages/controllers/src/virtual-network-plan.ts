@@ -83,7 +83,9 @@ export function decideNetwork(input: NetworkInput): NetworkStep {
   if (!input.hasFinalizer) return { kind: "AddFinalizer" };
   switch (seen.kind) {
     case "unavailable":
-      return settle({ kind: "Unavailable", error: seen.error }, nowMs + retryMs);
+      return seen.error.code === "Unsupported"
+        ? problem("Unsupported", seen.error.message)
+        : settle({ kind: "Unavailable", error: seen.error }, nowMs + retryMs);
     case "foreign": {
       const message = `A network of that name on the hypervisor was not made for this object (${seen.reason}) and is left alone: adopt it, or choose another name`;
       return problem("NameConflict", message, nowMs + lookEveryMs);
