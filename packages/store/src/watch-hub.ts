@@ -107,13 +107,7 @@ export class WatchHub {
 
   watch(prefix: string, options: { readonly fromRevision: number; readonly signal: AbortSignal }): Watch {
     const watcher: Watcher = { prefix, next: options.fromRevision, wake: () => undefined };
-    const iterator = this.#batches(watcher, options.signal);
-    return {
-      get revision() {
-        return watcher.next - 1;
-      },
-      [Symbol.asyncIterator]: () => iterator,
-    };
+    return new HubWatch(watcher, this.#batches(watcher, options.signal));
   }
 
   async *#batches(watcher: Watcher, signal: AbortSignal): AsyncGenerator<readonly StoreEvent[]> {
@@ -219,6 +213,25 @@ export class WatchHub {
     const last = this.#tail[drop - 1];
     if (last !== undefined) this.#tailStart = last.revision + 1;
     this.#tail = this.#tail.slice(drop);
+  }
+}
+
+/** There may be thousands that wait: no closures for each. */
+class HubWatch implements Watch {
+  readonly #watcher: Watcher;
+  readonly #batches: AsyncIterator<readonly StoreEvent[]>;
+
+  constructor(watcher: Watcher, batches: AsyncIterator<readonly StoreEvent[]>) {
+    this.#watcher = watcher;
+    this.#batches = batches;
+  }
+
+  get revision(): number {
+    return this.#watcher.next - 1;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<readonly StoreEvent[]> {
+    return this.#batches;
   }
 }
 

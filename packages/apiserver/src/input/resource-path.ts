@@ -29,26 +29,23 @@ function parseRest(group: string, version: string | undefined, parts: readonly s
     !(group === "" && inNamespace.length === 1 && namespaceSubresources.has(inNamespace[0] ?? ""));
   const [plural, name, subresource, ...rest] = isScoped ? inNamespace : parts;
   if (plural === undefined || rest.length > 0) return undefined;
-  return {
-    group,
-    version,
-    plural,
-    ...(isScoped && { namespace }),
-    ...(name !== undefined && { name }),
-    ...(subresource !== undefined && { subresource }),
-  };
+  // One after the other: every request comes here, and spreads cost more than all the rest.
+  const path: { -readonly [K in keyof ResourcePath]: ResourcePath[K] } = { group, version, plural };
+  if (isScoped) path.namespace = namespace;
+  if (name !== undefined) path.name = name;
+  if (subresource !== undefined) path.subresource = subresource;
+  return path;
 }
 
 /** `/api/v1/namespaces/x/status` is about the Namespace x, not about a kind called "status". */
 const namespaceSubresources: ReadonlySet<string> = new Set(["status", "finalize"]);
 
 function decode(path: string): string[] | undefined {
+  const parts = (path.endsWith("/") ? path.slice(0, -1) : path).split("/");
+  parts.shift();
+  if (!path.includes("%")) return parts;
   try {
-    return path
-      .replace(/\/$/, "")
-      .split("/")
-      .slice(1)
-      .map((part) => (part.includes("%") ? decodeURIComponent(part) : part));
+    return parts.map((part) => decodeURIComponent(part));
   } catch {
     return undefined;
   }

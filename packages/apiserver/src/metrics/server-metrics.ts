@@ -91,20 +91,14 @@ export class ServerMetrics {
   }
 
   /** One watcher more; `sent` counts its events. */
-  watcher(resource: { readonly group: string; readonly version: string; readonly plural: string }): {
-    sent(events: number): void;
-    end(): void;
-  } {
+  watcher(resource: { readonly group: string; readonly version: string; readonly plural: string }): WatcherCount {
     const { group, version, plural } = resource;
     const labels = { group, version, resource: plural };
     const key = `${group}/${version}/${plural}`;
     const meter = this.#watchers.get(key) ?? { labels, watchers: 0, events: 0 };
     this.#watchers.set(key, meter);
     meter.watchers++;
-    return {
-      sent: (count) => void (meter.events += count),
-      end: () => void meter.watchers--,
-    };
+    return new WatcherCount(meter);
   }
 
   storeTook(operation: StoreOperation, seconds: number): void {
@@ -203,6 +197,23 @@ export class ServerMetrics {
     };
     this.#meters.set(key, meter);
     return meter;
+  }
+}
+
+/** One watcher's part in the figures of its kind. */
+class WatcherCount {
+  readonly #meter: WatcherMeter;
+
+  constructor(meter: WatcherMeter) {
+    this.#meter = meter;
+  }
+
+  sent(events: number): void {
+    this.#meter.events += events;
+  }
+
+  end(): void {
+    this.#meter.watchers--;
   }
 }
 
