@@ -253,6 +253,32 @@ spec: {cpu: 1, memory: 256Mi, diskDefaults: {size: 64Mi}, performanceProfile: ${
     await machine();
   });
 
+  test("domain XML is added where the Provider allows it, and nothing that is ours is changed by it", async () => {
+    const overlay = async (xml: string) => {
+      const spec = { extraConfig: { "libvirt.domain-overlay": `<domain>${xml}</domain>` } };
+      const patched = await server.kubectl([
+        "patch",
+        "vmclass",
+        "hot",
+        "--type",
+        "merge",
+        "-p",
+        JSON.stringify({ spec }),
+      ]);
+      assert.equal(patched.code, 0, patched.stderr);
+    };
+    await viv("stop", "--force", name);
+    await overlay("<devices><watchdog model='i6300esb' action='reset'/></devices>");
+    await until("refused", ({ status }) => /allowDomainOverlay/.test(status?.message ?? ""));
+    await server.kubectl(["patch", "prov", "local", "--type", "merge", "-p", '{"spec":{"allowDomainOverlay":true}}']);
+    await until("taken", ({ status }) => status?.phase === "Stopped" && pending(status)?.status === "False");
+    assert.match((await run("virsh", ["dumpxml", "--inactive", name])).stdout, /<watchdog model='i6300esb'/);
+    await overlay("<uuid>0b7c6c1e-9d3a-4a53-9a33-4c2f6f1f7a01</uuid>");
+    await until("refused", ({ status }) => /<uuid> is not to be changed/.test(status?.message ?? ""));
+    await server.kubectl(["patch", "vmclass", "hot", "--type", "merge", "-p", '{"spec":{"extraConfig":null}}']);
+    await viv("start", name);
+  });
+
   test("a suspended VM is deleted with all that belongs to it", async () => {
     await machine();
     await viv("suspend", name);
