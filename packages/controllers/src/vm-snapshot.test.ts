@@ -96,7 +96,9 @@ test("a snapshot is taken, and the machine goes back to it by its spec", async (
   await client.mergePatch(VirtualMachine, key, { spec: { snapshot: { revertToRef: { name: "after" } } } });
   await until(VirtualMachine, "web", ({ spec }) => spec.snapshot?.revertToRef === undefined);
   assert.equal(data.value, "after");
-  await until(VirtualMachine, "web", ({ status }) => status?.powerState === "On");
+  const again = await until(VirtualMachine, "web", ({ status }) => status?.powerState === "On");
+  // Not by somebody else, after which the machine would be left off for a while.
+  assert.equal(again.status?.lastStop?.method, "Forced");
 });
 
 test("a revert to what cannot be gone back to is told, and nothing is stopped", async (t) => {

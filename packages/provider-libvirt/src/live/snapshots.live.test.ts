@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { isProviderError } from "@vivarium/provider";
 import type { SnapshotRequest, SnapshotRole, VmDefinition, VmIdentity } from "@vivarium/provider";
+import { probeAliveText } from "../acceleration/probe-guest.ts";
 import { overlayVolumeName, memoryVolumeName } from "../names.ts";
 import { VolumePool } from "../pool.ts";
 import { parseDomainXml } from "../domain/view.ts";
@@ -78,6 +79,10 @@ describe("snapshots on a real libvirtd", { skip, concurrency: false }, () => {
     const vm = await built();
     const { compute, console } = live.provider;
     await compute.start(vm);
+    // It has said all that it says: more would mean another boot.
+    while (!Buffer.from((await console?.readLog(vm)) ?? []).includes(probeAliveText)) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
     const request = { ...asked(), memory: true };
     const progress: number[] = [];
     await snapshots.create(vm, request, { onProgress: ({ doneBytes }) => progress.push(doneBytes) });
