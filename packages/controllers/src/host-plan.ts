@@ -50,6 +50,10 @@ export function decideHost(observation: HostObservation): HostStep {
     const message = `This build has no provider of type "${type}"; it has: ${known}`;
     return { kind: "refuse", refusal: { reason: "UnsupportedProviderType", message } };
   }
+  if (provider.spec.endpoint !== undefined && provider.spec.hosts !== undefined) {
+    const message = "spec.endpoint and spec.hosts exclude each other: give the endpoint a name among the hosts";
+    return { kind: "refuse", refusal: { reason: "InvalidSpec", message } };
+  }
   if (host.policy instanceof InvalidValueError) {
     return { kind: "refuse", refusal: { reason: "InvalidSpec", message: `spec.hostPolicy: ${host.policy.message}` } };
   }

@@ -99,3 +99,11 @@ test("the zone is the host's label", async (t) => {
   await client.mergePatch(Host, key, { metadata: { labels: { [zoneLabel]: null } } });
   await until(Host, "lab", (host) => host.status?.zone === undefined);
 });
+
+test("a Provider with an endpoint and hosts is refused", async (t) => {
+  const { client, run, until } = await controllersLab(t);
+  run();
+  await client.create(Provider, provider("lab", { hosts: [{ name: "one", endpoint: "sim://one" }] }));
+  const refused = await until(Host, "one", (host) => readyOf(host)?.reason === "InvalidSpec");
+  assert.match(readyOf(refused)?.message ?? "", /exclude each other/);
+});
