@@ -82,6 +82,8 @@ function merge(a: HypervisorInfo, b: HypervisorInfo): HypervisorInfo {
       diskFormats: common(one.diskFormats, other.diskFormats),
       networkModels: common(one.networkModels, other.networkModels),
       linkedClones: one.linkedClones && other.linkedClones,
+      snapshots: one.snapshots && other.snapshots,
+      memorySnapshots: one.memorySnapshots && other.memorySnapshots,
       imageImport: one.imageImport && other.imageImport,
       serialConsole: one.serialConsole && other.serialConsole,
       uefi: one.uefi && other.uefi,
@@ -119,9 +121,12 @@ function foundStatus(infos: readonly HypervisorInfo[]): Partial<ProviderStatus> 
     capabilities: [
       "VirtualMachines",
       "DiskManagement",
+      ...(capabilities.snapshots ? (["Snapshots"] as const) : []),
       ...(capabilities.serialConsole ? (["ConsoleAccess"] as const) : []),
     ],
     reportedCapabilities: {
+      supportsSnapshots: capabilities.snapshots,
+      supportsMemorySnapshots: capabilities.memorySnapshots,
       supportsLinkedClones: capabilities.linkedClones,
       supportsImageImport: capabilities.imageImport,
       supportsSerialConsole: capabilities.serialConsole,

@@ -18,6 +18,8 @@ const facts: HostFacts = {
     diskFormats: ["qcow2"],
     networkModels: ["virtio"],
     linkedClones: true,
+    snapshots: true,
+    memorySnapshots: true,
     imageImport: true,
     serialConsole: true,
     uefi: false,

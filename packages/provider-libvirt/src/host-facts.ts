@@ -104,6 +104,8 @@ async function gather(
       diskFormats: ["qcow2", "raw"],
       networkModels,
       linkedClones: true,
+      snapshots: true,
+      memorySnapshots: true,
       imageImport: true,
       serialConsole: true,
       uefi: domain.uefi,

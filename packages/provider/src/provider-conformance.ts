@@ -37,6 +37,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
       assert.ok(info.cpus > 0 && info.memoryBytes > 0 && info.storage.totalBytes > 0);
       assert.ok(info.freeMemoryBytes <= info.memoryBytes);
       assert.ok(info.acceleration.reason.length > 0);
+      assert.equal(info.capabilities.snapshots, provider.snapshots !== undefined);
     });
 
     rule("what does not exist is absent, and removing it is success", async ({ provider, newVm }) => {

@@ -96,6 +96,8 @@ export interface Capabilities {
   readonly diskFormats: readonly string[];
   readonly networkModels: readonly string[];
   readonly linkedClones: boolean;
+  readonly snapshots: boolean;
+  readonly memorySnapshots: boolean;
   readonly imageImport: boolean;
   readonly serialConsole: boolean;
   readonly uefi: boolean;

@@ -234,6 +234,8 @@ function describe({ world, host }: SimulatedParts): HypervisorInfo {
       diskFormats: ["qcow2", "raw"],
       networkModels: ["virtio", "e1000"],
       linkedClones: true,
+      snapshots: true,
+      memorySnapshots: true,
       imageImport: true,
       serialConsole: true,
       uefi: host.uefi,
