@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseXml } from "../xml/element.ts";
 import { cutOffNics, detourOf } from "./reconnect.ts";
+import { halfWayIn } from "./users.ts";
 
 const nic = {
   network: "lab",
@@ -21,6 +22,21 @@ test("an interface whose port the network does not have is cut off, where the VM
   assert.deepEqual(cutOffNics(use, { network: "other", ports: new Set() }), []);
   assert.deepEqual(cutOffNics(use, { network, ports: undefined }), []);
   assert.deepEqual(cutOffNics({ ...use, isOurs: false }, { network, ports: new Set() }), []);
+});
+
+test("an interface that was left on the bridge itself is cut off, too", () => {
+  const running = parseXml(
+    `<domain><devices>
+      <interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='virbr1'/></interface>
+      <interface type='bridge'><mac address='52:54:00:00:00:02'/><source bridge='br0'/></interface>
+    </devices></domain>`,
+  );
+  const live = halfWayIn(running, [nic]);
+  assert.deepEqual(
+    live.map(({ network, isHalfWay }) => [network, isHalfWay]),
+    [["lab", true]],
+  );
+  assert.deepEqual(cutOffNics({ ...use, live }, { network: "lab", ports: new Set(["p1"]) }), live);
 });
 
 test("the way back leads over the bridge itself, and nothing but the source changes", () => {

@@ -29,7 +29,9 @@ export function cutOffNics(
   { network, ports }: { readonly network: string; readonly ports: ReadonlySet<string> | undefined },
 ): readonly LiveNic[] {
   if (!isOurs || ports === undefined) return [];
-  return live.filter((nic) => nic.network === network && nic.port !== undefined && !ports.has(nic.port));
+  return live.filter(
+    (nic) => nic.network === network && (nic.isHalfWay === true || (nic.port !== undefined && !ports.has(nic.port))),
+  );
 }
 
 export async function reconnectNic(

@@ -13,6 +13,8 @@ export interface LiveNic {
   readonly network: string;
   /** Of the network; absent before libvirt 5.5. */
   readonly port: string | undefined;
+  /** Defined on the network, and runs on a bridge: left half-way by a reconnect that was cut short. */
+  readonly isHalfWay?: true;
   readonly element: XmlElement;
 }
 
@@ -76,8 +78,9 @@ async function useOf(libvirt: Libvirt, domain: Domain): Promise<readonly DomainU
       xmlOf(DomainXmlFlags.INACTIVE),
       domain.id < 0 ? undefined : xmlOf(0),
     ]);
-    const live = running === undefined ? [] : nicsIn(running);
-    const networks = new Set([...nicsIn(defined), ...live].map(({ network }) => network));
+    const known = nicsIn(defined);
+    const live = running === undefined ? [] : [...nicsIn(running), ...halfWayIn(running, known)];
+    const networks = new Set([...known, ...live].map(({ network }) => network));
     return [{ domain, isOurs: readMark(defined) !== undefined, networks, live }];
   } catch (error) {
     // Gone while the host is looked at.
@@ -91,4 +94,14 @@ function nicsIn(domain: XmlElement): readonly LiveNic[] {
     const { network, portid } = find(nic, "source")?.attributes ?? {};
     return network === undefined ? [] : [{ network, port: portid, element: nic }];
   });
+}
+
+export function halfWayIn(running: XmlElement, defined: readonly LiveNic[]): readonly LiveNic[] {
+  const macOf = (nic: XmlElement): string => find(nic, "mac")?.attributes["address"] ?? "";
+  return findAll(running, "devices", "interface")
+    .filter((nic) => nic.attributes["type"] === "bridge")
+    .flatMap((nic) => {
+      const network = defined.find((each) => macOf(each.element) === macOf(nic))?.network;
+      return network === undefined ? [] : [{ network, port: undefined, isHalfWay: true as const, element: nic }];
+    });
 }
