@@ -37,6 +37,13 @@ done
 mkdir -p "$E2E_HOST_DIR/sys"
 mount -t sysfs sysfs "$E2E_HOST_DIR/sys"
 for part in class/net devices/virtual/net; do mount --bind "$E2E_HOST_DIR/sys/$part" "/sys/$part"; done
+# Where keys of emulated TPMs are signed; it belongs to the user that libvirt runs the emulator as.
+if id tss >/dev/null 2>&1 && [ -d /var/lib/swtpm-localca ]; then
+  mkdir -p "$E2E_HOST_DIR/swtpm-localca" /var/log/swtpm "$E2E_HOST_DIR/swtpm-log"
+  chown tss: "$E2E_HOST_DIR/swtpm-localca"
+  mount --bind "$E2E_HOST_DIR/swtpm-localca" /var/lib/swtpm-localca
+  mount --bind "$E2E_HOST_DIR/swtpm-log" /var/log/swtpm
+fi
 mkdir -p /var/lib/libvirt/images /var/lib/libvirt/dnsmasq /var/lib/libvirt/qemu /var/lib/libvirt/boot
 chown libvirt-qemu: /var/lib/libvirt/qemu 2>/dev/null || true
 "$@"

@@ -166,12 +166,11 @@ describe("what a VM does besides going on and off", { skip, concurrency: false }
 
   test("CPUs are added and memory is moved while the VM runs, within the room that its class prepares", async () => {
     const hot = "{cpuHotAddEnabled: true, memoryHotAddEnabled: true, maxCpu: 2, maxMemory: 512Mi}";
-    const limits = "{cpuShares: 512, cpuLimit: 90000, memoryLimit: 4Gi}";
     await server.apply(`
 apiVersion: infra.virtrigaud.io/v1beta1
 kind: VMClass
 metadata: {name: hot}
-spec: {cpu: 1, memory: 256Mi, diskDefaults: {size: 64Mi}, performanceProfile: ${hot}, resourceLimits: ${limits}}
+spec: {cpu: 1, memory: 256Mi, diskDefaults: {size: 64Mi}, performanceProfile: ${hot}}
 `);
     await patch({ spec: { classRef: { name: "hot" } } });
     await until("what was not prepared waits", ({ status }) => pending(status)?.status === "True");
@@ -193,26 +192,6 @@ spec: {cpu: 1, memory: 256Mi, diskDefaults: {size: 64Mi}, performanceProfile: ${
     assert.ok(left.memoryKib < grown.memoryKib - 150 * 1024, `${left.memoryKib} of ${grown.memoryKib} KiB`);
     const after = await vm();
     assert.deepEqual([pending(after?.status)?.status, after?.status?.phase], ["False", "Running"]);
-  });
-
-  test("limits are those of the class, and change with it while the VM runs", async () => {
-    const xml = async () => (await run("virsh", ["dumpxml", name])).stdout;
-    assert.match(await xml(), /<shares>512<\/shares>/);
-    assert.match(await xml(), /<hard_limit unit='KiB'>4194304<\/hard_limit>/);
-    await server.kubectl([
-      "patch",
-      "vmclass",
-      "hot",
-      "--type",
-      "merge",
-      "-p",
-      '{"spec":{"resourceLimits":{"cpuShares":1024,"cpuLimit":null,"memoryLimit":"8Gi"}}}',
-    ]);
-    await eventually("changed", async () => {
-      const now = await xml();
-      const isSo = /<shares>1024<\/shares>/.test(now) && /<hard_limit unit='KiB'>8388608</.test(now);
-      return isSo && !/<global_quota>[1-9]/.test(now) ? true : undefined;
-    });
   });
 
   test("a CPU less waits for a power cycle, with the reason", async () => {
