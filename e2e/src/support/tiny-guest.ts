@@ -65,6 +65,29 @@ for d in /sys/block/vd* /sys/block/sd*; do
 done
 `;
 
+/** What the guest sees of its interfaces: name, MAC address, whether the cable is plugged in. Those that came later are taken into use. */
+const nicsScript = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+for i in /sys/class/net/e*; do
+  [ -e "$i" ] || continue
+  ip link set "\${i##*/}" up
+  echo "\${i##*/} $(cat "$i/address") $(cat "$i/carrier" 2>/dev/null)"
+done
+`;
+
+/** \`?TARGET\` or \`?TARGET&SOURCE\`: whether one packet comes back; SOURCE is taken as an address of the first interface for that time. */
+const pingScript = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+target=\${QUERY_STRING%%&*}
+source=\${QUERY_STRING#"$target"}
+source=\${source#&}
+nic=$(ls /sys/class/net | grep ^e | head -n 1)
+[ -n "$source" ] && ip addr add "$source/24" dev "$nic"
+ping -c 1 -W 2 \${source:+-I "$source"} "$target" >/dev/null 2>&1 && echo yes || echo no
+[ -n "$source" ] && ip addr del "$source/24" dev "$nic"
+true
+`;
+
 /** What the machine is to the guest; CPUs that were plugged in are taken into use first. */
 const machineScript = `#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
@@ -189,6 +212,8 @@ async function makeInitramfs(moduleDirectory: string): Promise<Uint8Array> {
     script("etc/udhcpc.sh", udhcpcScript),
     script("etc/acpi/PWRF/00000080", powerScript),
     script("www/cgi-bin/disks", disksScript),
+    script("www/cgi-bin/nics", nicsScript),
+    script("www/cgi-bin/ping", pingScript),
     script("www/cgi-bin/machine", machineScript),
     script("www/cgi-bin/panic", panicScript),
     { kind: "file", path: "www/index.html", content: Buffer.from("tiny\n") },

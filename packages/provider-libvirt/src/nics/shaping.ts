@@ -55,7 +55,7 @@ async function probe(libvirt: Libvirt, nowMs: number): Promise<Shaping> {
     if (!(error instanceof LibvirtError)) throw error;
     // The control: when the same fails without limits, nothing is proved about them.
     await tryNetwork(libvirt, { nowMs, isLimited: false });
-    return { canLimit: false, why: error.message };
+    return { canLimit: false, why: error.message.trim() };
   }
 }
 
