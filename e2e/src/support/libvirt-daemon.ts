@@ -51,7 +51,7 @@ export class LibvirtDaemon implements AsyncDisposable {
   async kill(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
     const daemon = this.#libvirtd;
     this.#libvirtd = undefined;
-    if (daemon === undefined || daemon.exitCode !== null) return;
+    if (daemon === undefined || daemon.exitCode !== null || daemon.signalCode !== null) return;
     const exited = once(daemon, "exit");
     daemon.kill(signal);
     await exited;
