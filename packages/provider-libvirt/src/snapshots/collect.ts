@@ -104,7 +104,7 @@ async function merge(
       `VM "${vm.name}" was started while its snapshots were tidied; they are next time`,
     );
   }
-  await redefine(after, { heads: new Map([[disk, base]]), record }, options);
+  await redefine(parts, after, { vm, heads: new Map([[disk, base]]), record, options });
 }
 
 /**

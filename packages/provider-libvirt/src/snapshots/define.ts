@@ -1,9 +1,10 @@
 // Changes what a domain has for disks, and what is recorded of its snapshots.
 
-import { DomainModificationImpact } from "@vivarium/libvirt";
-import type { CallOptions } from "@vivarium/provider";
+import { DomainModificationImpact, DomainXmlFlags } from "@vivarium/libvirt";
+import type { CallOptions, VmIdentity } from "@vivarium/provider";
 import { diskAlias } from "../domain/disks.ts";
-import { find, renderXml } from "../xml/element.ts";
+import type { LibvirtHost } from "../libvirt-host.ts";
+import { find, parseXml, renderXml } from "../xml/element.ts";
 import type { XmlElement } from "../xml/element.ts";
 import type { OwnDisk, SnapshotLook } from "./look.ts";
 import { snapshotMetadata, withSnapshotRecord } from "./record.ts";
@@ -24,12 +25,27 @@ export async function writeRecord(
 
 /** Of a domain that is off: other files and another record, in one step. */
 export async function redefine(
-  { libvirt, config, disks, poolPath }: SnapshotLook,
-  to: { readonly heads: ReadonlyMap<string, string>; readonly record: SnapshotRecord },
-  options: CallOptions | undefined,
+  { host }: { readonly host: LibvirtHost },
+  { libvirt, domain, disks, poolPath }: SnapshotLook,
+  {
+    vm,
+    heads,
+    record,
+    options,
+  }: {
+    readonly vm: VmIdentity;
+    readonly heads: ReadonlyMap<string, string>;
+    readonly record: SnapshotRecord;
+    readonly options: CallOptions | undefined;
+  },
 ): Promise<void> {
-  const xml = withHeads(withSnapshotRecord(config, to.record), { own: disks.own, heads: to.heads, poolPath });
-  await libvirt.domainDefineXmlFlags(renderXml(xml), options);
+  await host.definitions.take(vm.uid, async () => {
+    // As it is now: it may have been defined anew since it was looked at.
+    const flags = DomainXmlFlags.INACTIVE | DomainXmlFlags.SECURE;
+    const config = parseXml(await libvirt.domainGetXmlDesc(domain, { ...options, flags }));
+    const xml = withHeads(withSnapshotRecord(config, record), { own: disks.own, heads, poolPath });
+    await libvirt.domainDefineXmlFlags(renderXml(xml), options);
+  });
 }
 
 /** The domain's XML with these volumes for its disks. */

@@ -1,6 +1,5 @@
 // Everything that a step on a VM's snapshots depends on, looked at in one go.
 
-import { DomainXmlFlags } from "@vivarium/libvirt";
 import type { Domain, Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, VmIdentity } from "@vivarium/provider";
@@ -13,8 +12,6 @@ import { diskOfVolume, diskVolumeName } from "../names.ts";
 import type { VolumePool } from "../pool.ts";
 import type { VolumeUsage } from "../storage/usage.ts";
 import type { VolumeView } from "../volume-xml.ts";
-import { parseXml } from "../xml/element.ts";
-import type { XmlElement } from "../xml/element.ts";
 import { volumeIn } from "./heads.ts";
 import type { DiskLayers, Layer } from "./layers.ts";
 import { frozenVolumes } from "./record.ts";
@@ -56,8 +53,6 @@ export interface SnapshotLook {
   readonly isOn: boolean;
   /** Of a VM that is off: saved to disk, with the files that it has now. */
   readonly hasSavedMemory: boolean;
-  /** As it is defined. */
-  readonly config: XmlElement;
   readonly disks: DomainDisks;
   readonly record: SnapshotRecord;
   /** Volumes of the VM, by name. */
@@ -83,12 +78,6 @@ export async function lookAtSnapshots(
       const own = await findOwnDomain(libvirt, { vm, options, action });
       if (own === undefined) return undefined;
       const { domain, view, power } = own;
-      const config = parseXml(
-        await libvirt.domainGetXmlDesc(domain, {
-          ...options,
-          flags: DomainXmlFlags.INACTIVE | DomainXmlFlags.SECURE,
-        }),
-      );
       const names = (await pool.names(options)).filter((name) => diskOfVolume(vm, name) !== undefined);
       const found = await Promise.all(names.map((name) => pool.find(name, options)));
       const volumes = new Map(
@@ -114,7 +103,6 @@ export async function lookAtSnapshots(
         view,
         power: power.power,
         isOn,
-        config,
         disks,
         record,
         volumes,

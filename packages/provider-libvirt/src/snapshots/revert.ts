@@ -90,10 +90,11 @@ async function powerOff({ libvirt, domain }: SnapshotLook, options: SnapshotCall
 
 /** New files onto the frozen ones; then the domain has them and the record says so, in one step. */
 async function goBack(
-  { pool, host }: SnapshotParts,
+  parts: SnapshotParts,
   look: SnapshotLook,
   { vm, uid, requestId, snapshot, options }: Reverting & { readonly snapshot: RecordedSnapshot },
 ): Promise<void> {
+  const { pool } = parts;
   const heads = new Map<string, string>();
   const names = new Set(await pool.names(options));
   for (const { disk, volume } of snapshot.disks) {
@@ -118,7 +119,7 @@ async function goBack(
     reverted: requestId,
     ...(snapshot.memory === undefined ? {} : { restoring: uid }),
   };
-  await host.definitions.take(vm.uid, () => redefine(look, { heads, record: next }, options));
+  await redefine(parts, look, { vm, heads, record: next, options });
 }
 
 function freeName(
