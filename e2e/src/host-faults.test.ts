@@ -10,7 +10,8 @@ import { findCondition, type VirtualMachine, type VMImage } from "@vivarium/api"
 import { eventually } from "./support/eventually.ts";
 import { guestPid, inventory, leftovers, meddle } from "./support/host-inventory.ts";
 import { LibvirtDaemon, whyNoHost } from "./support/libvirt-daemon.ts";
-import { tinyBase, tinyVm } from "./support/manifests.ts";
+import { tinyBase, tinyImage, tinyVm } from "./support/manifests.ts";
+import { tinyGuestImage } from "./support/tiny-guest.ts";
 import { run, VivServer } from "./support/viv-server.ts";
 
 const skip = whyNoHost() ?? false;
@@ -179,6 +180,25 @@ describe("things happen on the host", { skip, concurrency: false }, () => {
     await running("vvscr-one");
     await gone("vvscr-one");
     await gone("vvscr-same");
+    assert.deepEqual(await leftovers(), []);
+  });
+
+  test("two servers bring one image at the same moment: there is one, and both go on with it", async () => {
+    // Other bytes than the image that is there.
+    const file = join(server.stateDirectory, "twin.qcow2");
+    const made = await run("qemu-img", ["convert", "-c", "-O", "qcow2", await tinyGuestImage(), file]);
+    assert.equal(made.code, 0, made.stderr);
+    const images = async () => (await readdir(pool)).filter((name) => name.startsWith("image-"));
+    const before = await images();
+    await Promise.all(
+      [server, other].map(async (each, index) => {
+        await each.apply(await tinyImage("twin", `file://${file}`));
+        await each.apply(tinyVm(`vvscr-twin-${index}`).replace("imageRef: {name: tiny}", "imageRef: {name: twin}"));
+      }),
+    );
+    await Promise.all([running("vvscr-twin-0"), running("vvscr-twin-1", other)]);
+    assert.equal((await images()).filter((name) => !before.includes(name)).length, 1);
+    await Promise.all([gone("vvscr-twin-0"), gone("vvscr-twin-1", other)]);
     assert.deepEqual(await leftovers(), []);
   });
 
