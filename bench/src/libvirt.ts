@@ -4,7 +4,7 @@ import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { randomBytes } from "node:crypto";
-import { type Domain, fileParts, Libvirt, parseUri } from "@vivarium/libvirt";
+import { type Domain, FileParts, Libvirt, parseUri } from "@vivarium/libvirt";
 import { createLibvirtProviderFactory } from "@vivarium/provider-libvirt";
 import { pino } from "pino";
 import { type Operation, pythonMs, virshMs, virshUploadMs } from "./libvirt-peers.ts";
@@ -147,7 +147,7 @@ async function measureUpload(
       );
       const from = performance.now();
       if (upload === "own") {
-        await libvirt.storageVolUpload(volume, fileParts(file));
+        await libvirt.storageVolUpload(volume, new FileParts(file));
         times.push(mibPerSecond(performance.now() - from));
       } else {
         times.push(mibPerSecond(await virshUploadMs(uri, { pool: "bench", volume: volume.name, file })));

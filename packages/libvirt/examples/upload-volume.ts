@@ -1,8 +1,9 @@
 // Makes a volume of a raw image file, without sending its zeros.
 //   node examples/upload-volume.ts URI POOL NAME FILE
 
+import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { fileParts, Libvirt, parseUri, sparseParts } from "../src/index.ts";
+import { Libvirt, parseUri, sparseParts } from "../src/index.ts";
 
 const [uri = "qemu:///system", poolName = "default", name = "image.raw", file = "image.raw"] = process.argv.slice(2);
 using libvirt = new Libvirt(parseUri(uri));
@@ -15,7 +16,7 @@ const volume = await libvirt.storageVolCreateXml(
   `<volume><name>${name}</name><capacity>${size}</capacity><allocation>0</allocation></volume>`,
 );
 try {
-  await libvirt.storageVolUploadSparse(volume, sparseParts(fileParts(file)), {
+  await libvirt.storageVolUploadSparse(volume, sparseParts(createReadStream(file, { highWaterMark: 1024 * 1024 })), {
     onProgress: (sentBytes) => process.stdout.write(`\r${Math.round((100 * sentBytes) / size)} %`),
   });
 } catch (error) {

@@ -65,7 +65,7 @@ export type { NetworkUpdate } from "./methods/network-methods.ts";
 export type { DomainConsole } from "./methods/domain-console.ts";
 export type { StoragePoolInfo, StorageVolInfo, VolumeRange } from "./methods/storage-methods.ts";
 
-export { fileParts } from "./methods/file-parts.ts";
+export { FileParts } from "./methods/file-parts.ts";
 export { sparseParts } from "./methods/sparse-parts.ts";
 export type { StreamHole, StreamPart } from "./session/rpc-stream.ts";
 

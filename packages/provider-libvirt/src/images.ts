@@ -2,7 +2,7 @@
 // nothing, in order, so that any interruption leaves it shorter.
 
 import { stat } from "node:fs/promises";
-import { fileParts } from "@vivarium/libvirt";
+import { FileParts } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, ImageFile, ImageRole, ImportedImage } from "@vivarium/provider";
 import { invalidSpec } from "./libvirt-host.ts";
@@ -90,7 +90,7 @@ async function importImage(
     sizeBytes: image.sizeBytes,
   });
   for (const left of await volumesOf(pool, wanted)) await pool.delete(left, options);
-  await pool.write(name, fileParts(image.path), { ...options, sizeBytes: image.sizeBytes });
+  await pool.write(name, new FileParts(image.path), { ...options, sizeBytes: image.sizeBytes });
   const imported = await findComplete(pool, wanted);
   if (imported === undefined) {
     throw new ProviderError("Internal", `Cannot import image "${name}": the host has not kept all of its bytes`);

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileParts } from "./file-parts.ts";
+import { FileParts } from "./file-parts.ts";
 
 const mib = 2 ** 20;
 
@@ -15,7 +15,7 @@ test("all bytes of a file come in order, each part good while the next one is re
     const bytes = randomBytes(size);
     const path = join(folder, String(size));
     await writeFile(path, bytes);
-    const parts = fileParts(path);
+    const parts = new FileParts(path)[Symbol.asyncIterator]();
     const read: Buffer[] = [];
     // As an upload does: the next one is asked for before this one is sent.
     let ahead = parts.next();
@@ -31,5 +31,5 @@ test("all bytes of a file come in order, each part good while the next one is re
 });
 
 test("a file that is not there is the error of opening it", async () => {
-  await assert.rejects(fileParts("/nonexistent/file").next(), { code: "ENOENT" });
+  await assert.rejects(new FileParts("/nonexistent/file")[Symbol.asyncIterator]().next(), { code: "ENOENT" });
 });

@@ -7,7 +7,10 @@ const grainBytes = 64 * 1024;
 const zeros = Buffer.alloc(grainBytes);
 
 /** The same bytes, with runs of zeros as holes. Runs are looked for in steps of 64 KiB of each chunk. */
-export async function* sparseParts(source: AsyncIterable<Uint8Array>): AsyncGenerator<StreamPart, void, undefined> {
+export async function* sparseParts(
+  // It reads on over zeros while what it gave last may still be on its way.
+  source: AsyncIterable<Uint8Array> & { readonly reusesBuffers?: never },
+): AsyncGenerator<StreamPart, void, undefined> {
   let holeBytes = 0;
   for await (const chunk of source) {
     let dataFrom = 0;

@@ -1,7 +1,7 @@
 // Volumes with a life of their own: made empty, copied, cloned or uploaded, grown under a running VM, and deleted once nothing needs
 // them. Whoever calls knows whether a volume that is there is whole; here only what lies on the host is seen.
 
-import { fileParts, StorageVolCreateFlags } from "@vivarium/libvirt";
+import { FileParts, StorageVolCreateFlags } from "@vivarium/libvirt";
 import type { Libvirt } from "@vivarium/libvirt";
 import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { CallOptions, VolumeCreation, VolumeObservation, VolumeRef, VolumeRole } from "@vivarium/provider";
@@ -102,7 +102,7 @@ export function createVolumes({ host, usage }: VolumeParts): VolumeRole {
       if ((await pool.find(volume.name, options)) !== undefined) {
         throw new ProviderError("AlreadyExists", `Cannot make volume "${volume.name}": there is one`);
       }
-      await pool.write(volume.name, fileParts(file.path), { ...options, sizeBytes: file.sizeBytes });
+      await pool.write(volume.name, new FileParts(file.path), { ...options, sizeBytes: file.sizeBytes });
       // Until then libvirt has it as the raw file that it was before the upload.
       await pool.refresh(options);
     },
