@@ -1,4 +1,4 @@
-// Debian packages that only the tests need: the tiny guest's busybox, and foreign programs that read what Vivarium wrote.
+// Debian packages that only the tests need: the tiny guest's busybox, emulated TPMs, and foreign programs that read what Vivarium wrote.
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -9,6 +9,8 @@ const packages: Readonly<Record<string, string>> = {
   binutils: "/usr/bin/as",
   cpio: "/usr/bin/cpio",
   genisoimage: "/usr/bin/isoinfo",
+  swtpm: "/usr/bin/swtpm",
+  "swtpm-tools": "/usr/bin/swtpm_setup",
 };
 
 /** Installs what is missing, on hosts that have apt. */
