@@ -9,13 +9,12 @@ import { eventually } from "./support/eventually.ts";
 import { inventory } from "./support/host-inventory.ts";
 import { LibvirtDaemon, whyNoHost } from "./support/libvirt-daemon.ts";
 import { tinyBase, tinyImage, tinyVm } from "./support/manifests.ts";
-import { tinyUefiGuestImage } from "./support/tiny-uefi-guest.ts";
+import { secureBootFirmware, tinyUefiGuestImage } from "./support/tiny-uefi-guest.ts";
 import { VivServer } from "./support/viv-server.ts";
 
-const firmware = "/usr/share/OVMF/OVMF_CODE_4M.ms.fd";
 const skip =
   whyNoHost() ??
-  (existsSync(firmware) ? undefined : `SKIPPED: no ${firmware} (package ovmf)`) ??
+  (existsSync(secureBootFirmware) ? undefined : `SKIPPED: no ${secureBootFirmware} (package ovmf)`) ??
   (existsSync("/usr/bin/swtpm") ? undefined : "SKIPPED: no swtpm (viv setup --tpm)") ??
   false;
 const group = "infra.virtrigaud.io/v1beta1";

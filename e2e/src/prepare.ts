@@ -1,9 +1,11 @@
 // Makes what the end-to-end tests need from the network, before they enter namespaces that have none.
 
+import { existsSync } from "node:fs";
 import { ensureEtcd } from "./support/etcd.ts";
 import { helmPath, kubectlPath } from "./support/kubectl.ts";
 import { ensureTestPackages } from "./support/test-packages.ts";
 import { tinyGuestImage } from "./support/tiny-guest.ts";
+import { secureBootFirmware, tinyUefiGuestImage } from "./support/tiny-uefi-guest.ts";
 
 try {
   ensureTestPackages();
@@ -11,6 +13,7 @@ try {
   await kubectlPath();
   await helmPath();
   await tinyGuestImage();
+  if (existsSync(secureBootFirmware)) await tinyUefiGuestImage();
 } catch (error) {
   console.error(`The end-to-end tests cannot be prepared: ${(error as Error).message}`);
   process.exitCode = 1;

@@ -27,7 +27,8 @@ const suites: Readonly<Record<string, Suite>> = {
   unit: {
     patterns: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "{bench,tools}/src/**/*.test.ts"],
     concurrency: 2,
-    timeoutMs: 120_000,
+    // The provider contract on a real libvirtd is one file, and starts dozens of emulated guests.
+    timeoutMs: 600_000,
   },
   // One at a time: guests without KVM need all the processors there are.
   e2e: {

@@ -8,6 +8,9 @@ import { cachedImage, unpackPackage } from "./tiny-guest.ts";
 
 const execute = promisify(execFile);
 
+/** Of package ovmf: firmware that knows Microsoft's keys, which signed the shim. */
+export const secureBootFirmware = "/usr/share/OVMF/OVMF_CODE_4M.ms.fd";
+
 // An emulated guest on a busy host misses timer interrupts that the kernel looks for at its start.
 const grubConfig = `set timeout=0
 linux /vmlinuz console=ttyS0 quiet no_timer_check
