@@ -78,6 +78,23 @@ describe("viv up", { skip, concurrency: false }, () => {
     }
   });
 
+  test("a snapshot that the guest agent holds still for has what was written a moment before, and brings it back", async () => {
+    const inGuest = (command: string) => viv(["ssh", name, "--", "sudo", "sh", "-c", `'${command}'`]);
+    const written = await inGuest("echo kept >/root/marker");
+    assert.equal(written.code, 0, written.stderr);
+    const taken = await viv(["snapshot", "create", name, "still", "--quiesce"]);
+    assert.equal(taken.code, 0, taken.stderr);
+    assert.match((await viv(["snapshot", "list", name])).stdout, /still \*\s+Ready\s+Filesystem/);
+    assert.equal((await inGuest("rm /root/marker && sync")).code, 0);
+    const reverted = await viv(["snapshot", "revert", name, "still"], { timeoutMs: 660_000 });
+    assert.equal(reverted.code, 0, reverted.stderr);
+    const up = await viv(["up", "-f", manifest, "--timeout", "5m"]);
+    assert.equal(up.code, 0, `${up.stdout}\n${up.stderr}`);
+    assert.equal((await inGuest("cat /root/marker")).stdout, "kept\n");
+    const deleted = await viv(["snapshot", "delete", "still"]);
+    assert.equal(deleted.code, 0, deleted.stderr);
+  });
+
   test("viv down shuts it down gracefully, and viv up brings the same machine back", async () => {
     const down = await viv(["down", "-f", manifest, "--timeout", "120s"]);
     assert.equal(down.code, 0, down.stderr);
