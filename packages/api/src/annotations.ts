@@ -39,6 +39,9 @@ export const ordinalLabel = "vivarium.dev/ordinal";
 /** On a Volume that was made from a claim template: the uid of the VMSet. */
 export const vmSetUidLabel = "vivarium.dev/vmset-uid";
 
+/** On an object that is being deleted; `true`: what cannot be reached on the hypervisor is left behind. */
+export const forceDeleteAnnotation = "virtrigaud.io/force-delete";
+
 /** On a VirtualMachine; each new value (by custom the time, RFC 3339) asks for one restart. */
 export const restartAnnotation = "vivarium.dev/restart-requested-at";
 

@@ -1,8 +1,9 @@
 // What the Host controller knows of each host, handed to the Provider controller: more, and sooner, than the statuses of Hosts say.
 
+import { formatKey } from "@vivarium/api";
 import type { ReconcileRequest } from "@vivarium/runtime";
 import type { HostHealth } from "./host-health.ts";
-import type { Verdict } from "./host-verdict.ts";
+import type { Verdict } from "./verdict.ts";
 
 export interface HostReport {
   readonly verdict: Verdict;
@@ -15,16 +16,16 @@ export class HostReports {
 
   /** Undefined until the host was tried. */
   get(host: ReconcileRequest): HostReport | undefined {
-    return this.#reports.get(idOf(host));
+    return this.#reports.get(formatKey(host));
   }
 
   set(host: ReconcileRequest, report: HostReport): void {
-    this.#reports.set(idOf(host), report);
+    this.#reports.set(formatKey(host), report);
     for (const listener of this.#listeners) listener(host);
   }
 
   delete(host: ReconcileRequest): void {
-    this.#reports.delete(idOf(host));
+    this.#reports.delete(formatKey(host));
   }
 
   /** Told of each report. */
@@ -33,8 +34,4 @@ export class HostReports {
     this.#listeners.add(listener);
     signal.addEventListener("abort", () => this.#listeners.delete(listener), { once: true });
   }
-}
-
-function idOf({ namespace, name }: ReconcileRequest): string {
-  return `${namespace}/${name}`;
 }

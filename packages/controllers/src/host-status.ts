@@ -6,7 +6,8 @@ import { formatTime, setCondition, zoneLabel } from "@vivarium/api";
 import type { Host, HostStatus } from "@vivarium/api";
 import type { DomainSummary, Provider as OpenProvider } from "@vivarium/provider";
 import type { HostFindings, HostHealth } from "./host-health.ts";
-import type { Verdict } from "./host-verdict.ts";
+import { observedGenerationOf } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 import type { HostPolicy } from "./provider-config.ts";
 
 const refreshMs = 600_000;
@@ -28,8 +29,7 @@ export interface HostStatusInput {
 export function hostStatus(host: Host, input: HostStatusInput): HostStatus {
   const old = host.status ?? {};
   const { verdict, health, nowMs } = input;
-  const { generation } = host.metadata;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const observed = observedGenerationOf(host);
   const { zone: _, ...kept } = old;
   const zone = host.metadata.labels?.[zoneLabel];
   const status: HostStatus = {

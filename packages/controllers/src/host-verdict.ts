@@ -1,11 +1,9 @@
 // Whether a host can be used, in the terms of a condition. Pure.
 
 import { formatDuration } from "@vivarium/api";
-import type { Condition } from "@vivarium/api";
 import type { ProviderErrorCode } from "@vivarium/provider";
 import type { HostHealth } from "./host-health.ts";
-
-export type Verdict = Pick<Condition, "status" | "reason" | "message">;
+import type { Verdict } from "./verdict.ts";
 
 export function verdictOf(
   health: HostHealth,

@@ -6,7 +6,7 @@
 //
 // Each host is a request of its own: one that does not answer holds up no other.
 
-import { Host, InvalidValueError, Provider, Secret, VirtualMachine } from "@vivarium/api";
+import { formatKey, Host, InvalidValueError, Provider, Secret, VirtualMachine } from "@vivarium/api";
 import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { Provider as OpenProvider } from "@vivarium/provider";
 import { related, writeStatus } from "@vivarium/runtime";
@@ -68,7 +68,7 @@ export function createHostController({ manager, providers, reports, clock }: Hos
       switch (step.kind) {
         case "close":
           await close(memory);
-          memories.delete(idOf(request));
+          memories.delete(formatKey(request));
           reports.delete(request);
           return undefined;
         case "refuse": {
@@ -107,10 +107,10 @@ export function createHostController({ manager, providers, reports, clock }: Hos
   }
 
   function memoryOf(request: ReconcileRequest): HostMemory {
-    const found = memories.get(idOf(request));
+    const found = memories.get(formatKey(request));
     if (found !== undefined) return found;
     const made: HostMemory = { health: unknownHealth, recountAtMs: undefined, key: undefined, check: undefined };
-    memories.set(idOf(request), made);
+    memories.set(formatKey(request), made);
     return made;
   }
 
@@ -298,10 +298,6 @@ function keyOf({ provider, host }: { readonly provider: Provider; readonly host:
   return { namespace: provider.metadata.namespace ?? "", name: provider.metadata.name, host: host.name };
 }
 
-function idOf(request: ReconcileRequest): string {
-  return `${request.namespace}/${request.name}`;
-}
-
 function idOfKey(key: HostKey): string {
-  return `${idOf(key)}/${key.host}`;
+  return `${formatKey(key)}/${key.host}`;
 }

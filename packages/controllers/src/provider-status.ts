@@ -6,7 +6,8 @@ import { formatTime, setCondition } from "@vivarium/api";
 import type { Provider, ProviderStatus } from "@vivarium/api";
 import type { HypervisorInfo } from "@vivarium/provider";
 import type { HostReport } from "./host-reports.ts";
-import type { Verdict } from "./host-verdict.ts";
+import { observedGenerationOf } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 
 const refreshMs = 600_000;
 
@@ -98,8 +99,7 @@ function conditionsOf(
   provider: Provider,
   { verdict, nowMs }: { readonly verdict: Verdict; readonly nowMs: number },
 ): Pick<ProviderStatus, "conditions" | "observedGeneration"> {
-  const { generation } = provider.metadata;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const observed = observedGenerationOf(provider);
   const now = new Date(nowMs);
   const first = setCondition(provider.status?.conditions, { type: "Ready", ...verdict, ...observed }, { now });
   return {

@@ -3,19 +3,18 @@
 import { poolPolicyOf, setCondition } from "@vivarium/api";
 import type { StoragePool, StoragePoolStatus } from "@vivarium/api";
 import type { PoolObservation } from "@vivarium/provider";
+import { observedGenerationOf } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 import { lowCapacity } from "./storage-guard.ts";
 import type { PoolInput, PoolSituation } from "./storage-pool-plan.ts";
 import { poolNameOf } from "./storage-pool-target.ts";
-
-type Ready = { readonly status: "True" | "False" | "Unknown"; readonly reason: string; readonly message: string };
 
 export function poolStatusOf(
   pool: StoragePool,
   { situation, input, now }: { readonly situation: PoolSituation; readonly input: PoolInput; readonly now: Date },
 ): StoragePoolStatus {
   const ready = readyOf(pool, situation);
-  const generation = pool.metadata.generation;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const observed = observedGenerationOf(pool);
   const seen = input.seen.kind === "present" ? input.seen : undefined;
   let conditions = setCondition(pool.status?.conditions, { type: "Ready", ...ready, ...observed }, { now });
   if (seen?.isActive === true) {
@@ -69,8 +68,8 @@ function phaseOf(situation: PoolSituation, input: PoolInput): NonNullable<Storag
   }
 }
 
-function readyOf(pool: StoragePool, situation: PoolSituation): Ready {
-  const no = (reason: string, message: string): Ready => ({ status: "False", reason, message });
+function readyOf(pool: StoragePool, situation: PoolSituation): Verdict {
+  const no = (reason: string, message: string): Verdict => ({ status: "False", reason, message });
   switch (situation.kind) {
     case "Ready":
       return { status: "True", reason: "Ready", message: `Pool "${poolNameOf(pool)}" is active` };

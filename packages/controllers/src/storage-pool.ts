@@ -1,6 +1,14 @@
 // The StoragePool controller: adopts or makes the pool of each StoragePool, watches how full it is, and lets go of it.
 
-import { findCondition, Provider, StoragePool, storagePoolFinalizer, Volume } from "@vivarium/api";
+import {
+  forceDeleteAnnotation,
+  formatKey,
+  findCondition,
+  Provider,
+  StoragePool,
+  storagePoolFinalizer,
+  Volume,
+} from "@vivarium/api";
 import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { PoolRole } from "@vivarium/provider";
 import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
@@ -12,6 +20,7 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
+import { requestOf } from "./request-of.ts";
 import { ObjectNews } from "./object-news.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { decidePool } from "./storage-pool-plan.ts";
@@ -26,7 +35,6 @@ export interface StorageControllerOptions {
   readonly clock: Clock;
 }
 
-const forceDeleteAnnotation = "virtrigaud.io/force-delete";
 const mostSteps = 20;
 
 export function createStoragePoolController({ manager, providers, clock }: StorageControllerOptions): Controller {
@@ -77,13 +85,13 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
       hasFinalizer: pool.metadata.finalizers?.includes(storagePoolFinalizer) ?? false,
       isForcedDelete: pool.metadata.annotations?.[forceDeleteAnnotation] === "true",
       target,
-      ...(key === undefined ? {} : { provider: `${key.namespace}/${key.name}` }),
+      ...(key === undefined ? {} : { provider: formatKey(key) }),
       ...(madeOn === undefined ? {} : { madeOn }),
       seen: await see(target, key, signal),
       volumes: volumes
         .list()
         .filter((volume) => isIn(volume, pool))
-        .map((volume) => `${volume.metadata.namespace ?? ""}/${volume.metadata.name}`),
+        .map((volume) => formatKey(requestOf(volume))),
       ...(refreshed === undefined ? {} : { refreshedAtMs: refreshed }),
       done,
     };
@@ -108,7 +116,7 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
   }
 
   function roleOf(key: ProviderKey | undefined): PoolRole {
-    const name = key === undefined ? "" : `${key.namespace}/${key.name}`;
+    const name = key === undefined ? "" : formatKey(key);
     const open = key && providers.get(key);
     if (open === undefined) throw new ProviderError("Unavailable", `Provider "${name}" is not connected`);
     if (open.pools === undefined) throw new ProviderError("Unsupported", `Provider "${name}" has no storage pools`);
@@ -122,7 +130,7 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
   ): Promise<void> {
     const options = { signal };
     const finalized = { type: StoragePool, object: pool, finalizer: storagePoolFinalizer };
-    const logged = { step: step.kind, pool: `${pool.metadata.namespace ?? ""}/${pool.metadata.name}` };
+    const logged = { step: step.kind, pool: formatKey(requestOf(pool)) };
     const role = (): PoolRole => roleOf(providerOfPool(pool, providerObjects.list()));
     log.info({ ...logged, phase: "start" }, "step");
     switch (step.kind) {
@@ -224,10 +232,6 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
 function isIn(volume: Volume, pool: StoragePool): boolean {
   const { name, namespace = volume.metadata.namespace } = volume.spec.poolRef;
   return name === pool.metadata.name && namespace === pool.metadata.namespace;
-}
-
-function requestOf(pool: StoragePool): ReconcileRequest {
-  return { namespace: pool.metadata.namespace ?? "", name: pool.metadata.name };
 }
 
 function reasonOf(error: ProviderError): string {

@@ -21,6 +21,7 @@ import { related } from "@vivarium/runtime";
 import type { Cache, ReconcileRequest, RelatedWatch } from "@vivarium/runtime";
 import { cloudInitSecretsOf, sshKeysConfigMap } from "./cloud-init.ts";
 import { ObjectNews } from "./object-news.ts";
+import { requestOf } from "./request-of.ts";
 import { effectiveProvider } from "./effective-provider.ts";
 import { keyOf } from "./virtual-machine-definition.ts";
 import { virtualNetworkOf } from "./virtual-machine-virtual-network.ts";
@@ -146,8 +147,4 @@ function isWaitingForAddress(vm: VirtualMachine): boolean {
 
 function isSame(object: KubeObject, key: { readonly namespace: string; readonly name: string }): boolean {
   return object.metadata.name === key.name && (object.metadata.namespace ?? "") === key.namespace;
-}
-
-export function requestOf(vm: VirtualMachine): ReconcileRequest {
-  return { namespace: vm.metadata.namespace ?? "", name: vm.metadata.name };
 }

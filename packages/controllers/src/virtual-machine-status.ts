@@ -4,6 +4,7 @@
 import { findCondition, formatTime, setCondition } from "@vivarium/api";
 import type { Condition, VirtualMachine, VirtualMachineStatus } from "@vivarium/api";
 import type { GuestAddress, ProviderErrorCode } from "@vivarium/provider";
+import type { Verdict } from "./verdict.ts";
 import { disksCondition, disksOfStatus } from "./virtual-machine-disk-status.ts";
 import type { DiskReport } from "./virtual-machine-disk-status.ts";
 import { networksCondition, networksOfStatus } from "./virtual-machine-nic-status.ts";
@@ -33,7 +34,6 @@ export interface StatusInput {
   readonly size: SizeReport;
 }
 
-type Ready = Pick<Condition, "status" | "reason" | "message">;
 type Phase = NonNullable<VirtualMachineStatus["phase"]>;
 
 /** What is kept in `status.provider`: only this controller reads it. */
@@ -195,11 +195,11 @@ function storedOf(record: VmRecord): Record<string, unknown> {
 
 function conditionsOf(
   { vm, record, seen, situation, pendingFields, disks, nics, size }: StatusInput,
-  { ready, phase, now }: { readonly ready: Ready; readonly phase: Phase; readonly now: Date },
+  { ready, phase, now }: { readonly ready: Verdict; readonly phase: Phase; readonly now: Date },
 ): Condition[] {
   const observedGeneration = vm.metadata.generation ?? 0;
   let conditions: Condition[] = vm.status?.conditions ?? [];
-  const set = (type: string, value: Ready): void => {
+  const set = (type: string, value: Verdict): void => {
     conditions = setCondition(conditions, { type, ...value, observedGeneration }, { now });
   };
   set("Ready", ready);
@@ -228,13 +228,13 @@ function conditionsOf(
   return conditions;
 }
 
-const asFound: Ready = {
+const asFound: Verdict = {
   status: "False",
   reason: "Adopted",
   message: "The domain stays as it was found: only its power follows the spec",
 };
 
-function pendingCondition(fields: readonly string[] | undefined): Ready {
+function pendingCondition(fields: readonly string[] | undefined): Verdict {
   if (fields === undefined) {
     return { status: "Unknown", reason: "NotComparable", message: "What the VM shall be cannot be resolved now" };
   }
@@ -261,9 +261,9 @@ const reasonOfCode: Readonly<Record<ProviderErrorCode, string>> = {
 
 const silentAfterMs = 30_000;
 
-function readyOf(input: StatusInput): Ready {
+function readyOf(input: StatusInput): Verdict {
   const { situation, record, seen, nowMs } = input;
-  const no = (reason: string, message: string): Ready => ({ status: "False", reason, message });
+  const no = (reason: string, message: string): Verdict => ({ status: "False", reason, message });
   switch (situation.kind) {
     case "Running": {
       const [first] = input.addresses;
@@ -352,8 +352,8 @@ function readyOf(input: StatusInput): Ready {
   }
 }
 
-function workingReady(step: Step["kind"], seen: Seen): Ready {
-  const is = (reason: string, message: string): Ready => ({ status: "False", reason, message });
+function workingReady(step: Step["kind"], seen: Seen): Verdict {
+  const is = (reason: string, message: string): Verdict => ({ status: "False", reason, message });
   const starting = is("Starting", "The VM is being started");
   switch (step) {
     case "AddFinalizer":

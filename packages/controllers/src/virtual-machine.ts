@@ -9,6 +9,8 @@
 // to the status before the step that needs it.
 
 import {
+  forceDeleteAnnotation,
+  formatKey,
   ConfigMap,
   findCondition,
   Host,
@@ -84,7 +86,8 @@ import {
 import type { VmRecord } from "./virtual-machine-record.ts";
 import { isBeingSnapshotted, resolveRevert, snapshotsThatStay } from "./virtual-machine-revert-plan.ts";
 import { lowPoolOf } from "./virtual-machine-pool.ts";
-import { relatedToVirtualMachines, requestOf } from "./virtual-machine-related.ts";
+import { relatedToVirtualMachines } from "./virtual-machine-related.ts";
+import { requestOf } from "./request-of.ts";
 import { readRecord, statusOf } from "./virtual-machine-status.ts";
 import { act, actOnDevice, aimOf, changesDomain, probeBoot, stepDeadlineMs } from "./virtual-machine-steps.ts";
 import { recordRequest } from "./virtual-machine-run-state-plan.ts";
@@ -103,7 +106,6 @@ export interface VirtualMachineControllerOptions {
   readonly concurrency?: number;
 }
 
-const forceDeleteAnnotation = "virtrigaud.io/force-delete";
 const observeDeadlineMs = 20_000;
 /** After a start of the server the connections need a moment: not seen yet is not worth a status. */
 const graceMs = 5_000;
@@ -174,7 +176,7 @@ export function createVirtualMachineController(options: VirtualMachineController
   }
 
   function memoryOf(request: ReconcileRequest, vm: VirtualMachine): VmMemory {
-    const id = idOf(request);
+    const id = formatKey(request);
     const uid = vm.metadata.uid ?? "";
     const found = memories.get(id);
     if (found?.uid === uid) return found;
@@ -188,13 +190,13 @@ export function createVirtualMachineController(options: VirtualMachineController
   }
 
   function forget(request: ReconcileRequest): void {
-    unwatch(idOf(request));
-    const memory = memories.get(idOf(request));
+    unwatch(formatKey(request));
+    const memory = memories.get(formatKey(request));
     if (memory !== undefined) {
       macLedger.forget(memory.uid);
       chooser.forget(memory.uid);
     }
-    memories.delete(idOf(request));
+    memories.delete(formatKey(request));
   }
 
   function unwatch(id: string): void {
@@ -310,7 +312,7 @@ export function createVirtualMachineController(options: VirtualMachineController
       record,
       ...(adopted === undefined ? {} : { adopted }),
       expectsAddress: resolved.ok ? resolved.value.expectsAddress : seen.kind === "present" && seen.nics.length > 0,
-      ...(look.providerKey === undefined ? {} : { provider: idOf(look.providerKey) }),
+      ...(look.providerKey === undefined ? {} : { provider: formatKey(look.providerKey) }),
       ...(hostChoice === undefined ? {} : { hostChoice }),
       definition: withProblemsOf(withProblemsOf(definitionOf(resolved), timeout), boundElsewhere(look, object)),
       dataDisks: resolved.ok ? resolved.value.dataDisks : [],
@@ -384,7 +386,7 @@ export function createVirtualMachineController(options: VirtualMachineController
     };
     const logged = {
       step: step.kind,
-      vm: nameOf(look.vm),
+      vm: formatKey(requestOf(look.vm)),
       ...("disk" in step ? { disk: step.disk.name } : {}),
     };
     try {
@@ -745,13 +747,13 @@ export function createVirtualMachineController(options: VirtualMachineController
 
   /** Something happened at the hypervisor: what failed there may go well now. */
   function stir(request: ReconcileRequest): void {
-    const memory = memories.get(idOf(request));
+    const memory = memories.get(formatKey(request));
     if (memory !== undefined) memory.isStirred = true;
   }
 
   function isOn(vm: VirtualMachine, key: ProviderKey): boolean {
     const madeOn = readRecord(vm.status).madeOn;
-    if (madeOn !== undefined) return madeOn === idOf(key);
+    if (madeOn !== undefined) return madeOn === formatKey(key);
     const effective = effectiveProvider(vm, providerObjects.list());
     return effective.kind === "found" && isSameProvider(effective.key, key);
   }
@@ -778,7 +780,7 @@ export function createVirtualMachineController(options: VirtualMachineController
             switch (event.kind) {
               case "connected":
                 for (const request of machinesOn(provider)) {
-                  const memory = memories.get(idOf(request));
+                  const memory = memories.get(formatKey(request));
                   if (memory !== undefined) memory.failure = undefined;
                   stir(request);
                   enqueue(request);
@@ -883,12 +885,4 @@ function pendingFieldsOf(
   const { definition } = resolved.value;
   const fields = changedFields(record.applied, definition).map((field) => pendingText(field, definition, seen));
   return isShareLeft(definition, seen) ? [...fields, "cpuShares"] : fields;
-}
-
-function nameOf(vm: VirtualMachine): string {
-  return `${vm.metadata.namespace ?? ""}/${vm.metadata.name}`;
-}
-
-function idOf(key: { readonly namespace: string; readonly name: string }): string {
-  return `${key.namespace}/${key.name}`;
 }

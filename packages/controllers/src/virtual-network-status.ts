@@ -3,12 +3,12 @@
 import { setCondition } from "@vivarium/api";
 import type { VirtualNetwork, VirtualNetworkStatus } from "@vivarium/api";
 import type { NetworkObservation } from "@vivarium/provider";
+import { observedGenerationOf } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 import { machineName } from "./virtual-network-machines.ts";
 import type { PluggedNic } from "./virtual-network-machines.ts";
 import type { NetworkInput, NetworkSituation } from "./virtual-network-plan.ts";
 import { networkNameOf } from "./virtual-network-place.ts";
-
-type Ready = { readonly status: "True" | "False" | "Unknown"; readonly reason: string; readonly message: string };
 
 interface NetworkFacts {
   readonly situation: NetworkSituation;
@@ -22,8 +22,7 @@ export function networkStatusOf(
   { situation, input, plugged, now }: NetworkFacts,
 ): VirtualNetworkStatus {
   const ready = readyOf(network, situation);
-  const { generation } = network.metadata;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const observed = observedGenerationOf(network);
   const { target, seen } = input;
   let conditions = setCondition(network.status?.conditions, { type: "Ready", ...ready, ...observed }, { now });
   if (target.kind === "create") {
@@ -93,9 +92,9 @@ function phaseOf(situation: NetworkSituation, input: NetworkInput): NonNullable<
   }
 }
 
-function readyOf(network: VirtualNetwork, situation: NetworkSituation): Ready {
+function readyOf(network: VirtualNetwork, situation: NetworkSituation): Verdict {
   const name = networkNameOf(network);
-  const no = (reason: string, message: string): Ready => ({ status: "False", reason, message });
+  const no = (reason: string, message: string): Verdict => ({ status: "False", reason, message });
   switch (situation.kind) {
     case "Ready":
       return { status: "True", reason: "Ready", message: `Network "${name}" is active` };

@@ -2,6 +2,8 @@
 // runs, starts it again when somebody stopped it, and lets go of it.
 
 import {
+  forceDeleteAnnotation,
+  formatKey,
   findCondition,
   Provider,
   VirtualMachine,
@@ -9,7 +11,6 @@ import {
   virtualNetworkFinalizer,
   VMNetworkAttachment,
 } from "@vivarium/api";
-import type { KubeObject } from "@vivarium/api";
 import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { NetworkRole } from "@vivarium/provider";
 import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
@@ -21,6 +22,7 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
+import { requestOf } from "./request-of.ts";
 import { ObjectNews } from "./object-news.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { keptMacs } from "./virtual-machine-macs.ts";
@@ -33,7 +35,6 @@ import { networkStatusOf } from "./virtual-network-status.ts";
 import { networkNameOf, networkRecordOf, providerOfNetwork } from "./virtual-network-place.ts";
 import { networkTargetOf } from "./virtual-network-target.ts";
 
-const forceDeleteAnnotation = "virtrigaud.io/force-delete";
 const mostSteps = 20;
 
 interface Look extends NetworkInput {
@@ -94,7 +95,7 @@ export function createVirtualNetworkController({
       hasFinalizer: network.metadata.finalizers?.includes(virtualNetworkFinalizer) ?? false,
       isForcedDelete: network.metadata.annotations?.[forceDeleteAnnotation] === "true",
       target,
-      ...(provider === undefined ? {} : { provider: `${provider.namespace}/${provider.name}` }),
+      ...(provider === undefined ? {} : { provider: formatKey(provider) }),
       ...(madeOn === undefined ? {} : { madeOn }),
       seen,
       plugged,
@@ -127,7 +128,7 @@ export function createVirtualNetworkController({
   }
 
   function roleOf(key: ProviderKey | undefined): NetworkRole {
-    const name = key === undefined ? "" : `${key.namespace}/${key.name}`;
+    const name = key === undefined ? "" : formatKey(key);
     const open = key && providers.get(key);
     if (open === undefined) throw new ProviderError("Unavailable", `Provider "${name}" is not connected`);
     if (open.networks === undefined) throw new ProviderError("Unsupported", `Provider "${name}" has no networks`);
@@ -141,7 +142,7 @@ export function createVirtualNetworkController({
   ): Promise<void> {
     const options = { signal };
     const finalized = { type: VirtualNetwork, object: network, finalizer: virtualNetworkFinalizer };
-    const logged = { step: step.kind, network: idOf(network) };
+    const logged = { step: step.kind, network: formatKey(requestOf(network)) };
     const role = (): NetworkRole => roleOf(providerOfNetwork(network, providerObjects.list()));
     log.info({ ...logged, phase: "start" }, "step");
     switch (step.kind) {
@@ -272,12 +273,4 @@ function concerns(event: HostEvent, network: VirtualNetwork): boolean {
     case "pool":
       return false;
   }
-}
-
-function requestOf({ metadata }: KubeObject): ReconcileRequest {
-  return { namespace: metadata.namespace ?? "", name: metadata.name };
-}
-
-function idOf(network: VirtualNetwork): string {
-  return `${network.metadata.namespace ?? ""}/${network.metadata.name}`;
 }

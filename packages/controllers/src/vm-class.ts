@@ -11,7 +11,9 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
+import { requestOf } from "./request-of.ts";
 import { classVerdict, providerVerdict } from "./vm-class-plan.ts";
+import { observedGenerationOf } from "./verdict.ts";
 
 type ValidationResults = NonNullable<VMClassStatus["validationResults"]>;
 
@@ -29,8 +31,7 @@ export function createVmClassController({
   async function reconcile(request: ReconcileRequest, { signal }: ReconcileContext): Promise<ReconcileResult> {
     const vmClass = classes.get(request);
     if (vmClass === undefined || vmClass.metadata.deletionTimestamp !== undefined) return undefined;
-    const { generation } = vmClass.metadata;
-    const observed = generation === undefined ? {} : { observedGeneration: generation };
+    const observed = observedGenerationOf(vmClass);
     const condition = { type: "Ready", ...classVerdict(vmClass.spec), ...observed };
     const results = validate(vmClass);
     const supported = Object.keys(results).filter((name) => results[name]?.valid === true);
@@ -90,8 +91,4 @@ function classOf(vm: VirtualMachine): readonly ReconcileRequest[] {
 function isOfClass(vm: VirtualMachine, vmClass: VMClass): boolean {
   const { namespace, name } = vmClass.metadata;
   return classOf(vm).some((each) => each.namespace === namespace && each.name === name);
-}
-
-function requestOf(vmClass: VMClass): ReconcileRequest {
-  return { namespace: vmClass.metadata.namespace ?? "", name: vmClass.metadata.name };
 }

@@ -6,6 +6,7 @@ import { removeFinalizer, writeStatus } from "@vivarium/runtime";
 import type { Clock, Manager, ReconcileResult } from "@vivarium/runtime";
 import { providerOfStatusKey } from "./image-on-provider.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
+import { observedGenerationOf } from "./verdict.ts";
 
 export const vmImageFinalizer = "vmimage.infra.virtrigaud.io/finalizer";
 
@@ -39,15 +40,10 @@ export async function removeImage(image: VMImage, removal: Removal): Promise<Rec
   const message = `Cannot be deleted: ${obstacles.map((each) => each.message).join("; ")}; tried again every ${retryMs / 1000} s`;
   const now = new Date(clock.now());
   const condition = { type: "Ready", status: "False", reason: first.reason, message } as const;
-  const { generation } = image.metadata;
   const status = {
     ...image.status,
     message,
-    conditions: setCondition(
-      image.status?.conditions,
-      { ...condition, ...(generation === undefined ? {} : { observedGeneration: generation }) },
-      { now },
-    ),
+    conditions: setCondition(image.status?.conditions, { ...condition, ...observedGenerationOf(image) }, { now }),
   };
   await writeStatus(manager.client, { type: VMImage, object: image, status }, { signal });
   manager.recorder.record(image, { type: "Warning", reason: first.reason, message: first.message });

@@ -6,6 +6,7 @@ import { humanSize } from "./human-size.ts";
 import { activeFetch, failureOf, fetched, nextFetchMs, nextImportMs } from "./vm-image-plan.ts";
 import type { ImageObservation, ImageUser } from "./vm-image-plan.ts";
 import { describeSource, recordedDigest } from "./vm-image-source.ts";
+import { observedGenerationOf } from "./verdict.ts";
 
 type Phase = NonNullable<VMImageStatus["phase"]>;
 type Progress = NonNullable<VMImageStatus["importProgress"]>;
@@ -29,8 +30,7 @@ export function imageStatus(image: VMImage, observation: ImageObservation): VMIm
   const providerStatus = providerEntries(image, observation);
   const found = foundOf(image, observation);
   const isReady = summary.phase === "Ready";
-  const { generation } = image.metadata;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const observed = observedGenerationOf(image);
   const now = new Date(observation.nowMs);
   const prepared = isReady && old.ready !== true ? formatTime(now) : old.lastPrepareTime;
   const available = Object.keys(providerStatus).filter((key) => providerStatus[key]?.available === true);

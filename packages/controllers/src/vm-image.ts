@@ -18,6 +18,7 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
+import { requestOf } from "./request-of.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
 import { effectiveProvider } from "./effective-provider.ts";
 import { providerStatusKey } from "./image-on-provider.ts";
@@ -306,10 +307,6 @@ function timeoutOf(work: ImageWork | { readonly kind: "problem" }, action: strin
   const timeoutMs = work.kind === "problem" ? 0 : work.timeoutMs;
   const message = `Cannot ${action} within ${timeoutMs / 1000} s (spec.prepare.timeout)`;
   return { timeoutMs, timeoutError: new PrepareTimeout(message) };
-}
-
-function requestOf(image: VMImage): ReconcileRequest {
-  return { namespace: image.metadata.namespace ?? "", name: image.metadata.name };
 }
 
 // Keys of tasks: namespace, name and what the task is about, in JSON, since sources hold any character.

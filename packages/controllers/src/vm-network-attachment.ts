@@ -15,6 +15,7 @@ import { effectiveProvider } from "./effective-provider.ts";
 import { providerStatusKey } from "./image-on-provider.ts";
 import { macsOf } from "./virtual-machine-macs.ts";
 import { networkVerdict } from "./vm-network-attachment-plan.ts";
+import { observedGenerationOf } from "./verdict.ts";
 
 export function createVmNetworkAttachmentController(options: {
   readonly manager: Manager;
@@ -33,8 +34,7 @@ export function createVmNetworkAttachmentController(options: {
     const users = machines.list().filter((vm) => nicsOn(vm, request).length > 0);
     const available = providersOf(users, network);
     const allocations = users.flatMap((vm) => allocationsOf(vm, request));
-    const { generation } = network.metadata;
-    const observed = generation === undefined ? {} : { observedGeneration: generation };
+    const observed = observedGenerationOf(network);
     const condition = { type: "Ready", ...verdict, ...observed };
     const status: VMNetworkAttachmentStatus = {
       ready: isReady,

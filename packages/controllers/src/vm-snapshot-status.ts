@@ -1,11 +1,11 @@
 // A VMSnapshot's status from what was decided and seen. Pure.
 
 import { formatDuration, formatQuantity, formatTime, setCondition } from "@vivarium/api";
-import type { Condition, VMSnapshot, VMSnapshotStatus } from "@vivarium/api";
+import type { VMSnapshot, VMSnapshotStatus } from "@vivarium/api";
 import type { SnapshotObservation, SnapshotProgress } from "@vivarium/provider";
+import { observedGenerationOf } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 import type { SnapshotInput, SnapshotSituation } from "./vm-snapshot-plan.ts";
-
-type Verdict = Pick<Condition, "status" | "reason" | "message">;
 
 /** What is remembered across restarts; only this controller reads it. */
 export interface SnapshotStageRecord {
@@ -33,8 +33,7 @@ export interface SnapshotStatusInput {
 
 export function snapshotStatusOf(object: VMSnapshot, input: SnapshotStatusInput): VMSnapshotStatus {
   const { situation, nowMs, expiresAtMs } = input;
-  const { generation } = object.metadata;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const observed = observedGenerationOf(object);
   const { progress: _, expiryTime: __, ...kept } = object.status ?? {};
   // What the tree and the files say is told anew.
   const {

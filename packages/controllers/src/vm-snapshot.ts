@@ -6,6 +6,7 @@
 //                                     └─────────────────── until Settle ◄───────────────────┘
 
 import {
+  forceDeleteAnnotation,
   formatTime,
   parseDuration,
   snapshotWishOf,
@@ -24,6 +25,7 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
+import { requestOf } from "./request-of.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
 import { ObjectNews } from "./object-news.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
@@ -46,7 +48,6 @@ export interface VmSnapshotControllerOptions {
   readonly clock: Clock;
 }
 
-const forceDeleteAnnotation = "virtrigaud.io/force-delete";
 const mostSteps = 20;
 const lookDeadlineMs = 20_000;
 /** A large memory, or a large disk to be merged, takes long; a host that hangs must not hold a snapshot for ever. */
@@ -349,10 +350,6 @@ function expiryOf(object: VMSnapshot): SnapshotInput["expiry"] {
   if (maxAge === undefined || creationTime === undefined || isPinned(object)) return undefined;
   const atMs = Date.parse(creationTime) + parseDuration(maxAge);
   return { atMs, removeAtMs: atMs + (gracePeriod === undefined ? 0 : parseDuration(gracePeriod)) };
-}
-
-function requestOf({ metadata }: VMSnapshot): ReconcileRequest {
-  return { namespace: metadata.namespace ?? "", name: metadata.name };
 }
 
 function keyOf({ namespace, name }: ReconcileRequest, op: "create" | "remove"): string {

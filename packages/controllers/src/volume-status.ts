@@ -1,19 +1,18 @@
 // A Volume's status from what was decided and seen. Pure.
 
 import { formatQuantity, setCondition } from "@vivarium/api";
-import type { Condition, Volume, VolumeStatus } from "@vivarium/api";
+import type { Volume, VolumeStatus } from "@vivarium/api";
+import { observedGenerationOf } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 import { humanSize } from "./human-size.ts";
 import type { VolumeInput, VolumeSituation, VolumeStep } from "./volume-plan.ts";
-
-type Verdict = Pick<Condition, "status" | "reason" | "message">;
 
 export function volumeStatusOf(
   volume: Volume,
   { situation, input, now }: { readonly situation: VolumeSituation; readonly input: VolumeInput; readonly now: Date },
 ): VolumeStatus {
   const ready = readyOf(situation, input);
-  const { generation } = volume.metadata;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const observed = observedGenerationOf(volume);
   const { usedBy: _, ...kept } = volume.status ?? {};
   const seen = input.seen.kind === "present" && input.stage === "created" ? input.seen : undefined;
   let conditions = setCondition(kept.conditions, { type: "Ready", ...ready, ...observed }, { now });

@@ -6,6 +6,8 @@
 //                                           └───────────────── until Settle ◄────────────────┘
 
 import {
+  forceDeleteAnnotation,
+  formatKey,
   findCondition,
   imageSourcesOf,
   poolPolicyOf,
@@ -22,6 +24,7 @@ import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { Provider as OpenProvider, VolumeRole, VolumeUser } from "@vivarium/provider";
 import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
 import type { Controller, ReconcileContext, ReconcileRequest, ReconcileResult } from "@vivarium/runtime";
+import { requestOf } from "./request-of.ts";
 import { ObjectNews } from "./object-news.ts";
 import type { ProviderKey } from "./provider-registry.ts";
 import { guardRefusal } from "./storage-guard.ts";
@@ -34,7 +37,6 @@ import type { VolumeObjects, VolumePlace } from "./volume-resolve.ts";
 import { volumeStatusOf } from "./volume-status.ts";
 import { withDeadline } from "./virtual-machine-deadline.ts";
 
-const forceDeleteAnnotation = "virtrigaud.io/force-delete";
 const mostSteps = 20;
 /** Copying and fetching take long; a host that hangs must not hold a volume for ever. */
 const createDeadlineMs = 3_600_000;
@@ -200,7 +202,7 @@ export function createVolumeController(
   ): Promise<void> {
     const { signal, log } = context;
     const finalized = { type: Volume, object: volume, finalizer: volumeFinalizer };
-    const logged = { step: step.kind, volume: nameOf(volume) };
+    const logged = { step: step.kind, volume: formatKey(requestOf(volume)) };
     const onHost = <T>(
       run: (role: VolumeRole, options: { readonly signal: AbortSignal }) => Promise<T>,
     ): Promise<T> => {
@@ -280,7 +282,10 @@ export function createVolumeController(
     context: ReconcileContext,
   ): Promise<ReconcileResult> {
     const { error, step, input } = failed;
-    context.log.warn({ step: step.kind, volume: nameOf(volume), phase: "failed", err: error }, "step failed");
+    context.log.warn(
+      { step: step.kind, volume: formatKey(requestOf(volume)), phase: "failed", err: error },
+      "step failed",
+    );
     const uid = volume.metadata.uid ?? "";
     const count = (failures.get(uid) ?? 0) + 1;
     failures.set(uid, count);
@@ -421,14 +426,6 @@ function isSame(
   key: { readonly namespace: string; readonly name: string },
 ): boolean {
   return object.metadata.name === key.name && object.metadata.namespace === key.namespace;
-}
-
-function requestOf(volume: Volume): ReconcileRequest {
-  return { namespace: volume.metadata.namespace ?? "", name: volume.metadata.name };
-}
-
-function nameOf(volume: Volume): string {
-  return `${volume.metadata.namespace ?? ""}/${volume.metadata.name}`;
 }
 
 function reasonOf(error: ProviderError): string {

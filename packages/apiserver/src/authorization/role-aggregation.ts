@@ -3,9 +3,8 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { rbac, type ClusterRole, type PolicyRule } from "@vivarium/api";
+import { matchesLabels } from "../selectors/match-labels.ts";
 import type { OwnApi } from "../tasks/own-api.ts";
-
-type Selector = NonNullable<NonNullable<ClusterRole["aggregationRule"]>["clusterRoleSelectors"]>[number];
 
 export class RoleAggregation {
   readonly #roles = new Map<string, ClusterRole>();
@@ -39,34 +38,8 @@ export function aggregatedRules(role: ClusterRole, all: readonly ClusterRole[]):
   const selectors = role.aggregationRule?.clusterRoleSelectors ?? [];
   const rules = all
     .filter((each) => each.metadata.name !== role.metadata.name)
-    .filter((each) => selectors.some((selector) => selects(selector, each.metadata.labels ?? {})))
+    .filter((each) => selectors.some((selector) => matchesLabels(selector, each.metadata.labels ?? {})))
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     .flatMap((each) => each.rules ?? []);
   return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()];
-}
-
-/** An empty selector matches everything. */
-function selects(
-  { matchLabels = {}, matchExpressions = [] }: Selector,
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  const valueOf = (key: string): string | undefined => (Object.hasOwn(labels, key) ? labels[key] : undefined);
-  return (
-    Object.entries(matchLabels).every(([key, value]) => valueOf(key) === value) &&
-    matchExpressions.every(({ key, operator, values = [] }) => {
-      const value = valueOf(key);
-      switch (operator) {
-        case "In":
-          return value !== undefined && values.includes(value);
-        case "NotIn":
-          return value === undefined || !values.includes(value);
-        case "Exists":
-          return value !== undefined;
-        case "DoesNotExist":
-          return value === undefined;
-        default:
-          return false;
-      }
-    })
-  );
 }

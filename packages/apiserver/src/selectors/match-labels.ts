@@ -1,9 +1,17 @@
 // LabelSelectors as objects hold them: matchLabels and matchExpressions.
 
-import type { LabelSelector } from "@vivarium/api";
 import type { Labels } from "./label-selector.ts";
 
-/** An empty selector matches everything. */
+interface LabelSelector {
+  readonly matchLabels?: Labels;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** An empty selector matches everything, one with an operator that does not exist nothing. */
 export function matchesLabels({ matchLabels = {}, matchExpressions = [] }: LabelSelector, labels: Labels): boolean {
   return (
     Object.entries(matchLabels).every(([key, value]) => valueOf(labels, key) === value) &&
@@ -18,6 +26,8 @@ export function matchesLabels({ matchLabels = {}, matchExpressions = [] }: Label
           return value !== undefined;
         case "DoesNotExist":
           return value === undefined;
+        default:
+          return false;
       }
     })
   );

@@ -6,7 +6,12 @@ import { labelsOf } from "./vm-set-machines.ts";
 import type { VmSetInput } from "./vm-set-plan.ts";
 import { whyNotClaimable } from "./vm-set-volumes.ts";
 
-export type VmSetWish = Omit<VmSetInput, "machines" | "currentRevision" | "updateRevision">;
+export interface VmSetWish extends Omit<VmSetInput, "machines" | "currentRevision" | "updateRevision"> {
+  /** How long a machine must have been Ready to count as available. */
+  readonly minReadyMs: number;
+  /** How long one may not be Ready until it counts as broken. */
+  readonly unhealthyAfterMs: number;
+}
 
 export type VmSetReading =
   | { readonly ok: true; readonly wish: VmSetWish }
@@ -49,7 +54,6 @@ function wishOf({ spec }: VMSet): VmSetWish {
   const surge = share("spec.updateStrategy.rollingUpdate.maxSurge", rolling?.maxSurge ?? "25%", "up");
   // A machine above the wanted number would have Volumes of its own, empty and left over.
   const maxSurge = strategy === "RollingUpdate" && (spec.volumeClaimTemplates ?? []).length === 0 ? surge : 0;
-  if (spec.healing?.unhealthyAfter !== undefined) parseDuration(spec.healing.unhealthyAfter);
   return {
     replicas,
     start: spec.ordinals?.start ?? 0,
@@ -62,6 +66,8 @@ function wishOf({ spec }: VMSet): VmSetWish {
     },
     isOrdered: rolling?.podManagementPolicy !== "Parallel",
     isPaused: spec.paused ?? false,
+    minReadyMs: (spec.minReadySeconds ?? 0) * 1000,
+    unhealthyAfterMs: parseDuration(spec.healing?.unhealthyAfter ?? "15m"),
     ...(spec.healing === undefined
       ? {}
       : { maxUnhealthy: share("spec.healing.maxUnhealthy", spec.healing.maxUnhealthy ?? "40%", "up") }),

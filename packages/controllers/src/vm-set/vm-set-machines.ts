@@ -4,7 +4,6 @@ import {
   apiVersionOf,
   findCondition,
   ordinalLabel,
-  parseDuration,
   revisionLabel,
   VirtualMachine,
   VMSet,
@@ -74,16 +73,25 @@ export interface ReplicaView extends Replica {
   readonly changesAtMs?: number;
 }
 
+/** What a machine is given time for. */
+interface Patience {
+  readonly minReadyMs: number;
+  readonly unhealthyAfterMs: number;
+}
+
 /** How the set sees one of its machines; undefined for one without a number, which somebody else gave to the set. */
-export function viewMachine(vm: VirtualMachine, set: VMSet, nowMs: number): ReplicaView | undefined {
+export function viewMachine(
+  vm: VirtualMachine,
+  { minReadyMs, unhealthyAfterMs, nowMs }: Patience & { readonly nowMs: number },
+): ReplicaView | undefined {
   const ordinal = Number(vm.metadata.labels?.[ordinalLabel] ?? Number.NaN);
   if (!Number.isInteger(ordinal)) return undefined;
   const ready = findCondition(vm.status?.conditions, "Ready");
   const isReady = ready?.status === "True" || isOffAsDeclared(vm);
   const isTerminating = vm.metadata.deletionTimestamp !== undefined;
   const sinceMs = Date.parse(ready?.lastTransitionTime ?? vm.metadata.creationTimestamp ?? "");
-  const availableAtMs = sinceMs + (set.spec.minReadySeconds ?? 0) * 1000;
-  const brokenAtMs = mayBeBroken(vm) ? sinceMs + unhealthyAfterMs(set) : Number.POSITIVE_INFINITY;
+  const availableAtMs = sinceMs + minReadyMs;
+  const brokenAtMs = mayBeBroken(vm) ? sinceMs + unhealthyAfterMs : Number.POSITIVE_INFINITY;
   const changesAtMs = isReady ? availableAtMs : brokenAtMs;
   return {
     vm,
@@ -111,10 +119,6 @@ function mayBeBroken({ status }: VirtualMachine): boolean {
   const ready = findCondition(status?.conditions, "Ready");
   if (ready?.status !== "False" || ready.reason === "ProviderUnavailable") return false;
   return status?.phase === "Running" || status?.phase === "Failed";
-}
-
-function unhealthyAfterMs({ spec }: VMSet): number {
-  return parseDuration(spec.healing?.unhealthyAfter ?? "15m");
 }
 
 function expand<T>(value: T, words: Readonly<Record<string, string>>): T {

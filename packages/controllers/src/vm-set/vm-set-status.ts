@@ -1,6 +1,8 @@
 // What a VMSet says of itself: counts, the machines one by one, and where a rollout stands. Pure.
 
-import { findCondition, formatTime, setCondition, type Condition, type VMSet, type VMSetStatus } from "@vivarium/api";
+import { findCondition, formatTime, setCondition, type VMSet, type VMSetStatus } from "@vivarium/api";
+import { observedGenerationOf } from "../verdict.ts";
+import type { Verdict } from "../verdict.ts";
 import { formatSelector } from "./label-selector.ts";
 import type { ReplicaView } from "./vm-set-machines.ts";
 import type { VmSetWish } from "./vm-set-input.ts";
@@ -17,7 +19,6 @@ export interface VmSetFacts {
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
 }
 
-type Verdict = Pick<Condition, "status" | "reason" | "message">;
 type UpdateStatus = NonNullable<VMSetStatus["updateStatus"]>;
 
 export function statusOf(set: VMSet, facts: VmSetFacts): VMSetStatus {
@@ -40,8 +41,7 @@ export function statusOf(set: VMSet, facts: VmSetFacts): VMSetStatus {
   const lastProgressTime = hasMoved ? now : (old.lastProgressTime ?? now);
   const isLate =
     facts.waitingFor !== undefined && !wish.isPaused && nowMs >= Date.parse(lastProgressTime) + progressDeadlineMs(set);
-  const generation = set.metadata.generation;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const observed = observedGenerationOf(set);
   const verdicts: Record<string, Verdict> = {
     Available: availableVerdict(facts, counts.availableReplicas),
     Progressing: progressVerdict(facts, isLate),
@@ -74,8 +74,7 @@ export function refusedStatus(
   set: VMSet,
   { reason, message, nowMs }: { readonly reason: string; readonly message: string; readonly nowMs: number },
 ): VMSetStatus {
-  const generation = set.metadata.generation;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const observed = observedGenerationOf(set);
   const condition = { type: "Ready", status: "False" as const, reason, message, ...observed };
   return {
     ...set.status,

@@ -65,9 +65,9 @@ export function createVmSetController({
       return undefined;
     }
     const look = await lookAt(set, reading.wish, signal);
-    const decision = decideVmSet({ ...look.wish, ...look, machines: view(set) });
+    const decision = decideVmSet({ ...look.wish, ...look, machines: view(set, reading.wish) });
     const failure = await act(look, decision);
-    const there = view(set);
+    const there = view(set, look.wish);
     const { waitingFor } = decideVmSet({ ...look.wish, ...look, machines: there });
     const isDone = waitingFor === undefined && failure === undefined;
     const isRolledOut = isDone && there.every((each) => each.revision === look.updateRevision);
@@ -93,12 +93,13 @@ export function createVmSetController({
     return { set, wish, signal, revisions: all, updateRevision, currentRevision: isKept ? before : updateRevision };
   }
 
-  function view(set: VMSet): readonly ReplicaView[] {
+  function view(set: VMSet, wish: VmSetWish): readonly ReplicaView[] {
     const { namespace = "" } = set.metadata;
+    const nowMs = clock.now();
     return machines
       .list({ namespace })
       .filter((vm) => isOwnedBy(vm, set))
-      .flatMap((vm) => viewMachine(vm, set, clock.now()) ?? []);
+      .flatMap((vm) => viewMachine(vm, { ...wish, nowMs }) ?? []);
   }
 
   /** Deletes first: what is deleted makes room. */

@@ -48,7 +48,7 @@ async function attach(
   { vm, onEnd }: { readonly vm: VmIdentity; readonly onEnd: () => void },
 ): Promise<SharedConsole> {
   return host.attempt(`open the console of VM "${vm.name}"`, async (libvirt) => {
-    const domain = await requireRunningDomain(libvirt, { vm, options: undefined, action: "open the console of" });
+    const { domain } = await requireRunningDomain(libvirt, { vm, options: undefined, action: "open the console of" });
     try {
       return new SharedConsole(await libvirt.domainOpenConsole(domain), onEnd);
     } catch (error) {

@@ -99,9 +99,10 @@ export async function requireOwnDomain(
 export async function requireRunningDomain(
   libvirt: Libvirt,
   lookup: Lookup & { readonly action: string },
-): Promise<Domain> {
-  const { domain, power } = await requireOwnDomain(libvirt, lookup);
-  if (power.power !== "off" && power.power !== "crashed") return domain;
-  const message = `Cannot ${lookup.action} VM "${lookup.vm.name}": domain is "${power.power}", expected "running"`;
+): Promise<OwnDomain> {
+  const own = await requireOwnDomain(libvirt, lookup);
+  const { power } = own.power;
+  if (power !== "off" && power !== "crashed") return own;
+  const message = `Cannot ${lookup.action} VM "${lookup.vm.name}": its domain is "${power}", expected "running"`;
   throw new ProviderError("Conflict", message);
 }

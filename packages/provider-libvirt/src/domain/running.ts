@@ -2,10 +2,9 @@
 
 import { DomainXmlFlags } from "@vivarium/libvirt";
 import type { Domain, Libvirt } from "@vivarium/libvirt";
-import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, VmIdentity } from "@vivarium/provider";
 import type { LibvirtHost } from "../libvirt-host.ts";
-import { requireOwnDomain } from "./lookup.ts";
+import { requireRunningDomain } from "./lookup.ts";
 import { parseDomainXml } from "./view.ts";
 import type { DomainView } from "./view.ts";
 
@@ -30,11 +29,7 @@ export async function onRunning<T>(
   return host.attempt(
     `${action} VM "${vm.name}"`,
     async (libvirt) => {
-      const own = await requireOwnDomain(libvirt, { vm, options, action });
-      if (own.power.power === "off" || own.power.power === "crashed") {
-        const message = `Cannot ${action} VM "${vm.name}": its domain is "${own.power.power}", expected "running"`;
-        throw new ProviderError("Conflict", message);
-      }
+      const own = await requireRunningDomain(libvirt, { vm, options, action });
       const configXml = await libvirt.domainGetXmlDesc(own.domain, { ...options, flags: DomainXmlFlags.INACTIVE });
       return act({ libvirt, domain: own.domain, live: own.view, config: parseDomainXml(configXml), configXml });
     },

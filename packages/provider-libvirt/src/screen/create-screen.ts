@@ -19,7 +19,7 @@ export function createScreen(host: ScreenHost): ScreenRole {
       const xml = await host.attempt(
         `${action} VM "${vm.name}"`,
         async (libvirt) => {
-          const domain = await requireRunningDomain(libvirt, { vm, action, options: { signal } });
+          const { domain } = await requireRunningDomain(libvirt, { vm, action, options: { signal } });
           return libvirt.domainGetXmlDesc(domain, { signal, flags: DomainXmlFlags.SECURE });
         },
         { signal },
@@ -42,7 +42,7 @@ export function createScreen(host: ScreenHost): ScreenRole {
       return host.attempt(
         `${action} VM "${vm.name}"`,
         async (libvirt) => {
-          const domain = await requireRunningDomain(libvirt, { vm, action, options });
+          const { domain } = await requireRunningDomain(libvirt, { vm, action, options });
           if (!hasVideo(await libvirt.domainGetXmlDesc(domain, options))) throw noScreen(action, vm);
           const { mimeType, bytes } = await libvirt.domainScreenshot(domain, options);
           return { mediaType: mediaTypeOf(mimeType), bytes };

@@ -5,7 +5,7 @@ import { DomainModificationImpact } from "@vivarium/libvirt";
 import type { Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, SizingRole, VmIdentity } from "@vivarium/provider";
-import { requireOwnDomain } from "../domain/lookup.ts";
+import { requireOwnDomain, requireRunningDomain } from "../domain/lookup.ts";
 import type { OwnDomain } from "../domain/lookup.ts";
 import type { FactSource } from "../host-facts.ts";
 import type { LibvirtHost } from "../libvirt-host.ts";
@@ -22,15 +22,7 @@ export function createSizing({ host, facts }: { readonly host: LibvirtHost; read
   ): Promise<void> {
     await host.attempt(
       `${action} VM "${vm.name}"`,
-      async (libvirt) => {
-        const own = await requireOwnDomain(libvirt, { vm, options, action });
-        const { power } = own.power;
-        if (power === "off" || power === "crashed") {
-          const message = `Cannot ${action} VM "${vm.name}": its domain is "${power}", expected "running"`;
-          throw new ProviderError("Conflict", message);
-        }
-        await act(libvirt, own);
-      },
+      async (libvirt) => act(libvirt, await requireRunningDomain(libvirt, { vm, options, action })),
       options,
     );
   }

@@ -285,6 +285,18 @@ export function requireOwn(world: SimulatedWorld, vm: VmIdentity, action: string
   return domain;
 }
 
+/** `action` completes "Cannot … VM". */
+export function requireRunning(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain {
+  const domain = requireOwn(world, vm, action);
+  if (!isOn(domain)) {
+    throw new ProviderError(
+      "Conflict",
+      `Cannot ${action} VM "${vm.name}": it is "${domain.power}", expected "running"`,
+    );
+  }
+  return domain;
+}
+
 /** The guest begins anew. */
 export function boot(domain: SimulatedDomain): void {
   domain.boots += 1;

@@ -3,18 +3,11 @@
 import { ProviderError } from "../provider-error.ts";
 import type { DiskDefinition, VmIdentity } from "../provider.ts";
 import type { HotplugRole } from "../storage.ts";
-import { isOn, requireOwn, requireUsable, volumeName } from "./compute.ts";
+import { requireOwn, requireRunning, requireUsable, volumeName } from "./compute.ts";
 import type { SimulatedParts } from "./compute.ts";
 import type { SimulatedDomain } from "./world.ts";
 
 export function simulatedHotplug({ world, gate, guest }: SimulatedParts): HotplugRole {
-  const running = (vm: VmIdentity, action: string): SimulatedDomain => {
-    const domain = requireOwn(world, vm, action);
-    if (!isOn(domain)) {
-      throw new ProviderError("Conflict", `Cannot ${action} VM "${vm.name}": it is off, expected running`);
-    }
-    return domain;
-  };
   const own = (domain: SimulatedDomain, vm: VmIdentity, name: string): DiskDefinition => {
     const disk = domain.disks.find((each) => each.name === name);
     if (disk === undefined) throw new ProviderError("NotFound", `VM "${vm.name}" has no disk "${name}"`);
@@ -26,7 +19,7 @@ export function simulatedHotplug({ world, gate, guest }: SimulatedParts): Hotplu
         subject: vm.uid,
         options,
         act() {
-          const domain = running(vm, "attach a disk to");
+          const domain = requireRunning(world, vm, "attach a disk to");
           if (domain.disks.some((each) => each.name === disk.name)) return;
           if (disk.volume === undefined && !world.volumes.has(volumeName(vm, disk.name))) {
             throw new ProviderError("NotFound", `Cannot attach disk "${disk.name}": it has no volume`);
@@ -41,7 +34,7 @@ export function simulatedHotplug({ world, gate, guest }: SimulatedParts): Hotplu
         subject: vm.uid,
         options,
         act() {
-          const domain = running(vm, "detach a disk from");
+          const domain = requireRunning(world, vm, "detach a disk from");
           if (guest.detach === "ignores" || !domain.disks.some((each) => each.name === disk)) return;
           domain.disks = domain.disks.filter((each) => each.name !== disk);
           world.emit({ kind: "vm", uid: vm.uid, change: "device-removed" });
@@ -52,7 +45,7 @@ export function simulatedHotplug({ world, gate, guest }: SimulatedParts): Hotplu
         subject: vm.uid,
         options,
         act() {
-          const domain = running(vm, "tune a disk of");
+          const domain = requireRunning(world, vm, "tune a disk of");
           const { limits: _, ...disk } = own(domain, vm, name);
           const tuned = { ...disk, ...(limits === undefined ? {} : { limits }) };
           domain.disks = domain.disks.map((each) => (each.name === name ? tuned : each));

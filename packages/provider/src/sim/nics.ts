@@ -2,20 +2,11 @@
 
 import type { NicRole } from "../nics.ts";
 import { ProviderError } from "../provider-error.ts";
-import type { VmIdentity } from "../provider.ts";
-import { isOn, requireOwn } from "./compute.ts";
+import { requireRunning } from "./compute.ts";
 import type { SimulatedParts } from "./compute.ts";
 import { requireNic } from "./nic-rules.ts";
-import type { SimulatedDomain } from "./world.ts";
 
 export function simulatedNics({ world, gate, guest, host }: SimulatedParts): NicRole {
-  const running = (vm: VmIdentity, action: string): SimulatedDomain => {
-    const domain = requireOwn(world, vm, action);
-    if (!isOn(domain)) {
-      throw new ProviderError("Conflict", `Cannot ${action} VM "${vm.name}": it is off, expected running`);
-    }
-    return domain;
-  };
   return {
     listMacs: (options) =>
       gate.run("nics.listMacs", {
@@ -30,7 +21,7 @@ export function simulatedNics({ world, gate, guest, host }: SimulatedParts): Nic
         subject: vm.uid,
         options,
         act() {
-          const domain = running(vm, "attach an interface to");
+          const domain = requireRunning(world, vm, "attach an interface to");
           if (domain.nics.some(({ mac }) => mac === nic.mac)) return;
           requireNic(nic, { vm, world, host });
           domain.nics = [...domain.nics, nic];
@@ -42,7 +33,7 @@ export function simulatedNics({ world, gate, guest, host }: SimulatedParts): Nic
         subject: vm.uid,
         options,
         act() {
-          const domain = running(vm, "detach an interface from");
+          const domain = requireRunning(world, vm, "detach an interface from");
           if (guest.detach === "ignores" || !domain.nics.some((nic) => nic.mac === mac)) return;
           domain.nics = domain.nics.filter((nic) => nic.mac !== mac);
           world.emit({ kind: "vm", uid: vm.uid, change: "device-removed" });
@@ -53,7 +44,7 @@ export function simulatedNics({ world, gate, guest, host }: SimulatedParts): Nic
         subject: vm.uid,
         options,
         act() {
-          const domain = running(vm, "change an interface of");
+          const domain = requireRunning(world, vm, "change an interface of");
           const present = domain.nics.find(({ mac }) => mac === nic.mac);
           if (present === undefined) {
             throw new ProviderError("NotFound", `VM "${vm.name}" has no interface with MAC address ${nic.mac}`);

@@ -1,8 +1,9 @@
 // The screen of the simulated hypervisor: one colour, another one after each boot; and the beginning of an RFB session (RFC 6143, 7.1).
 
 import type { ScreenRole } from "../screen.ts";
+import { requireRunning } from "./compute.ts";
 import type { SimulatedParts } from "./compute.ts";
-import { openStream, requireRunning } from "./stream.ts";
+import { openStream } from "./stream.ts";
 
 const version = new TextEncoder().encode("RFB 003.008\n");
 const noPasswordNeeded = new Uint8Array([1, 1]);

@@ -3,7 +3,7 @@
 import { ProviderError } from "../provider-error.ts";
 import type { VmDefinition, VmIdentity } from "../provider.ts";
 import type { SizingRole } from "../sizing.ts";
-import { isOn, requireOwn } from "./compute.ts";
+import { requireOwn, requireRunning } from "./compute.ts";
 import type { SimulatedParts } from "./compute.ts";
 import type { SimulatedDomain } from "./world.ts";
 
@@ -16,9 +16,8 @@ export function simulatedSizing({ world, gate, guest }: SimulatedParts): SizingR
     return domain as Defined;
   };
   const running = (vm: VmIdentity, action: string): Defined => {
-    const domain = defined(vm, action);
-    if (isOn(domain)) return domain;
-    throw new ProviderError("Conflict", `Cannot ${action} VM "${vm.name}": it is off, expected running`);
+    requireRunning(world, vm, action);
+    return defined(vm, action);
   };
   const change = (domain: Defined, part: Partial<VmDefinition>): void => {
     domain.definition = { ...domain.definition, ...part };

@@ -2,8 +2,8 @@
 
 import { ProviderError } from "../provider-error.ts";
 import type { ConsoleStream, ProviderEvent, VmIdentity } from "../provider.ts";
-import { isOn } from "./compute.ts";
-import type { SimulatedDomain, SimulatedWorld } from "./world.ts";
+import { isOn, requireRunning } from "./compute.ts";
+import type { SimulatedWorld } from "./world.ts";
 
 interface StreamOptions {
   /** For messages: `console`, `screen`. */
@@ -22,14 +22,6 @@ export function openStream(world: SimulatedWorld, vm: VmIdentity, options: Strea
   world.listeners.add(onEvent);
   stream.onEnd(() => world.listeners.delete(onEvent));
   return stream;
-}
-
-/** `action` completes "Cannot … VM". */
-export function requireRunning(world: SimulatedWorld, vm: VmIdentity, action: string): SimulatedDomain {
-  const domain = world.domains.get(vm.uid);
-  if (domain === undefined) throw new ProviderError("NotFound", `Cannot ${action} VM "${vm.name}": it has no domain`);
-  if (isOn(domain)) return domain;
-  throw new ProviderError("Conflict", `Cannot ${action} VM "${vm.name}": it is "${domain.power}", expected "running"`);
 }
 
 export class SimulatedStream implements ConsoleStream {
