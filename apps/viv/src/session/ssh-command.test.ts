@@ -26,6 +26,16 @@ test("a host key is pinned under the VM's uid, in a file of our own", (t) => {
   assert.deepEqual(args.slice(-3), ["-l", "debian", "192.0.2.1"]);
 });
 
+test("a guest that was just started is tried again for a while, one that has run for long is not", (t) => {
+  const stateDir = temporaryStateDir(t);
+  const argsAfter = (ms: number) => {
+    const startedAt = new Date(Date.now() - ms).toISOString();
+    return sshArguments({ vm: { ...vm, status: { startedAt } }, ip: "192.0.2.1", user: "debian" }, { stateDir });
+  };
+  assert.ok(argsAfter(5_000).includes("ConnectionAttempts=60"));
+  assert.ok(!argsAfter(600_000).some((each) => each.startsWith("ConnectionAttempts")));
+});
+
 test("keys of earlier VMs of the name are dropped, all others stay", (t) => {
   const stateDir = temporaryStateDir(t);
   const lines = [

@@ -12,6 +12,10 @@ export interface SshTarget {
   readonly user: string;
 }
 
+/** A guest that was started so short a time ago may be about to start its SSH server; ssh itself tries again, once a second. */
+const bootMs = 180_000;
+const attemptsDuringBoot = 60;
+
 /** Arguments for ssh, up to and including the destination. */
 export function sshArguments(
   { vm, ip, user }: SshTarget,
@@ -26,7 +30,12 @@ export function sshArguments(
     "HashKnownHosts=no",
     "ConnectTimeout=10",
     "LogLevel=ERROR",
-    ...(options.isBatch === true ? ["BatchMode=yes"] : []),
+    // Who proves a login in batches tries again himself.
+    ...(options.isBatch === true
+      ? ["BatchMode=yes"]
+      : isBooting(vm)
+        ? [`ConnectionAttempts=${attemptsDuringBoot}`]
+        : []),
   ];
   return [
     ...settings.flatMap((setting) => ["-o", setting]),
@@ -35,6 +44,10 @@ export function sshArguments(
     user,
     ip,
   ];
+}
+
+function isBooting({ status }: VirtualMachine): boolean {
+  return Date.now() - Date.parse(status?.startedAt ?? "") < bootMs;
 }
 
 function hostKeyAlias(vm: VirtualMachine): string {
