@@ -301,7 +301,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
       ({ metadata, status }) =>
         metadata.deletionTimestamp === undefined &&
         status?.creationTime !== undefined &&
-        status.creationTime > creationTime,
+        isLater([status.creationTime, metadata.uid], [creationTime, object.metadata.uid]),
     );
     return later.length >= maxCount;
   }
@@ -339,6 +339,13 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
     reconcile,
   };
 }
+
+/** Times are of seconds: of two snapshots of one second the uids decide, so that exactly one of them is the later. */
+function isLater([time, uid = ""]: Taken, [otherTime, otherUid = ""]: Taken): boolean {
+  return time === otherTime ? uid > otherUid : time > otherTime;
+}
+
+type Taken = readonly [creationTime: string, uid: string | undefined];
 
 function isPinned({ spec }: VMSnapshot): boolean {
   return spec.metadata?.pinned === true && spec.retentionPolicy?.preservePinned !== false;

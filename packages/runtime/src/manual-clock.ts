@@ -44,7 +44,10 @@ export class ManualClock implements Clock {
     });
   }
 
-  /** Moves time on, waking sleepers in their order, and lets what they started run on until it waits for something else. */
+  /**
+   * Moves time on, waking sleepers in their order, and lets what they started run on until it waits for something else. Of calls that overlap
+   * the furthest counts: time never goes back.
+   */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
     await settle();
@@ -56,7 +59,7 @@ export class ManualClock implements Clock {
       next.wake();
       await settle();
     }
-    this.#nowMs = untilMs;
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
     await settle();
   }
 }
