@@ -18,7 +18,7 @@ import type { AdoptionRequest, FoundDomain } from "./adoption-plan.ts";
 import { effectiveProvider, isSameProvider } from "./effective-provider.ts";
 import { hostsOf } from "./provider-config.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
-import { withDeadline } from "./virtual-machine-deadline.ts";
+import { withDeadline } from "./deadline.ts";
 
 export interface AdoptionControllerOptions {
   readonly manager: Manager;

@@ -11,7 +11,7 @@ import { OpenProviders } from "./open-providers.ts";
 import { createProviderController } from "./provider.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
 import { createStoragePoolController } from "./storage-pool.ts";
-import { createVirtualMachineController } from "./virtual-machine.ts";
+import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 import { createVirtualNetworkController } from "./virtual-network.ts";
 import { createVmClassController } from "./vm-class.ts";
 import { createVmImageController } from "./vm-image.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { findCondition, Provider, VirtualMachine, VMClass, VMImage } from "@vivarium/api";
 import type { ProviderErrorCode } from "@vivarium/provider";
 import { controllersLab, headOf, machine, provider } from "./testing/controllers-lab.ts";
-import { createVirtualMachineController } from "./virtual-machine.ts";
+import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 
 /** All but a lost connection, which is told by the connection itself. */
 const codes: readonly ProviderErrorCode[] = [

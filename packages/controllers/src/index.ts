@@ -9,5 +9,5 @@ export type { DeclaredHost } from "./provider-config.ts";
 export * from "./provider-registry.ts";
 export * from "./stats/create-stats.ts";
 export * from "./stats/metered-factories.ts";
-export { identityOf } from "./virtual-machine-definition.ts";
+export { identityOf } from "./virtual-machine/definition.ts";
 export { connectionOfVm, hostOfVm } from "./vm-host.ts";

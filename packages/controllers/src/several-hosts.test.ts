@@ -13,7 +13,7 @@ import { createProviderController } from "./provider.ts";
 import { headOf } from "./testing/controllers-lab.ts";
 import { eventually } from "./testing/eventually.ts";
 import { startApi } from "./testing/start-api.ts";
-import { createVirtualMachineController } from "./virtual-machine.ts";
+import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 
 const gib = 1024 ** 3;
 const namespace = "default";

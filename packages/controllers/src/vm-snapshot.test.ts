@@ -5,7 +5,7 @@ import { findCondition, isStatus, Provider, VirtualMachine, VMClass, VMImage, VM
 import type { ResourceType, VMSnapshotSpec } from "@vivarium/api";
 import { controllersLab, headOf, image, machine, provider } from "./testing/controllers-lab.ts";
 import type { ControllersLab } from "./testing/controllers-lab.ts";
-import { createVirtualMachineController } from "./virtual-machine.ts";
+import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
 
 interface SnapshotLab extends ControllersLab {

@@ -29,9 +29,9 @@ import { requestOf } from "./request-of.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
 import { ObjectNews } from "./object-news.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
-import { withDeadline } from "./virtual-machine-deadline.ts";
-import { identityOf } from "./virtual-machine-definition.ts";
-import { readRecord } from "./virtual-machine-status.ts";
+import { withDeadline } from "./deadline.ts";
+import { identityOf } from "./virtual-machine/definition.ts";
+import { readRecord } from "./virtual-machine/status.ts";
 import { decideSnapshot } from "./vm-snapshot-plan.ts";
 import type {
   SnapshotInput,

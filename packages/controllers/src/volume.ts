@@ -35,7 +35,7 @@ import type { StorageResolved, VolumeInput, VolumeMaking, VolumeSituation, Volum
 import { referredBy, refersTo, resolveMaking, resolvePlace, resolveSize, volumeRecordOf } from "./volume-resolve.ts";
 import type { VolumeObjects, VolumePlace } from "./volume-resolve.ts";
 import { volumeStatusOf } from "./volume-status.ts";
-import { withDeadline } from "./virtual-machine-deadline.ts";
+import { withDeadline } from "./deadline.ts";
 
 const mostSteps = 20;
 /** Copying and fetching take long; a host that hangs must not hold a volume for ever. */

@@ -12,7 +12,7 @@ import { createManager, ManualClock } from "@vivarium/runtime";
 import type { Logger } from "pino";
 import { pino } from "pino";
 import type { ProviderRegistry, RegistryEvent } from "../provider-registry.ts";
-import { createVirtualMachineController } from "../virtual-machine.ts";
+import { createVirtualMachineController } from "../virtual-machine/virtual-machine.ts";
 import { startApi } from "./start-api.ts";
 
 export const api = "infra.virtrigaud.io/v1beta1";
