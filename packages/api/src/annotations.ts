@@ -12,6 +12,9 @@ export const virtualNetworkFinalizer = "virtualnetwork.vivarium.dev/finalizer";
 /** Holds a VMSnapshot until nothing of it is left on the hypervisor. */
 export const vmSnapshotFinalizer = "vmsnapshot.infra.virtrigaud.io/finalizer";
 
+/** Holds a VMMigration until its machine is on exactly one side. */
+export const vmMigrationFinalizer = "vmmigration.infra.virtrigaud.io/finalizer";
+
 /** Holds a Volume until it is gone from its pool. */
 export const volumeFinalizer = "volume.vivarium.dev/finalizer";
 

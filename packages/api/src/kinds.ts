@@ -22,6 +22,7 @@ import { VirtualMachine } from "./virtual-machine.ts";
 import { VirtualNetwork } from "./virtual-network.ts";
 import { VMClass } from "./vm-class.ts";
 import { VMImage } from "./vm-image.ts";
+import { VMMigration } from "./vm-migration.ts";
 import { VMSet } from "./vm-set.ts";
 import { VMSetRevision } from "./vm-set-revision.ts";
 import { VMNetworkAttachment } from "./vm-network-attachment.ts";
@@ -37,6 +38,7 @@ export const kinds: readonly KindDefinition[] = [
   VMImage,
   VMNetworkAttachment,
   VMSnapshot,
+  VMMigration,
   VMSet,
   VMSetRevision,
   StoragePool,

@@ -114,6 +114,12 @@ const spec = struct("A hypervisor and how to reach it.", {
           pattern: endpointPattern,
         }),
         credentialSecretRef: optional(objectRef("The Secret to log in with; that of the Provider when absent.")),
+        migrationAddress: optional(
+          string(
+            "Name or address at which other hosts reach it to send a machine there. That of `endpoint` when absent, and of a local one the host's own name.",
+            { maxLength: 253, pattern: "^[A-Za-z0-9._:-]+$" },
+          ),
+        ),
         labels: optional(stringMap("Put on its Host object, for example `topology.kubernetes.io/zone`.")),
         policy: hostPolicy("How much of it machines may take, where it differs from `hostPolicy`."),
       }),

@@ -320,13 +320,31 @@ const spec = struct("What the machine shall be.", {
 });
 
 /** For kinds that make machines from a template. */
-export { spec as virtualMachineSpec };
+export { spec as virtualMachineSpec, disk as virtualMachineDisk };
 
 const status = struct("What was seen of the machine.", {
   id: optional(string("Id on the hypervisor; for libvirt the UUID of the domain.")),
   domain: optional(string("Name on the hypervisor.")),
   host: optional(
     string("Name of the Host that it is on. Written before anything is made there; it never changes by itself."),
+  ),
+  moving: optional(
+    struct(
+      "The move to another host that is going on. Meanwhile the machine is that migration's, and nobody else starts, stops or changes it.",
+      {
+        migration: string("Name of the VMMigration."),
+        uid: string("Its uid."),
+        from: string("Host that the machine comes from."),
+        to: string("Host that it goes to."),
+        mode: choice("Whether it runs meanwhile.", ["Live", "Offline"]),
+        storage: choice("Whether its disks stay where they are or are copied.", ["Shared", "Copied"]),
+        stage: choice(
+          "`Moving`: it may end up on either side. `Settling`: on which one is known, and what is left on the other is removed.",
+          ["Moving", "Settling"],
+        ),
+        since: dateTime("When it began."),
+      },
+    ),
   ),
   powerState: optional(choice("Whether it runs.", powerStates)),
   phase: optional(
