@@ -6,6 +6,7 @@ import { ConfigMap } from "./config-map.ts";
 import { Event } from "./event.ts";
 import { EventsEvent } from "./events-event.ts";
 import { Host } from "./host.ts";
+import { ImageBuild } from "./image-build.ts";
 import type { KindDefinition } from "./kind.ts";
 import { Lease } from "./lease.ts";
 import { Namespace } from "./namespace.ts";
@@ -26,6 +27,7 @@ import { VMMigration } from "./vm-migration.ts";
 import { VMSet } from "./vm-set.ts";
 import { VMSetRevision } from "./vm-set-revision.ts";
 import { VMNetworkAttachment } from "./vm-network-attachment.ts";
+import { VMRole } from "./vm-role.ts";
 import { VMSnapshot } from "./vm-snapshot.ts";
 import { Volume } from "./volume.ts";
 
@@ -44,6 +46,8 @@ export const kinds: readonly KindDefinition[] = [
   StoragePool,
   Volume,
   VirtualNetwork,
+  VMRole,
+  ImageBuild,
 ];
 
 /** The kinds of Kubernetes' own that Vivarium needs; a real cluster has them already. */

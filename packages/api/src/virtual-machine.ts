@@ -30,6 +30,7 @@ import { ageColumn, defineKind, infra } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 import { userData } from "./user-data.ts";
+import { vmRoleRef } from "./vm-role-ref.ts";
 
 const diskTypes = ["thin", "thick", "eagerzeroedthick", "ssd", "hdd"] as const;
 
@@ -217,7 +218,20 @@ const spec = struct("What the machine shall be.", {
   classRef: optional(
     objectRef("The VMClass that gives size and firmware. May be absent when `resources` gives the size."),
   ),
-  imageRef: optional(objectRef("The VMImage that the root disk is cloned from. Either this or `importedDisk`.")),
+  imageRef: optional(
+    objectRef("The VMImage that the root disk is cloned from. Either this, `roleRef` or `importedDisk`."),
+  ),
+  roleRef: optional(
+    vmRoleRef(
+      "The VMRole of the machine: its root disk is cloned from the role's image, which is built where it is missing.",
+    ),
+  ),
+  onMissingRoleImage: optional(
+    choice(
+      "What to do where the role's image is not there: `Build` it and wait; `Provision` the guest from the role's parent at its first boot; or `Fail`. `Build` when absent.",
+      ["Build", "Provision", "Fail"],
+    ),
+  ),
   adopt: optional(
     struct(
       "A domain that is on the hypervisor already: the machine is that domain, which is watched and powered, and never defined anew. What else the spec says of size, disks and interfaces describes it.",

@@ -20,6 +20,7 @@ import {
 import { ageColumn, defineKind, infra } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
+import { recipeFields } from "./recipe.ts";
 
 const formats = ["qcow2", "raw", "vmdk", "vhd", "vhdx", "iso", "ova", "ovf"] as const;
 
@@ -134,6 +135,23 @@ const source = struct(
       }),
     ),
     dataVolume: optional(objectRef("A DataVolume that holds the image.")),
+    layer: optional(
+      struct(
+        "A layer on top of another image: built on each provider that needs it, in a machine from its parent, once for the same parent and recipe.",
+        {
+          parentRef: localRef("The VMImage that it is built upon."),
+          role: optional(string("Name of the VMRole that the recipe is from.", { maxLength: 63 })),
+          ...recipeFields,
+          resources: optional(
+            struct("Size of the machine that it is built in.", {
+              cpu: optional(int32("Virtual CPUs.", { minimum: 1, maximum: 128 })),
+              memory: optional(quantity("Memory.")),
+              diskSize: optional(quantity("Root disk.")),
+            }),
+          ),
+        },
+      ),
+    ),
   },
 );
 
@@ -236,7 +254,7 @@ const status = struct("How far the image is.", {
     ]),
   ),
   message: optional(string("What is going on, for people.")),
-  source: optional(choice("Which of its sources was used.", ["url", "debootstrap"])),
+  source: optional(choice("Which of its sources was used.", ["url", "debootstrap", "layer"])),
   digest: optional(string("`sha256:` and the digest of the image's bytes; names it on every provider.")),
   checksum: optional(string("Checksum of the image's bytes.")),
   format: optional(choice("Format of the image.", formats)),
