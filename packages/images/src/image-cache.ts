@@ -230,7 +230,8 @@ class FileImageCache implements ImageCache {
       return image;
     } catch (error) {
       // The same bytes would be refused again.
-      if (error instanceof ImageError && error.code === "UnknownFormat") await removePartial(partial);
+      const isFinal = error instanceof ImageError && ["UnknownFormat", "ChecksumMismatch"].includes(error.code);
+      if (isFinal) await removePartial(partial);
       throw error;
     }
   }

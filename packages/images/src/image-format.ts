@@ -10,12 +10,16 @@ export type DetectedFormat =
   | { readonly kind: "compressed"; readonly by: "gzip" | "xz" | "zstd" }
   /** Converted by qemu-img, which knows the format under `driver`. */
   | { readonly kind: "convertible"; readonly driver: "vmdk" | "vhdx" | "vpc" }
+  /** A tar archive that begins with an OVF descriptor. */
+  | { readonly kind: "ova" }
   /** `found` completes "the file is …". */
   | { readonly kind: "unusable"; readonly found: string };
 
 /** The format's first cluster: qcow2 keeps header extensions and the backing file's name within it. */
 const headBytes = 64 * 1024;
 const vhdFooterBytes = 512;
+/** Where QEMU looks for the name of a parent, whatever the header says of the descriptor's place (`desc_offset` in block/vmdk.c). */
+const vmdkParentBytes = { start: 512, end: 512 + 20 * 512 } as const;
 
 export async function detectFormat(path: string): Promise<DetectedFormat> {
   const file = await open(path, "r");
@@ -46,6 +50,7 @@ export function formatOf(
   if (hasText(head, 0, "KDMV")) return vmdk(head);
   if (hasText(head, 0, "vhdxfile")) return { kind: "convertible", driver: "vhdx" };
   if (hasText(head, 0, "conectix") || hasText(tail, 0, "conectix")) return { kind: "convertible", driver: "vpc" };
+  if (hasText(head, 257, "ustar") && /^[^\0]{1,96}\.ovf\0/i.test(latin1(head.subarray(0, 100)))) return { kind: "ova" };
   const other = otherFormat(head);
   if (other !== undefined) return unusable(other);
   return isRawDisk(head) ? { kind: "raw", sizeBytes } : unusable("no disk image of a known format");
@@ -63,16 +68,17 @@ function vmdk(head: Uint8Array): DetectedFormat {
   const start = view.getBigUint64(28, true) * 512n;
   const end = start + view.getBigUint64(36, true) * 512n;
   if (end > BigInt(head.length)) return unusable("a VMDK image whose descriptor is not at its start");
-  const descriptor = Buffer.from(head.subarray(Number(start), Number(end))).toString("latin1");
-  if (/parentFileNameHint/i.test(descriptor)) return unusable("a VMDK image that needs a parent file");
+  const descriptor = latin1(head.subarray(Number(start), Number(end)));
+  const parent = latin1(head.subarray(vmdkParentBytes.start, vmdkParentBytes.end));
+  if (/parentFileNameHint/i.test(descriptor + parent)) return unusable("a VMDK image that needs a parent file");
   return { kind: "convertible", driver: "vmdk" };
 }
 
 function otherFormat(head: Uint8Array): string | undefined {
-  const start = Buffer.from(head.subarray(0, 512)).toString("latin1").trimStart().toLowerCase();
+  const start = latin1(head.subarray(0, 512)).trimStart().toLowerCase();
   if (start.startsWith("<!doctype html") || start.startsWith("<html")) return "a web page";
   if (start.startsWith("# disk descriptorfile")) return "a VMDK descriptor of other files";
-  if (hasText(head, 257, "ustar")) return "a tar archive (an OVA, perhaps)";
+  if (hasText(head, 257, "ustar")) return "a tar archive that does not begin with an OVF descriptor";
   if (startsWith(head, 0, [0x50, 0x4b, 0x03, 0x04])) return "a zip archive";
   if (hasText(head, 0, "BZh")) return "compressed with bzip2";
   if (hasText(head, 0, "QED\0")) return "a QED image";
@@ -87,6 +93,10 @@ function isRawDisk(head: Uint8Array): boolean {
     hasText(head, 32_769, "CD001") ||
     startsWith(head, 1080, [0x53, 0xef])
   );
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
 }
 
 function uint32(bytes: Uint8Array, offset: number): number | undefined {

@@ -11,10 +11,17 @@ import type { SpaceGuard } from "./disk-space.ts";
 import { requireTools } from "./host-tools.ts";
 import { detectFormat } from "./image-format.ts";
 import { ImageError } from "./image-source.ts";
-import { ProgressMeter } from "./progress-meter.ts";
+import { extractDisk } from "./ova/extract-disk.ts";
+import { formatBytes, ProgressMeter } from "./progress-meter.ts";
 import type { ProgressListener } from "./progress-meter.ts";
 import { qcow2Objection } from "./qcow2-header.ts";
-import { CommandError, runCommand } from "./run-command.ts";
+import { qemuImg } from "./qemu-img.ts";
+import { CommandError } from "./run-command.ts";
+
+/** More than any hypervisor gives one disk in practice. */
+const maxVirtualBytes = 64 * 2 ** 40;
+/** A file that came so near to its limit has met it. */
+const fullMarginBytes = 2 ** 20;
 
 export interface ImportContext {
   /** For messages: `debian.qcow2 from example.org`. */
@@ -34,34 +41,46 @@ export interface ImportedImage {
   readonly virtualSizeBytes: number;
 }
 
+/** Throws ImageError: UnknownFormat for what is broken, cut short, or not to be trusted. */
 export async function importImage(path: string, context: ImportContext): Promise<ImportedImage> {
-  const format = await detectFormat(path);
-  if (format.kind === "compressed") {
-    const unpacked = `${context.workDirectory}/unpacked`;
-    await unpack(path, unpacked, { ...context, by: format.by });
-    return importUnpacked(unpacked, context);
-  }
-  return importUnpacked(path, context);
+  return importFrom(path, { ...context, wrappings: [] });
 }
 
-async function importUnpacked(path: string, context: ImportContext): Promise<ImportedImage> {
+type Wrapping = "compressed" | "ova";
+
+/** Each wrapping at most once: what somebody packed twice could be packed a thousand times. */
+type Unwrapping = ImportContext & { readonly wrappings: readonly Wrapping[] };
+
+async function importFrom(path: string, context: Unwrapping): Promise<ImportedImage> {
+  const { workDirectory, name } = context;
   const format = await detectFormat(path);
   switch (format.kind) {
     case "qcow2": {
-      const objection = qcow2Objection(format.header);
-      if (objection !== undefined) throw new ImageError("UnknownFormat", `Cannot use ${context.name}: ${objection}`);
-      await checkQcow2(path, context);
-      return { path, format: "qcow2", virtualSizeBytes: format.header.virtualSizeBytes };
+      const { header } = format;
+      const objection = qcow2Objection(header);
+      if (objection !== undefined) throw new ImageError("UnknownFormat", `Cannot use ${name}: ${objection}`);
+      await check(path, { ...context, driver: "qcow2" });
+      return sized({ path, format: "qcow2", virtualSizeBytes: header.virtualSizeBytes }, context);
     }
     case "raw":
-      return { path, format: "raw", virtualSizeBytes: format.sizeBytes };
+      return sized({ path, format: "raw", virtualSizeBytes: format.sizeBytes }, context);
     case "convertible": {
-      const converted = `${context.workDirectory}/converted.qcow2`;
+      const converted = `${workDirectory}/converted.qcow2`;
       await convert(path, converted, { ...context, driver: format.driver });
-      return importUnpacked(converted, context);
+      return importFrom(converted, context);
     }
-    case "compressed":
-      throw unknownFormat(context, `compressed twice (${format.by})`);
+    case "compressed": {
+      const unpacked = `${workDirectory}/unpacked`;
+      const inner = unwrap(context, { wrapping: "compressed", found: `compressed twice (${format.by})` });
+      await unpack(path, unpacked, { ...context, by: format.by });
+      return importFrom(unpacked, inner);
+    }
+    case "ova": {
+      const disk = `${workDirectory}/disk`;
+      const inner = unwrap(context, { wrapping: "ova", found: "an OVA inside another" });
+      await unpackOva(path, disk, context);
+      return importFrom(disk, inner);
+    }
     case "unusable":
       throw unknownFormat(context, format.found);
     default:
@@ -69,10 +88,29 @@ async function importUnpacked(path: string, context: ImportContext): Promise<Imp
   }
 }
 
+function unwrap(
+  context: Unwrapping,
+  { wrapping, found }: { readonly wrapping: Wrapping; readonly found: string },
+): Unwrapping {
+  const { wrappings } = context;
+  if (wrappings.includes(wrapping)) throw unknownFormat(context, found);
+  return { ...context, wrappings: [...wrappings, wrapping] };
+}
+
+/** A header can promise any size; every disk made from the image would have it. */
+function sized(image: ImportedImage, { name }: ImportContext): ImportedImage {
+  const { virtualSizeBytes } = image;
+  if (virtualSizeBytes <= maxVirtualBytes) return image;
+  throw new ImageError(
+    "UnknownFormat",
+    `Cannot use ${name}: its disk has ${formatBytes(virtualSizeBytes)}, expected ${formatBytes(maxVirtualBytes)} at most`,
+  );
+}
+
 function unknownFormat({ name }: ImportContext, found: string): ImageError {
   return new ImageError(
     "UnknownFormat",
-    `Cannot use ${name}: the file is ${found}; expected qcow2, raw, ISO, VMDK, VHDX or VHD, perhaps compressed with gzip, xz or zstd`,
+    `Cannot use ${name}: the file is ${found}; expected qcow2, raw, ISO, VMDK, VHDX, VHD or OVA, perhaps compressed with gzip, xz or zstd`,
   );
 }
 
@@ -96,7 +134,7 @@ async function unpack(
     },
   });
   // A small file may unpack to an enormous one: stop while there is still room for others.
-  let room = (await freeBytes(context.space.directory)) - context.space.reserveBytes;
+  let room = await roomIn(context.space);
   const bounded = new Transform({
     transform(chunk: Buffer, _encoding, done): void {
       room -= chunk.length;
@@ -147,17 +185,35 @@ async function unpackXz(
   await fed;
 }
 
+async function unpackOva(from: string, to: string, context: ImportContext): Promise<void> {
+  const { name, report, nowMs, signal, space } = context;
+  const meter = new ProgressMeter("Converting", { message: "unpacking (ova)", report, nowMs });
+  await extractDisk(from, to, {
+    name,
+    roomBytes: await roomIn(space),
+    signal,
+    onBytes: (done, total) => meter.update(done, total),
+  });
+}
+
 async function convert(from: string, to: string, context: ImportContext & { readonly driver: string }): Promise<void> {
-  await requireTools(`convert ${context.name}`, [{ name: "qemu-img", debianPackage: "qemu-utils" }]);
-  await requireSpace(`convert ${context.name}`, (await stat(from)).size, context.space);
+  const { driver, name, signal, space } = context;
+  const action = `convert ${name}`;
+  const { size } = await stat(from);
+  await requireSpace(action, size, space);
+  // A VMDK that was cut short would be converted, with zeros for what is missing. The driver of VHD has no check and refuses it by itself.
+  if (driver !== "vpc") await check(from, context);
   const meter = new ProgressMeter("Converting", {
-    message: `converting from ${context.driver} to qcow2`,
+    message: `converting from ${driver} to qcow2`,
     report: context.report,
     nowMs: context.nowMs,
   });
+  const roomBytes = await roomIn(space);
   try {
-    await runCommand("qemu-img", ["convert", "-p", "-f", context.driver, "-O", "qcow2", "-o", "compat=1.1", from, to], {
-      signal: context.signal,
+    await qemuImg(["convert", "-p", "-f", driver, "-O", "qcow2", "-o", "compat=1.1", from, to], {
+      action,
+      signal,
+      maxFileBytes: roomBytes,
       onLine: (line) => {
         const percent = /\((\d+\.\d+)\/100%\)/.exec(line)?.[1];
         if (percent !== undefined) meter.update(Math.round(Number(percent) * 100), 10_000);
@@ -165,25 +221,30 @@ async function convert(from: string, to: string, context: ImportContext & { read
     });
   } catch (cause) {
     if (!(cause instanceof CommandError)) throw cause;
-    await requireSpace(`convert ${context.name}`, 0, context.space); // qemu-img has one exit code for all: look
-    throw new ImageError("UnknownFormat", `Cannot use ${context.name}: ${cause.message}`, { cause });
+    // qemu-img has one exit code for all: look.
+    await requireSpace(action, 0, space);
+    const isFull = await stat(to).then(
+      (written) => written.size + fullMarginBytes > roomBytes,
+      () => false,
+    );
+    if (isFull) throw new ImageError("DiskFull", `Cannot ${action}: it does not fit in ${space.directory}`, { cause });
+    throw new ImageError("UnknownFormat", `Cannot use ${name}: ${cause.message}`, { cause });
   }
 }
 
 /** Only after the header was found to name no other file. An image cut short has clusters beyond its end. */
-async function checkQcow2(path: string, context: ImportContext): Promise<void> {
-  await requireTools(`check ${context.name}`, [{ name: "qemu-img", debianPackage: "qemu-utils" }]);
+async function check(path: string, context: ImportContext & { readonly driver: string }): Promise<void> {
+  const { name, driver, signal } = context;
   try {
-    await runCommand("qemu-img", ["check", "-q", "-f", "qcow2", path], { signal: context.signal });
+    await qemuImg(["check", "-q", "-f", driver, path], { action: `check ${name}`, signal });
   } catch (cause) {
     if (!(cause instanceof CommandError)) throw cause;
     if (cause.exitCode === 3) return; // leaked clusters waste room and harm nothing
-    throw new ImageError(
-      "UnknownFormat",
-      `Cannot use ${context.name}: qemu-img finds the image damaged\n${cause.stderr}`,
-      {
-        cause,
-      },
-    );
+    const message = `Cannot use ${name}: qemu-img finds the image damaged\n${cause.stderr}`;
+    throw new ImageError("UnknownFormat", message, { cause });
   }
+}
+
+async function roomIn({ directory, reserveBytes }: SpaceGuard): Promise<number> {
+  return Math.max(0, (await freeBytes(directory)) - reserveBytes);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -141,6 +141,34 @@ describe("images that qemu-img made", { skip }, () => {
       assert.ok(image.virtualSizeBytes >= 8 << 20, String(image.virtualSizeBytes));
     });
   }
+
+  for (const format of ["vmdk", "vhdx", "vpc"]) {
+    it(`are refused as ${format} that was cut short, where a conversion would fill in zeros`, async () => {
+      const raw = join(directory, "random.raw");
+      const path = join(directory, `cut.${format}`);
+      await run("sh", [
+        "-c",
+        `head -c 4194304 /dev/urandom > ${raw} && qemu-img convert -f raw -O ${format} ${raw} ${path} && truncate -s 3M ${path}`,
+      ]);
+      await refused(path, /damaged|Cannot run/);
+    });
+  }
+
+  it("are refused when they promise more than any disk has", async () => {
+    const path = await make("huge", "-f", "qcow2", "-o", "cluster_size=2M", "100T");
+    await refused(path, /its disk has 100 TiB, expected 64.0 TiB at most/);
+  });
+
+  it("are refused as VMDK whose header points past the parent that QEMU would open", async () => {
+    const path = await make("pointing-away.vmdk", "-f", "vmdk", "1M");
+    const bytes = await readFile(path);
+    bytes.write('parentFileNameHint="/etc/shadow"\n', 512, "latin1");
+    bytes.writeBigUInt64LE(40n, 28);
+    await writeFile(path, bytes);
+    const { stdout } = await run("qemu-img", ["info", "-U", "-f", "vmdk", path]);
+    assert.match(stdout, /backing file: \/etc\/shadow/);
+    await refused(path, /parent file/);
+  });
 
   it("are refused as VMDK with a parent or other files", async () => {
     const parent = await make("parent.vmdk", "-f", "vmdk", "1M");
