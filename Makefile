@@ -1,12 +1,76 @@
-# Each target is a line or two over npm and ./viv; `make up` and `make test` start from nothing but git, make, Node (20 or newer) and npm.
+# Each target is a line or two over npm and ./viv, and starts from nothing but git, make, Node (20 or newer) and npm.
 .DEFAULT_GOAL := help
-.PHONY: help deps build setup up down check test unit e2e bench clean
+ROLES := base
+ACTIONS := create list restore delete
+.PHONY: $(ROLES:%=create-%) start stop ssh delete list status snapshot $(ACTIONS:%=snapshot-%) snapshot-unknown-action
+.PHONY: help ready deps bundle setup up down check test unit e2e bench clean
 # The locked Node and everything else, installed anew only when the lock file's content has changed.
 INSTALLED := node_modules/.installed-package-lock.json
 SOURCES = $(shell find apps/viv/src packages/*/src -name '*.ts' ! -name '*.test.ts')
 
+# What users say (NAME=web) goes to viv through the environment, as it was typed: neither make nor the shell reads anything into it. A
+# variable of that name that make itself was started with is not meant.
+ARGUMENTS := NAME ACTION SNAPSHOT FORCE CPUS MEMORY DISK
+$(foreach a,$(ARGUMENTS),$(eval override $(a) := $$(if $$(filter command,$$(origin $(a))),$$(value $(a)))))
+export $(ARGUMENTS)
+VIV := ./viv
+# $(call given,NAME): the argument where there is one. $(call option,--disk,DISK): the same with an option before it.
+given = $(if $($(1)),"$$$(1)")
+option = $(if $($(2)),$(1) "$$$(2)")
+force = $(if $(filter 1,$(FORCE)),--yes)
+
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^#: /  make /p; s/^\([a-z0-9-]*\):.*## \(.*\)/  make \1 | \2/p' Makefile | awk -F ' [|] ' '{ printf "%-62s %s\n", $$1, $$2 }'
+
+# A VM, without manifests. NAME may be left out where there is only one VM; a new one is then named after its role.
+
+#: create-base [NAME=] [CPUS= MEMORY= DISK=] | Make a VM and wait until it is up
+$(ROLES:%=create-%): create-%: ready
+	@$(VIV) create --wait $(call option,--cpus,CPUS) $(call option,--memory,MEMORY) $(call option,--disk,DISK) -- $(or $(call given,NAME),$*)
+
+#: start [NAME=] | Start a VM
+start: ready
+	@$(VIV) start -- $(call given,NAME)
+
+#: stop [NAME=] | Shut a VM down
+stop: ready
+	@$(VIV) stop -- $(call given,NAME)
+
+#: ssh [NAME=] | Log in to a VM
+ssh: ready
+	@$(VIV) ssh -- $(call given,NAME)
+
+#: delete NAME= [FORCE=1] | Delete a VM with its disks; asks first
+delete: need-NAME ready
+	@$(VIV) delete $(force) -- vm $(call given,NAME)
+
+list: ready ## List the VMs
+	@$(VIV) list
+
+#: status [NAME=] | Show where everything, or one VM, stands
+status: ready
+	@$(VIV) status -- $(call given,NAME)
+
+#: snapshot NAME= ACTION=create|list|restore|delete [SNAPSHOT=] | Take a snapshot, list them, go back to one, delete one
+snapshot: need-NAME need-ACTION $(if $(word 2,$(ACTION)),snapshot-unknown-action,snapshot-$(or $(filter $(ACTIONS),$(ACTION)),unknown-action))
+snapshot-create: ready
+	@$(VIV) snapshot create -- $(call given,NAME) $(call given,SNAPSHOT)
+snapshot-list: ready
+	@$(VIV) snapshot list -- $(call given,NAME)
+snapshot-restore: need-SNAPSHOT ready
+	@$(VIV) snapshot restore -- $(call given,NAME) $(call given,SNAPSHOT)
+snapshot-delete: need-SNAPSHOT ready
+	@$(VIV) snapshot delete $(call option,--vm,NAME) -- $(call given,SNAPSHOT)
+snapshot-unknown-action:
+	@$(error ACTION is none of $(ACTIONS))
+
+# Before anything is installed or started.
+need-%:
+	@$(if $($*),:,$(error $* is missing: make $(firstword $(MAKECMDGOALS)) $*=...))
+
+# The host prepared and the server running, for the targets above; says nothing where that is so.
+ready: bundle
+	@$(VIV) up --server-only
 
 deps: ## Install the project's dependencies, with the pinned Node
 	@cmp -s package-lock.json $(INSTALLED) || { echo "Installing the project's dependencies, which takes a minute ..."; \
@@ -15,12 +79,12 @@ deps: ## Install the project's dependencies, with the pinned Node
 dist/viv.mjs: package-lock.json $(SOURCES) | deps
 	@npm run --silent build
 
-build: dist/viv.mjs ## Bundle the command into dist/viv.mjs
+bundle: dist/viv.mjs ## Bundle the command into dist/viv.mjs
 
 setup: deps ## Prepare the host: packages, libvirt, network, groups
 	./viv setup
 
-up: build ## Do everything: prepare the host, start the server, bring the quick-start VM up, prove it over SSH
+up: bundle ## Do everything: prepare the host, start the server, bring the quick-start VM up, prove it over SSH
 	./viv up
 
 down: deps ## Power the quick-start VM off and stop the server
@@ -29,18 +93,18 @@ down: deps ## Power the quick-start VM off and stop the server
 check: deps ## Say what of this host works and what is missing
 	./viv check
 
-test: build ## Run all tests, with libvirt, guests and kubectl
+test: bundle ## Run all tests, with libvirt, guests and kubectl
 	./viv setup
 	npm run --silent test
 
 unit: deps ## Run the unit tests alone
 	npm run --silent unit
 
-e2e: build ## Run the end-to-end tests alone
+e2e: bundle ## Run the end-to-end tests alone
 	./viv setup
 	npm run --silent e2e
 
-bench: build ## Measure; prints the JSON behind docs/performance.md
+bench: bundle ## Measure; prints the JSON behind docs/performance.md
 	npm run --silent bench
 
 clean: ## Remove what was built and installed here; VMs and state stay

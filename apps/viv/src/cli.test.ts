@@ -154,8 +154,21 @@ test("Ctrl-C detaches, and says so", async () => {
   assert.match(stderr, /Detached: the work on VM "b" goes on in the server/);
 });
 
+test("delete asks, says what goes, and without a yes nothing goes", async () => {
+  const asked = await viv("delete vm a b");
+  assert.equal(asked.code, 1);
+  assert.match(
+    asked.stderr,
+    /Delete virtualmachine "a", its disks with everything on them\.\n.*"b".*\nGo on\? \[y\/N\]/,
+  );
+  assert.match(asked.stderr, /Nothing was deleted\./);
+  assert.equal((await viv("delete vm a", { input: "no\n" })).code, 1);
+  assert.equal((await viv("get vm a b")).code, 0);
+  assert.equal((await viv("delete vm nope", { input: "y\n" })).code, 3);
+});
+
 test("delete waits until nothing is left", async () => {
-  const deleted = await viv("delete vm a b --timeout 30s");
+  const deleted = await viv("delete vm a b --yes --timeout 30s");
   assert.equal(deleted.code, 0, deleted.stderr);
   assert.deepEqual(deleted.stdout.trim().split("\n").length, 2);
   assert.equal((await viv("get vm a")).code, 3);

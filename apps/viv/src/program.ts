@@ -1,13 +1,15 @@
 // The command line: every command, its arguments and options. What a command does is in commands/<name>.ts and loaded only when it runs,
 // so that help and completion stay quick.
 
-import { Command, InvalidArgumentError, Option } from "commander";
-import { parseDurationMs } from "./duration.ts";
+import { Command, Option } from "commander";
+import { collect, lazy, outputOption, parseCount, parsePort, parseTimeout, withTimeout } from "./command-options.ts";
 import { withNamespace, withServerOptions } from "./global-options.ts";
+import { addLabCommands } from "./lab-commands.ts";
 import { version } from "@vivarium/api";
 
 const groups = {
   machine: "This machine:",
+  lab: "The lab:",
   objects: "Objects:",
   power: "Virtual machines:",
   guest: "Inside a virtual machine:",
@@ -21,6 +23,7 @@ export function program(): Command {
     .exitOverride()
     .configureHelp({ sortSubcommands: false });
   addMachineCommands(viv);
+  addLabCommands(viv, groups.lab);
   addObjectCommands(viv);
   addAdoptCommand(viv);
   addPowerCommands(viv);
@@ -36,6 +39,7 @@ function addMachineCommands(viv: Command): void {
     .description("prepare the host, start the server, apply a manifest and wait until its VMs answer over SSH")
     .option("-f, --filename <file>", "manifest to apply instead of the quick start")
     .option("--skip-setup", "do not look at the host's packages, services and network")
+    .option("--server-only", "nothing but the host and the server; at once when it answers already")
     .option("--no-wait", "apply and return")
     .action(lazy(async () => (await import("./commands/up.ts")).up));
   withTimeout(withServerOptions(viv.command("down")), "5m")
@@ -150,6 +154,8 @@ function addObjectCommands(viv: Command): void {
     .argument("[names...]")
     .option("-f, --filename <path>", "the objects of this manifest; may be repeated", collect, [])
     .option("--ignore-not-found", "an object that is not there is no error")
+    .option("-y, --yes", "do not ask")
+    .option("--force", "the same as --yes")
     .option("--wait", "wait until they are gone (default)")
     .option("--no-wait", "return when the deletion is accepted")
     .action(lazy(async () => (await import("./commands/delete.ts")).deleteObjects));
@@ -206,7 +212,7 @@ function addPowerCommands(viv: Command): void {
           reset: "press VMs' reset button",
         }[verb],
       )
-      .argument("<vms...>")
+      .argument("[vms...]", "may be left out where there is only one")
       .option("--wait", "wait until it is so (default)")
       .option("--no-wait", "return when the wish is stored");
     if (verb === "start") command.option("--cold", "throw saved memory away: the guest boots");
@@ -264,7 +270,7 @@ function addSnapshotCommands(viv: Command): void {
     .argument("<vm>")
     .addOption(outputOption(["json", "yaml", "name"]))
     .action(lazy(async () => (await import("./commands/snapshot.ts")).listSnapshots));
-  withTimeout(withNamespace(snapshot.command("revert")), "10m")
+  withTimeout(withNamespace(snapshot.command("revert").alias("restore")), "10m")
     .description("bring a VM back to a snapshot; what was not in any snapshot is lost")
     .argument("<vm>")
     .argument("<name>")
@@ -274,6 +280,7 @@ function addSnapshotCommands(viv: Command): void {
   withTimeout(withNamespace(snapshot.command("delete")), "10m")
     .description("remove snapshots, wherever in the tree they are")
     .argument("<names...>")
+    .option("--vm <name>", "only if they are of this VM")
     .option("--wait", "wait until their space is given back (default)")
     .option("--no-wait", "return when the deletion is accepted")
     .action(lazy(async () => (await import("./commands/snapshot.ts")).deleteSnapshots));
@@ -289,7 +296,7 @@ function addGuestCommands(viv: Command): void {
   withNamespace(viv.command("ssh"))
     .helpGroup(groups.guest)
     .description("log in to a VM, or run a command there; ends with the remote exit code")
-    .argument("<vm>")
+    .argument("[vm]", "may be left out where there is only one")
     .argument("[command...]")
     .option("-l, --login <user>", "user in the guest (default: what the VM's user-data or image says)")
     .option("-i, --identity <file>", "private key")
@@ -360,45 +367,4 @@ function withStoreOptions(command: Command): Command {
       "how often old history is dropped, and how much is kept; 0 leaves it to others (default: 5m)",
       parseTimeout,
     );
-}
-
-type Action<A extends readonly unknown[]> = (...args: A) => Promise<void>;
-
-/** Loads the command's module when it runs. */
-function lazy<A extends readonly unknown[]>(load: () => Promise<Action<A>>): Action<A> {
-  return async (...args) => (await load())(...args);
-}
-
-function withTimeout(command: Command, fallback: string): Command {
-  const milliseconds = parseDurationMs(fallback);
-  return command.addOption(
-    new Option("--timeout <duration>", "how long to wait, for example 90s or 10m")
-      .default(milliseconds, fallback)
-      .argParser(parseTimeout),
-  );
-}
-
-function outputOption(formats: readonly string[]): Option {
-  return new Option("-o, --output <format>", "output format").choices(formats);
-}
-
-function parseTimeout(text: string): number {
-  const milliseconds = parseDurationMs(text);
-  if (milliseconds === undefined) throw new InvalidArgumentError("Expected a duration such as 90s, 10m or 1h30m.");
-  return milliseconds;
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError("Expected 0 to 65535.");
-  return port;
-}
-
-function parseCount(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Expected a whole number.");
-  return Number(text);
-}
-
-function collect(value: string, previous: readonly string[]): readonly string[] {
-  return [...previous, value];
 }

@@ -1,6 +1,6 @@
 // What a failed command says and which code it ends with. The only place that turns errors into either.
 
-import { StatusError } from "@vivarium/api";
+import { StatusError, VirtualMachine } from "@vivarium/api";
 import { ConnectionError, KubeconfigError } from "@vivarium/client";
 import { CliUserError } from "./cli-error.ts";
 import { exitCodes, type ExitName } from "./exit-codes.ts";
@@ -45,7 +45,12 @@ export function reportOf(error: unknown): ErrorReport {
 function reportOfStatus(error: StatusError): ErrorReport {
   const causes = error.details.causes ?? [];
   const message = [error.message, ...causes.map((cause) => `  ${cause.field}: ${cause.message}`)].join("\n");
-  return { exit: exitOfStatus(error), message: causes.length > 1 ? message : error.message, fix: [] };
+  const isUnknownVm = error.reason === "NotFound" && error.details.kind === VirtualMachine.plural;
+  return {
+    exit: exitOfStatus(error),
+    message: causes.length > 1 ? message : error.message,
+    fix: isUnknownVm ? ["viv list"] : [],
+  };
 }
 
 function exitOfStatus(error: StatusError): ExitName {

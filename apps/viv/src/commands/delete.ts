@@ -1,10 +1,11 @@
 // `viv delete`: waits until finalizers are done, which for a VM means that nothing of it is left on the hypervisor.
 
-import { isStatus, VirtualMachine, type KindDefinition, type ObjectKey } from "@vivarium/api";
+import { isStatus, VirtualMachine, VMSnapshot, type KindDefinition, type ObjectKey } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
 import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { openBoard, type Board } from "../output/board.ts";
+import { confirm } from "../output/confirm.ts";
 import { print, tell } from "../output/print.ts";
 import { qualifiedKind } from "../output/show-objects.ts";
 import { parseReferences } from "../resources/find-kind.ts";
@@ -17,6 +18,8 @@ import { waitForObject } from "../session/wait.ts";
 interface DeleteOptions extends GlobalOptions {
   readonly filename: readonly string[];
   readonly ignoreNotFound?: boolean;
+  readonly yes?: boolean;
+  readonly force?: boolean;
   readonly wait?: boolean;
   readonly timeout: number;
 }
@@ -44,7 +47,38 @@ export async function deleteObjects(
           return { kind, key: kind.namespaced ? { namespace: session.namespace, name } : { name } };
         });
   using signal = interruptSignal();
+  if (options.yes !== true && options.force !== true) {
+    const found = await whatGoes(session, targets, { ...options, signal });
+    if (found.length > 0) await confirm(found.join("\n"), { signal });
+  }
   await deleteTargets(session, targets, { ...options, signal });
+}
+
+/** A line per object that is there. What is not there is an error now, before anybody is asked. */
+async function whatGoes(
+  session: Session,
+  targets: readonly Target[],
+  options: { readonly ignoreNotFound?: boolean; readonly signal: AbortSignal },
+): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (const { kind, key } of targets) {
+    try {
+      await session.client.get(kind, key, { signal: options.signal });
+    } catch (error) {
+      if (!isStatus(error, "NotFound") || options.ignoreNotFound !== true) throw error;
+      continue;
+    }
+    const isVm = kind.kind === VirtualMachine.kind;
+    lines.push(`Delete ${kind.singular} "${key.name}"${isVm ? await besidesOf(session, key, options.signal) : ""}.`);
+  }
+  return lines;
+}
+
+async function besidesOf(session: Session, { namespace, name }: ObjectKey, signal: AbortSignal): Promise<string> {
+  const selection = namespace === undefined ? {} : { namespace };
+  const { items } = await session.client.list(VMSnapshot, { ...selection, signal });
+  const count = items.filter(({ spec }) => spec.vmRef.name === name).length;
+  return `, its disks${count === 0 ? "" : ` and its ${count === 1 ? "snapshot" : `${count} snapshots`}`} with everything on them`;
 }
 
 function filesOf(options: DeleteOptions): readonly string[] {

@@ -7,10 +7,10 @@ import { loadManifests } from "../resources/load-manifests.ts";
 import { findServer, stopServer } from "../server/detached-server.ts";
 import { connect, type Session } from "../session/connect.ts";
 import { interruptSignal } from "../session/interrupt.ts";
+import { quickStartFile } from "../setup/shipped-files.ts";
 import { currentStateDir } from "../state-dir.ts";
 import { deleteTargets, targetsOf } from "./delete.ts";
 import { fulfil, stopWish } from "./power.ts";
-import { quickStartFile } from "./up.ts";
 
 interface DownOptions extends GlobalOptions {
   readonly filename?: string;

@@ -15,7 +15,7 @@ import { openBoard, type Board } from "../output/board.ts";
 import { print } from "../output/print.ts";
 import { connect, type Session } from "../session/connect.ts";
 import { detachedError, interruptSignal } from "../session/interrupt.ts";
-import { notSeen, readyCondition, stageOf } from "../session/vm.ts";
+import { notSeen, onlyVm, readyCondition, stageOf } from "../session/vm.ts";
 import { waitForObject } from "../session/wait.ts";
 
 interface PowerOptions extends GlobalOptions {
@@ -143,9 +143,10 @@ export async function restart(names: readonly string[], options: PowerOptions): 
 async function wishFor(names: readonly string[], options: PowerOptions, makeWish: (now: Date) => Wish): Promise<void> {
   await using session = await connect(options);
   using signal = interruptSignal();
+  const named = names.length === 0 ? [await onlyVm(session)] : names;
   await fulfil(
     session,
-    names.map((name) => ({ namespace: session.namespace, name })),
+    named.map((name) => ({ namespace: session.namespace, name })),
     { ...options, signal, makeWish },
   );
 }

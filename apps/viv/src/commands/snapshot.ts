@@ -141,13 +141,7 @@ export async function revertToSnapshot(vm: string, name: string, options: Waitin
   await using session = await connect(options);
   using signal = interruptSignal();
   const key = { namespace: session.namespace, name: vm };
-  const snapshot = await session.client.get(VMSnapshot, { namespace: session.namespace, name }, { signal });
-  if (snapshot.spec.vmRef.name !== vm) {
-    throw new CliUserError(`Snapshot "${name}" is of VM "${snapshot.spec.vmRef.name}".`, {
-      fix: [`viv snapshot list ${vm}`],
-      exit: "usage",
-    });
-  }
+  await getSnapshotOf(session, { vm, name }, signal);
   const patch = { spec: { snapshot: { revertToRef: { name } } } };
   await session.client.mergePatch(VirtualMachine, key, patch, { fieldManager: "viv", signal });
   const label = `vm/${vm}`;
@@ -192,6 +186,20 @@ export async function revertToSnapshot(vm: string, name: string, options: Waitin
   }
 }
 
+/** Refuses a snapshot of another VM. */
+async function getSnapshotOf(
+  session: Session,
+  { vm, name }: { readonly vm: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const snapshot = await session.client.get(VMSnapshot, { namespace: session.namespace, name }, { signal });
+  if (snapshot.spec.vmRef.name === vm) return;
+  throw new CliUserError(`Snapshot "${name}" is of VM "${snapshot.spec.vmRef.name}".`, {
+    fix: [`viv snapshot list ${vm}`],
+    exit: "usage",
+  });
+}
+
 /** The wish was carried out and taken out of the spec; a VM that shall run does so again. */
 function isBack({ spec, status, metadata }: VirtualMachine): boolean {
   if (spec.snapshot?.revertToRef !== undefined || status?.observedGeneration !== metadata.generation) return false;
@@ -211,9 +219,15 @@ function isRefused(vm: VirtualMachine): boolean {
   );
 }
 
-export async function deleteSnapshots(names: readonly string[], options: WaitingOptions): Promise<void> {
+export async function deleteSnapshots(
+  names: readonly string[],
+  options: WaitingOptions & { readonly vm?: string },
+): Promise<void> {
   await using session = await connect(options);
   using signal = interruptSignal();
+  if (options.vm !== undefined) {
+    for (const name of names) await getSnapshotOf(session, { vm: options.vm, name }, signal);
+  }
   const targets = names.map((name) => ({ kind: VMSnapshot, key: { namespace: session.namespace, name } }));
   await deleteTargets(session, targets, { ...options, signal });
 }

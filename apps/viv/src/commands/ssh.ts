@@ -7,20 +7,21 @@ import type { GlobalOptions } from "../global-options.ts";
 import { connect } from "../session/connect.ts";
 import { guestUser } from "../session/guest-user.ts";
 import { dropStaleHostKeys, sshArguments } from "../session/ssh-command.ts";
-import { firstAddress } from "../session/vm.ts";
+import { firstAddress, onlyVm } from "../session/vm.ts";
 
 interface SshOptions extends GlobalOptions {
   readonly login?: string;
   readonly identity?: string;
 }
 
-export async function ssh(name: string, command: readonly string[], options: SshOptions): Promise<void> {
+export async function ssh(name: string | undefined, command: readonly string[], options: SshOptions): Promise<void> {
   const args = await prepare(name, options);
   process.exitCode = await run([...args, ...command]);
 }
 
-async function prepare(name: string, options: SshOptions): Promise<readonly string[]> {
+async function prepare(given: string | undefined, options: SshOptions): Promise<readonly string[]> {
   await using session = await connect(options);
+  const name = given ?? (await onlyVm(session));
   const { vm, ip } = await firstAddress(session.client, { namespace: session.namespace, name });
   const user = options.login ?? (await guestUser(session.client, vm));
   dropStaleHostKeys(vm, session.stateDir);

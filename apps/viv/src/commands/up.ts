@@ -1,9 +1,5 @@
 // `viv up`: from nothing to an SSH prompt. Each step finds out first whether it is needed, so that a second run changes nothing.
 
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { VirtualMachine } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
 import { formatDuration } from "../duration.ts";
@@ -18,16 +14,17 @@ import { detachedError, DetachedError, interruptSignal } from "../session/interr
 import { proveSsh } from "../session/prove-ssh.ts";
 import { ensureOwnKey, publishKeys, userPublicKeys } from "../session/ssh-keys.ts";
 import { waitForVms } from "../session/wait-for-vms.ts";
-import { findProgram } from "../setup/gather-facts.ts";
-import { isLibvirtClosedToUs } from "../setup/libvirt-access.ts";
-import { newLoginNote, runSetup } from "../setup/run-setup.ts";
-import { currentStateDir } from "../state-dir.ts";
+import { findServer } from "../server/detached-server.ts";
+import { ensureServer } from "../setup/ensure-server.ts";
+import { quickStartFile } from "../setup/shipped-files.ts";
+import { currentStateDir, type StateDir } from "../state-dir.ts";
 import { applyManifests, vmKeys } from "./apply.ts";
 import { setupReport } from "./setup.ts";
 
 export interface UpOptions extends GlobalOptions {
   readonly filename?: string;
   readonly skipSetup?: boolean;
+  readonly serverOnly?: boolean;
   readonly wait?: boolean;
   readonly timeout: number;
 }
@@ -35,15 +32,14 @@ export interface UpOptions extends GlobalOptions {
 export async function up(options: UpOptions): Promise<void> {
   const startedAt = Date.now();
   using signal = interruptSignal();
+  if (options.serverOnly === true) {
+    await serverOnly(currentStateDir(options.stateDir), options, signal);
+    return;
+  }
   const file = options.filename ?? quickStartFile();
   const manifests = await loadManifests([file]);
   const stateDir = currentStateDir(options.stateDir);
-  if (options.kubeconfig === undefined) {
-    if (options.skipSetup !== true && (await prepareHost(signal)) === "done-elsewhere") return;
-    const { startDetached } = await import("../server/detached-server.ts");
-    const { info, isNew } = await startDetached(stateDir, { signal });
-    setupReport(tell)[isNew ? "done" : "already"](`server ${isNew ? "started" : "answers"}: ${info.url}`);
-  }
+  if (options.kubeconfig === undefined && (await start(stateDir, options, signal)) === "done-elsewhere") return;
   await ensureOwnKey(stateDir);
   await using session = await connect(options);
   const areKeysNew = await publishKeys(session.client, stateDir);
@@ -57,6 +53,16 @@ export async function up(options: UpOptions): Promise<void> {
   for (const vm of vms) await prove(session, vm, { ...options, signal });
   if (options.kubeconfig === undefined) print(`kubectl: export KUBECONFIG=${stateDir.kubeconfig}`);
   tell(`All of ${file} is up, after ${formatDuration(Date.now() - startedAt)}.`);
+}
+
+function start(stateDir: StateDir, options: UpOptions, signal: AbortSignal): ReturnType<typeof ensureServer> {
+  return ensureServer(stateDir, { skipSetup: options.skipSetup === true, report: setupReport(tell), signal });
+}
+
+/** Says nothing when there is nothing to do: make runs it before each of its targets. */
+async function serverOnly(stateDir: StateDir, options: UpOptions, signal: AbortSignal): Promise<void> {
+  if (options.kubeconfig !== undefined || process.env["VIV_KUBECONFIG"] !== undefined) return;
+  if ((await findServer(stateDir)) === undefined) await start(stateDir, options, signal);
 }
 
 async function prove(
@@ -84,49 +90,5 @@ async function prove(
   } catch (error) {
     if (options.signal.reason instanceof DetachedError) throw detachedError(`VM "${name}"`, [`viv ssh ${name}`]);
     throw error;
-  }
-}
-
-/** `done-elsewhere` when the rest ran in a child that has the groups which this process lacks. */
-async function prepareHost(signal: AbortSignal): Promise<"ready" | "done-elsewhere"> {
-  const { newLoginFor } = await runSetup(setupReport(tell), { signal });
-  if (newLoginFor.length === 0 || !(await isLibvirtClosedToUs())) return "ready";
-  if (findProgram("sg") === undefined || process.env["VIV_IN_SG"] !== undefined) {
-    throw new CliUserError("This session may not use libvirt yet.", {
-      fix: [newLoginNote(newLoginFor)],
-      exit: "manual",
-    });
-  }
-  setupReport(tell).note(
-    `a new login has the groups ${newLoginFor.join(" and ")}; this one goes on with \`sg libvirt\``,
-  );
-  const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1), "--skip-setup"]
-    .map((word) => quoted(word))
-    .join(" ");
-  const child = spawnSync("sg", ["libvirt", "-c", command], {
-    stdio: "inherit",
-    env: { ...process.env, VIV_IN_SG: "1" },
-  });
-  process.exitCode = child.status ?? 1;
-  return "done-elsewhere";
-}
-
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-/** examples/quickstart.yaml, found upwards from this file: the bundle and the sources lie at different depths. */
-export function quickStartFile(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    const file = join(folder, "examples", "quickstart.yaml");
-    if (existsSync(file)) return file;
-    if (folder === dirname(folder)) {
-      throw new CliUserError("The quick-start manifest is not beside this program.", {
-        fix: ["Name a manifest with -f FILE."],
-        exit: "usage",
-      });
-    }
-    folder = dirname(folder);
   }
 }

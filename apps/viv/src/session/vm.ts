@@ -3,6 +3,7 @@
 import { findCondition, VirtualMachine, type Condition, type ObjectKey } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
 import { CliUserError } from "../cli-error.ts";
+import type { Session } from "./connect.ts";
 
 export function readyCondition(vm: VirtualMachine): Condition | undefined {
   return findCondition(vm.status?.conditions, "Ready");
@@ -38,4 +39,16 @@ export async function firstAddress(client: Client, key: ObjectKey): Promise<{ vm
     });
   }
   return { vm, ip };
+}
+
+/** For a command line that names none: the VM that it must mean. */
+export async function onlyVm({ client, namespace }: Pick<Session, "client" | "namespace">): Promise<string> {
+  const { items } = await client.list(VirtualMachine, { namespace });
+  const names = items.map(({ metadata }) => metadata.name);
+  const [only, ...others] = names;
+  if (only !== undefined && others.length === 0) return only;
+  throw new CliUserError(
+    only === undefined ? `There is no VM in namespace "${namespace}".` : `Which VM? There are ${names.join(", ")}.`,
+    { fix: only === undefined ? ["viv create NAME"] : ["Name one."], exit: only === undefined ? "notFound" : "usage" },
+  );
 }
