@@ -163,6 +163,11 @@ const prepare = struct("How the image is brought to a provider.", {
   timeout: optional(duration("How long it may take.", { default: "30m" })),
   retries: optional(int32("How often to try again.", { minimum: 0, maximum: 10, default: 3 })),
   force: optional(boolean("Whether to prepare it again where it is already there.")),
+  refreshInterval: optional(
+    duration(
+      "How often to look whether the URL gives another image by now, at least `1m`; never when absent. Machines that are there keep the disk that they have; those made later get the new image. An image with a checksum cannot change.",
+    ),
+  ),
   storage: optional(
     struct("How it is stored.", {
       preferredFormat: optional(choice("Format to store it in.", formats)),
@@ -262,6 +267,7 @@ const status = struct("How far the image is.", {
   virtualSize: optional(quantity("Size of the disk that the guest sees.")),
   availableOn: optional(list("Providers that have it.", string("Name of a Provider."))),
   lastPrepareTime: optional(dateTime("When it was last prepared.")),
+  lastRefreshTime: optional(dateTime("When the source was last asked for a newer image.")),
   prepareTaskRef: optional(string("The provider's task that prepares it.")),
   importProgress: optional(
     struct("How far the present step is.", {
@@ -287,7 +293,11 @@ const status = struct("How far the image is.", {
     ),
   ),
   observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Ready` and `Importing`: what holds, why, and what happens next.")),
+  conditions: optional(
+    conditions(
+      "`Ready` and `Importing`: what holds, why, and what happens next. `Refreshed`: whether the source could be asked for a newer image.",
+    ),
+  ),
 });
 
 export type VMImageSpec = Static<typeof spec>;

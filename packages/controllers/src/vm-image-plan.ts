@@ -18,6 +18,8 @@ import type { ImageProblem, ImageWork } from "./vm-image-source.ts";
 export type FetchState = TaskState<CachedImage, ImageProgress>;
 export type ImportState = TaskState<ImportedImage, { readonly sentBytes: number }>;
 
+export type RefreshState = TaskState<{ readonly hasChanged: boolean }, never>;
+
 /** A provider on which some VM uses the image. */
 export interface ImageUser {
   readonly provider: ProviderKey;
@@ -38,11 +40,21 @@ export interface ImageObservation {
   readonly users: readonly ImageUser[];
   /** For each of the sources. */
   readonly fetches: readonly FetchState[];
+  /** The last look for a newer image. */
+  readonly refresh?: RefreshObservation;
+}
+
+export interface RefreshObservation {
+  readonly state: RefreshState;
+  /** When the source was last asked, or, before that, when the image was prepared. */
+  readonly lastMs: number;
 }
 
 export type ImageStep =
   | { readonly kind: "fetch"; readonly source: DeclaredImageSource; readonly fallback?: Fallback }
   | { readonly kind: "import"; readonly user: ImageUser; readonly image: CachedImage }
+  /** Asks the source whether it gives another image by now. */
+  | { readonly kind: "refresh"; readonly source: DeclaredImageSource }
   /** Nothing to do now; look again at that time, or when something changes. */
   | { readonly kind: "rest"; readonly nextMs?: number };
 
@@ -60,7 +72,14 @@ export function decideImage(observation: ImageObservation): ImageStep {
   if (work.kind === "problem" || users.length === 0) return { kind: "rest" };
   const lacking = users.filter((user) => user.seen.kind === "absent");
   const lookAgain = users.some((user) => user.seen.kind === "unavailable") ? nowMs + waitCheckMs : undefined;
-  if (lacking.length === 0) return rest([lookAgain]);
+  if (lacking.length === 0) {
+    const refresh = decideRefresh(observation, work);
+    return refresh === undefined
+      ? rest([lookAgain])
+      : refresh.kind === "rest"
+        ? rest([lookAgain, refresh.nextMs])
+        : refresh;
+  }
   if (work.onMissing !== "Import")
     return rest([lookAgain, work.onMissing === "Wait" ? nowMs + waitCheckMs : undefined]);
   const image = fetched(observation);
@@ -75,6 +94,29 @@ export function decideImage(observation: ImageObservation): ImageStep {
     lookAgain,
     ...lacking.map(({ importing }) => (importing.kind === "failed" ? nextImportMs(importing) : undefined)),
   ]);
+}
+
+/** Undefined where nothing is refreshed. */
+function decideRefresh(
+  { refresh, nowMs }: ImageObservation,
+  work: ImageWork,
+): Extract<ImageStep, { kind: "refresh" | "rest" }> | undefined {
+  const source = refreshedSource(work);
+  if (source === undefined || refresh === undefined || refresh.state.kind === "running") return undefined;
+  const nextMs = nextRefreshMs(refresh, work);
+  return nextMs <= nowMs ? { kind: "refresh", source } : { kind: "rest", nextMs };
+}
+
+/** The source in use, where what it gives may change: a checksum pins it, and a build is what it was. */
+export function refreshedSource({ sources, refreshMs }: ImageWork): DeclaredImageSource | undefined {
+  const [source] = sources;
+  if (refreshMs === undefined || source?.kind !== "url" || source.checksum !== undefined) return undefined;
+  return source;
+}
+
+export function nextRefreshMs({ lastMs, state }: RefreshObservation, { refreshMs = 0 }: ImageWork): number {
+  const last = state.kind === "failed" ? Math.max(lastMs, state.failedMs) : lastMs;
+  return last + refreshMs;
 }
 
 /** The image, once it is in the cache. */

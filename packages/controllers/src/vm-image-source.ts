@@ -10,6 +10,8 @@ export interface ImageWork {
   readonly onMissing: "Import" | "Fail" | "Wait";
   readonly timeoutMs: number;
   readonly retries: number;
+  /** How often a source is asked for a newer image; absent where it is not. */
+  readonly refreshMs?: number;
 }
 
 export interface ImageProblem {
@@ -17,6 +19,8 @@ export interface ImageProblem {
   readonly reason: "InvalidSpec" | "Unsupported" | "NoSource";
   readonly message: string;
 }
+
+const leastRefreshMs = 60_000;
 
 export function imageWorkOf(image: VMImage): ImageWork | ImageProblem {
   const { spec } = image;
@@ -27,13 +31,18 @@ export function imageWorkOf(image: VMImage): ImageWork | ImageProblem {
   try {
     const sources = imageSourcesOf(spec);
     if (sources.length === 0) return noSource(spec);
-    const { onMissing, timeout, retries } = spec.prepare ?? {};
+    const { onMissing, timeout, retries, refreshInterval } = spec.prepare ?? {};
+    const refreshMs = refreshInterval === undefined ? undefined : parseDuration(refreshInterval);
+    if (refreshMs !== undefined && refreshMs < leastRefreshMs) {
+      return problem("InvalidSpec", `spec.prepare.refreshInterval is ${refreshInterval}, expected 1m at least`);
+    }
     return {
       kind: "work",
       sources: withUsedFirst(sources, image),
       onMissing: onMissing ?? "Import",
       timeoutMs: parseDuration(timeout ?? "30m"),
       retries: retries ?? 3,
+      ...(refreshMs === undefined ? {} : { refreshMs }),
     };
   } catch (error) {
     if (!(error instanceof InvalidValueError)) throw error;

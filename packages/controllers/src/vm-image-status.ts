@@ -1,12 +1,21 @@
 // What a VMImage's status says. Pure.
 
-import { formatDuration, formatQuantity, formatTime, setCondition } from "@vivarium/api";
+import { findCondition, formatDuration, formatQuantity, formatTime, setCondition } from "@vivarium/api";
 import type { VMImage, VMImageStatus } from "@vivarium/api";
 import { humanSize } from "./human-size.ts";
-import { activeFetch, failureOf, fetched, nextFetchMs, nextImportMs } from "./vm-image-plan.ts";
+import {
+  activeFetch,
+  failureOf,
+  fetched,
+  nextFetchMs,
+  nextImportMs,
+  nextRefreshMs,
+  refreshedSource,
+} from "./vm-image-plan.ts";
 import type { ImageObservation, ImageUser } from "./vm-image-plan.ts";
 import { describeSource, recordedDigest } from "./vm-image-source.ts";
 import { observedGenerationOf } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 
 type Phase = NonNullable<VMImageStatus["phase"]>;
 type Progress = NonNullable<VMImageStatus["importProgress"]>;
@@ -47,6 +56,7 @@ export function imageStatus(image: VMImage, observation: ImageObservation): VMIm
     },
     { now },
   );
+  const refreshed = refreshedOf(image, observation);
   return {
     ready: isReady,
     phase: summary.phase,
@@ -54,11 +64,14 @@ export function imageStatus(image: VMImage, observation: ImageObservation): VMIm
     ...found,
     ...(available.length === 0 ? {} : { availableOn: available.sort() }),
     ...(prepared === undefined ? {} : { lastPrepareTime: prepared }),
+    ...(refreshed === undefined ? {} : { lastRefreshTime: formatTime(new Date(refreshed.lastMs)) }),
     ...(summary.progress === undefined ? {} : { importProgress: summary.progress }),
     ...(Object.keys(providerStatus).length === 0 ? {} : { providerStatus }),
     ...observed,
     conditions: setCondition(
-      conditions,
+      refreshed === undefined
+        ? conditions.filter(({ type }) => type !== "Refreshed")
+        : setCondition(conditions, { type: "Refreshed", ...refreshed.verdict, ...observed }, { now }),
       {
         type: "Importing",
         status: isActive ? "True" : "False",
@@ -70,6 +83,41 @@ export function imageStatus(image: VMImage, observation: ImageObservation): VMIm
     ),
   };
 }
+
+/** What is told of the looks for a newer image; undefined where there are none. */
+function refreshedOf(
+  image: VMImage,
+  { refresh, work }: ImageObservation,
+): { readonly lastMs: number; readonly verdict: Verdict } | undefined {
+  if (work.kind === "problem" || refresh === undefined || refreshedSource(work) === undefined) return undefined;
+  const { state, lastMs } = refresh;
+  const next = timeText(nextRefreshMs(refresh, work));
+  if (state.kind === "failed") {
+    const { reason, message } = failureOf(state.error);
+    const verdict = {
+      status: "False",
+      reason,
+      message: `${message}; the image is kept, and asked for again at ${next}`,
+    } as const;
+    return { lastMs: Math.max(lastMs, state.failedMs), verdict };
+  }
+  const old = findCondition(image.status?.conditions, "Refreshed");
+  if (state.kind !== "done") {
+    const kept = old === undefined ? undefined : { status: old.status, reason: old.reason, message: old.message ?? "" };
+    return {
+      lastMs,
+      verdict: kept ?? { status: "True", reason: "Fetched", message: "It was fetched a short while ago" },
+    };
+  }
+  return { lastMs, verdict: state.result.hasChanged ? changed : unchanged };
+}
+
+const unchanged: Verdict = { status: "True", reason: "Unchanged", message: "The source gives the same image" };
+const changed: Verdict = {
+  status: "True",
+  reason: "Changed",
+  message: "The source gave another image: machines made from now on get that one",
+};
 
 function summaryOf(image: VMImage, observation: ImageObservation): Summary {
   const { work, users } = observation;

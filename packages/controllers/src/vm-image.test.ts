@@ -329,3 +329,59 @@ test("an idle prepared image writes nothing and asks nobody", async (t) => {
   assert.equal((await client.get(VMImage, key)).metadata.resourceVersion, resourceVersion);
   assert.equal(hypervisor.calls.filter((call) => call.method === "images.find").length, finds);
 });
+
+test("a newer image is fetched while the former one stays Ready, is sent to where it is used, and the former one goes", async (t) => {
+  const { use, fetchAt, untilReady, until, clock, hypervisor, imageCache } = await lab(t, {
+    ...urlSource,
+    prepare: { refreshInterval: "1h" },
+  });
+  await use();
+  (await fetchAt(0)).finish();
+  await untilReady("True", "Prepared");
+  await clock.advance(3_599_000);
+  assert.equal(imageCache.fetches.length, 1);
+  await clock.advance(1_000);
+  const same = await fetchAt(1);
+  assert.equal(same.isRefresh, true);
+  same.finish();
+  const unchanged = await until((each) => findCondition(each.status?.conditions, "Refreshed")?.reason === "Unchanged");
+  assert.equal(unchanged.status?.ready, true);
+  await clock.advance(3_600_000);
+  const digest = `sha256:${"b".repeat(64)}`;
+  const changed = await fetchAt(2);
+  assert.equal((await until((each) => each.status?.ready)).status?.digest, cachedImage.digest);
+  changed.finish({ digest });
+  const object = await until((each) => each.status?.ready === true && each.status.digest === digest);
+  assert.equal(findCondition(object.status?.conditions, "Refreshed")?.reason, "Changed");
+  const { images } = hypervisor.open();
+  assert.notEqual(await images.find(digest), undefined);
+  await eventually(async () => (await images.find(cachedImage.digest)) === undefined, "the former image is removed");
+});
+
+test("a source that cannot be asked for a newer image leaves the image as it is, and is asked again in time", async (t) => {
+  const { use, fetchAt, untilReady, until, clock } = await lab(t, { ...urlSource, prepare: { refreshInterval: "1h" } });
+  await use();
+  (await fetchAt(0)).finish();
+  await untilReady("True", "Prepared");
+  await clock.advance(3_600_000);
+  (await fetchAt(1)).fail(new ImageError("Unreachable", "no route"));
+  const object = await until((each) => findCondition(each.status?.conditions, "Refreshed")?.status === "False");
+  assert.equal(object.status?.ready, true);
+  assert.match(findCondition(object.status.conditions, "Refreshed")?.message ?? "", /no route; the image is kept/);
+  await clock.advance(3_600_000);
+  (await fetchAt(2)).finish();
+  await until((each) => findCondition(each.status?.conditions, "Refreshed")?.status === "True");
+});
+
+test("an image with a checksum, and one that is built, are not asked for again", async (t) => {
+  const checksum = cachedImage.digest;
+  const { use, fetchAt, untilReady, clock, imageCache } = await lab(t, {
+    source: { libvirt: { url, checksum } },
+    prepare: { refreshInterval: "1m" },
+  });
+  await use();
+  (await fetchAt(0)).finish();
+  await untilReady("True", "Prepared");
+  await clock.advance(600_000);
+  assert.equal(imageCache.fetches.length, 1);
+});

@@ -2,7 +2,8 @@
 //
 //   VirtualMachines ─┐                        ┌─► fetch into the cache   (background)
 //   Providers ───────┼─► observe ─► decide ───┼─► import to a provider   (background)
-//   progress, ends ──┘                        └─► rest: report
+//   progress, ends ──┘                        ├─► ask the source for a newer one   (background)
+//                                             └─► rest: report
 
 import { Provider, StoragePool, VirtualMachine, VMImage, Volume } from "@vivarium/api";
 import type { DeclaredImageSource, VMImageStatus } from "@vivarium/api";
@@ -26,10 +27,10 @@ import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { providerOfPool } from "./storage-pool-target.ts";
 import { Turns } from "./turns.ts";
 import { connectionOfVm } from "./vm-host.ts";
-import { decideImage, PrepareTimeout } from "./vm-image-plan.ts";
+import { decideImage, PrepareTimeout, refreshedSource } from "./vm-image-plan.ts";
 import type { FetchState, ImageObservation, ImageStep, ImageUser } from "./vm-image-plan.ts";
 import { removeImage, removeOutdated, vmImageFinalizer } from "./vm-image-removal.ts";
-import { candidateDigests, describeSource, imageWorkOf } from "./vm-image-source.ts";
+import { candidateDigests, describeSource, imageWorkOf, recordedDigest } from "./vm-image-source.ts";
 import type { ImageWork } from "./vm-image-source.ts";
 import { imageStatus } from "./vm-image-status.ts";
 import { referredBy } from "./volume-resolve.ts";
@@ -56,8 +57,14 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
   const turns = new Turns();
   /** By uid: the VMImage as it was when it last meant other bytes. */
   const outdated = new Map<string, VMImage>();
+  /** By uid: when the source was last asked for a newer image. */
+  const refreshedMs = new Map<string, number>();
   let enqueue: (request: ReconcileRequest) => void = () => {};
   const fetches = new BackgroundTasks<CachedImage, ImageProgress>({
+    clock,
+    onChange: (key) => enqueue(requestOfTask(key)),
+  });
+  const refreshes = new BackgroundTasks<{ readonly hasChanged: boolean }, never>({
     clock,
     onChange: (key) => enqueue(requestOfTask(key)),
   });
@@ -71,6 +78,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     if (image === undefined || image.metadata.deletionTimestamp !== undefined) {
       await stopTasks(request, []);
       outdated.delete(image?.metadata.uid ?? "");
+      refreshedMs.delete(image?.metadata.uid ?? "");
       return image === undefined ? undefined : removeImage(image, { manager, registry, clock, signal: context.signal });
     }
     return prepare(image, context);
@@ -97,6 +105,9 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
           // The image has changed: the write asks for the next look only where its spec did.
           return { requeueAfterMs: 0 };
         }
+        case "refresh":
+          startRefresh(image, step, observation);
+          break;
         case "rest":
           await report(image, observation, signal);
           return step.nextMs === undefined ? undefined : { requeueAfterMs: Math.max(0, step.nextMs - clock.now()) };
@@ -118,7 +129,16 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     const cached = states.flatMap((state) => (state.kind === "done" ? [state.result.digest] : []))[0];
     const digests = cached === undefined ? candidateDigests(image, work) : [cached];
     const users = await Promise.all(keys.map((key) => look(image, { key, digests, signal })));
-    return { nowMs: clock.now(), work, users, fetches: states };
+    return { nowMs: clock.now(), work, users, fetches: states, ...refreshOf(image, work) };
+  }
+
+  function refreshOf(image: VMImage, work: ImageWork): Pick<ImageObservation, "refresh"> {
+    const source = refreshedSource(work);
+    if (source === undefined) return {};
+    const { lastRefreshTime, lastPrepareTime } = image.status ?? {};
+    const known = refreshedMs.get(image.metadata.uid ?? "") ?? Date.parse(lastRefreshTime ?? lastPrepareTime ?? "");
+    const lastMs = Number.isNaN(known) ? clock.now() : known;
+    return { refresh: { state: refreshes.state(fetchKey(image, source)), lastMs } };
   }
 
   /** Providers on which some VM uses the image, or some Volume begins with it. */
@@ -194,6 +214,26 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     );
   }
 
+  /** The image stays what it is until another one is in the cache; then that is sent to where the image is used. */
+  function startRefresh(image: VMImage, { source }: ImageStep & { kind: "refresh" }, { work }: ImageObservation): void {
+    const key = fetchKey(image, source);
+    const timeouts = timeoutOf(work, `ask ${describeSource(source)} for a newer image`);
+    refreshes.start(
+      key,
+      async ({ signal }) => {
+        const fresh = await imageCache.ensure(source, { signal, refresh: true });
+        refreshedMs.set(image.metadata.uid ?? "", clock.now());
+        const hasChanged = fresh.digest !== recordedDigest(image);
+        if (hasChanged) {
+          await fetches.stop(key);
+          fetches.start(key, () => Promise.resolve(fresh), timeouts);
+        }
+        return { hasChanged };
+      },
+      timeouts,
+    );
+  }
+
   function startImport(image: VMImage, step: ImageStep & { kind: "import" }, { work }: ImageObservation): void {
     const { user, image: file } = step;
     const open = registry.get(user.provider);
@@ -221,12 +261,13 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
 
   async function stopTasks(request: ReconcileRequest, wantedFetches: readonly string[]): Promise<void> {
     const isUnwanted = (key: string): boolean => isTaskOf(key, request) && !wantedFetches.includes(key);
-    await Promise.all(
-      fetches
+    const stopUnwanted = [fetches, refreshes].flatMap((tasks) =>
+      tasks
         .keys()
         .filter(isUnwanted)
-        .map((key) => fetches.stop(key)),
+        .map((key) => tasks.stop(key)),
     );
+    await Promise.all(stopUnwanted);
     if (wantedFetches.length > 0) return;
     const own = imports.keys().filter((key) => isTaskOf(key, request));
     await Promise.all(own.map((key) => imports.stop(key)));
@@ -284,9 +325,13 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
           for (const image of images.list()) add(requestOf(image));
         };
         registry.subscribe(onEvent, { signal });
-        signal.addEventListener("abort", () => void Promise.all([fetches.stopAll(), imports.stopAll()]), {
-          once: true,
-        });
+        signal.addEventListener(
+          "abort",
+          () => void Promise.all([fetches.stopAll(), refreshes.stopAll(), imports.stopAll()]),
+          {
+            once: true,
+          },
+        );
       },
     ],
     reconcile,

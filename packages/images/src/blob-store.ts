@@ -24,6 +24,8 @@ export interface SourceRecord {
   readonly virtualSizeBytes: number;
   /** State of the source file, for file: sources. */
   readonly sourceFile?: FileVersion;
+  /** ETag or Last-Modified of what the URL gave. */
+  readonly validator?: string;
 }
 
 export class BlobStore {

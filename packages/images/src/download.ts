@@ -130,6 +130,10 @@ interface Reception {
 async function receive(response: ImageResponse, reception: Reception): Promise<Attempt> {
   const { source, partial, have, context, idle } = reception;
   const range = contentRange(response);
+  if (response.status === 304) {
+    // Nothing was asked that could have this answer.
+    throw new ImageError("HttpError", `Cannot download ${safeUrl(source.url)}: server answered 304, expected 200`);
+  }
   if (response.status === 416) {
     await response.body?.cancel();
     if (range?.total === have) return { kind: "complete" };
@@ -241,7 +245,7 @@ function contentLength(response: ImageResponse): number {
 }
 
 /** If-Range takes strong validators only. RFC 9110, 13.1.5 */
-function strongValidator(response: ImageResponse): string | undefined {
+export function strongValidator(response: ImageResponse): string | undefined {
   const etag = response.headers.get("etag");
   if (etag !== null && !etag.startsWith("W/")) return etag;
   return response.headers.get("last-modified") ?? undefined;

@@ -28,7 +28,7 @@ export interface ImageRequest {
   readonly signal: AbortSignal;
 }
 
-/** Resolves with 200, 206 or 416; throws ImageError for everything else. The user's headers go to the first origin only. */
+/** Resolves with 200, 206, 304 or 416; throws ImageError for everything else. The user's headers go to the first origin only. */
 export async function requestImage(fetch: ImageFetch, request: ImageRequest): Promise<ImageResponse> {
   const { signal } = request;
   const firstOrigin = new URL(request.url).origin;
@@ -44,7 +44,14 @@ export async function requestImage(fetch: ImageFetch, request: ImageRequest): Pr
 }
 
 /** The names that this program sets itself; all else came from the user and may be a credential. */
-const ownHeaders = new Set(["range", "if-range", "accept-encoding", "user-agent"]);
+const ownHeaders = new Set([
+  "range",
+  "if-range",
+  "if-none-match",
+  "if-modified-since",
+  "accept-encoding",
+  "user-agent",
+]);
 
 function withoutSecrets(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => ownHeaders.has(name.toLowerCase())));
@@ -85,7 +92,7 @@ function redirectTarget(from: string, response: ImageResponse): string {
 
 async function checkStatus(url: string, response: ImageResponse): Promise<ImageResponse> {
   const { status, statusText } = response;
-  if (status === 200 || status === 206 || status === 416) return response;
+  if ([200, 206, 304, 416].includes(status)) return response;
   await response.body?.cancel();
   const code = status === 404 || status === 410 ? "NotFound" : "HttpError";
   throw new HttpStatusError(

@@ -268,6 +268,52 @@ describe("download", () => {
   });
 });
 
+describe("refresh", () => {
+  const refresh = (cache: ImageCache) => cache.ensure(source(), { signal: neverAborted, refresh: true });
+
+  it("fetches what the URL gives by now, and leaves the former image where it is", async () => {
+    const [before, after] = [diskImage(), diskImage()];
+    server.behave(serves({ content: before, etag: '"1"' }));
+    const cache = newCache();
+    const first = await refresh(cache);
+    server.behave(serves({ content: after, etag: '"2"' }));
+    const second = await refresh(cache);
+    assert.equal(second.digest, `sha256:${sha256(after)}`);
+    assert.deepEqual(await readFile(first.path), before);
+    assert.deepEqual(await cache.find(source()), second);
+  });
+
+  it("fetches nothing where the server says that it is the same", async () => {
+    server.behave(serves({ content: diskImage(), etag: '"1"' }));
+    const cache = newCache();
+    const first = await refresh(cache);
+    server.behave(answers(304));
+    assert.deepEqual(await refresh(cache), first);
+    assert.equal(server.requests.at(-1)?.headers["if-none-match"], '"1"');
+    // A server that knows no conditions sends the file again, which is not read.
+    server.behave(serves({ content: diskImage(), etag: '"1"' }));
+    assert.deepEqual(await refresh(cache), first);
+  });
+
+  it("fetches to see where the server gives no validator", async () => {
+    const content = diskImage();
+    server.behave(serves({ content }));
+    const cache = newCache();
+    const first = await refresh(cache);
+    assert.deepEqual(await refresh(cache), first);
+    assert.equal(server.requests.length, 2);
+  });
+
+  it("keeps the image when the server is gone or says no", async () => {
+    server.behave(serves({ content: diskImage(), etag: '"1"' }));
+    const cache = newCache();
+    const first = await refresh(cache);
+    server.behave(answers(404));
+    await failsWith("NotFound", refresh(cache));
+    assert.deepEqual(await cache.find(source()), first);
+  });
+});
+
 describe("content", () => {
   for (const [name, compress] of [
     ["gzip", gzipSync],

@@ -12,7 +12,7 @@ import { buildDebianImage } from "./debootstrap-build.ts";
 import { debianRecipe } from "./debootstrap-recipe.ts";
 import { download } from "./download.ts";
 import type { ImageClock } from "./download.ts";
-import { partialDownload, removePartial } from "./download-record.ts";
+import { partialDownload, readPartial, removePartial } from "./download-record.ts";
 import { digestFile } from "./file-digest.ts";
 import { safeUrl } from "./http-source.ts";
 import type { ImageFetch } from "./http-source.ts";
@@ -21,6 +21,7 @@ import { ImageError } from "./image-source.ts";
 import type {
   CachedImage,
   DebootstrapSource,
+  EnsureOptions,
   ImageCache,
   ImageProgress,
   ImageSource,
@@ -29,7 +30,7 @@ import type {
 import { removeTree } from "./root-rights.ts";
 import { ProgressMeter } from "./progress-meter.ts";
 import { SharedFlights } from "./shared-flights.ts";
-import type { FlightOptions } from "./shared-flights.ts";
+import { hasSourceChanged } from "./source-change.ts";
 import { urlSourceKey } from "./source-key.ts";
 
 /** The part of a pino logger that is used. */
@@ -64,6 +65,7 @@ export function createImageCache(options: ImageCacheOptions): ImageCache {
 interface Fetched {
   readonly path: string;
   readonly sourceFile?: FileVersion;
+  readonly validator?: string;
 }
 
 type Work = { readonly signal: AbortSignal; readonly report: (progress: ImageProgress) => void };
@@ -94,13 +96,14 @@ class FileImageCache implements ImageCache {
     return this.#findByKey(key, source);
   }
 
-  async ensure(source: ImageSource, options: FlightOptions<ImageProgress>): Promise<CachedImage> {
+  async ensure(source: ImageSource, options: EnsureOptions): Promise<CachedImage> {
     const key = await keyOf(source);
     return this.#flights.join(
       key,
       async (work) => {
         const found = await this.#findByKey(key, source);
-        if (found !== undefined) return found;
+        const isCurrent = options.refresh !== true || !(await this.#hasChanged(key, source, work.signal));
+        if (found !== undefined && isCurrent) return found;
         await this.#prepare();
         const started = this.#clock.nowMs();
         this.#options.logger.info({ source: describe(source) }, "fetching image");
@@ -125,6 +128,14 @@ class FileImageCache implements ImageCache {
     } catch (error) {
       throw asImageError(`look up ${describe(source)}`, error);
     }
+  }
+
+  async #hasChanged(key: string, source: ImageSource, signal: AbortSignal): Promise<boolean> {
+    if (source.kind !== "url" || isFileUrl(source.url)) return false; // a file was compared when it was looked up
+    const validator = (await this.#blobs.read(key))?.record.validator;
+    const timeout = AbortSignal.timeout(this.#options.idleTimeoutMs ?? 30_000);
+    const fetch = this.#options.fetch ?? (await proxyFetch());
+    return hasSourceChanged(source, { fetch, signal: AbortSignal.any([signal, timeout]), validator });
   }
 
   /** Once per process: leftovers of an earlier one are removed, those of this one are in use. */
@@ -185,7 +196,8 @@ class FileImageCache implements ImageCache {
       retryDelaysMs: this.#options.retryDelaysMs ?? [1000, 2000, 5000, 10_000, 20_000],
       idleTimeoutMs: this.#options.idleTimeoutMs ?? 30_000,
     });
-    return { path: partial.path };
+    const validator = (await readPartial(partial, source.url))?.record.validator;
+    return { path: partial.path, ...(validator !== undefined && { validator }) };
   }
 
   /** What fails here is removed: resuming it could only fail again. */
@@ -225,6 +237,7 @@ class FileImageCache implements ImageCache {
         sizeBytes: size,
         virtualSizeBytes: imported.virtualSizeBytes,
         ...(work.fetched.sourceFile !== undefined && { sourceFile: work.fetched.sourceFile }),
+        ...(work.fetched.validator !== undefined && { validator: work.fetched.validator }),
       });
       await removePartial(partial);
       return image;

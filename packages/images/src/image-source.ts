@@ -44,6 +44,16 @@ export interface CachedImage {
   readonly virtualSizeBytes: number;
 }
 
+export interface EnsureOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: ImageProgress) => void;
+  /**
+   * Asks the source of a stored image whether it gives another one by now, and fetches that. Where there is no way to tell (no validator),
+   * it is fetched to see. An image with a checksum cannot change, and a build is what it was.
+   */
+  readonly refresh?: boolean;
+}
+
 /** A cache of images by content, in one directory, shared by nobody else. */
 export interface ImageCache {
   /** Already here, without any network traffic or build; undefined when it has to be fetched. */
@@ -52,10 +62,7 @@ export interface ImageCache {
    * Fetches or builds. Safe to repeat after a crash at any point: a download resumes, a build starts over. Calls for the same source
    * share one fetch. Throws ImageError.
    */
-  ensure(
-    source: ImageSource,
-    options: { readonly signal: AbortSignal; readonly onProgress?: (progress: ImageProgress) => void },
-  ): Promise<CachedImage>;
+  ensure(source: ImageSource, options: EnsureOptions): Promise<CachedImage>;
 }
 
 const isRetryable = {

@@ -3,6 +3,7 @@
 export type {
   CachedImage,
   DebootstrapSource,
+  EnsureOptions,
   ImageCache,
   ImageErrorCode,
   ImageProgress,

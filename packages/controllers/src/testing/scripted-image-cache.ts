@@ -1,10 +1,11 @@
 // An image cache whose every step the test decides: real downloads and builds take minutes and cannot be stopped half-way at will.
 
-import type { CachedImage, ImageCache, ImageProgress, ImageSource } from "@vivarium/images";
+import type { CachedImage, EnsureOptions, ImageCache, ImageProgress, ImageSource } from "@vivarium/images";
 
 export interface ScriptedFetch {
   readonly source: ImageSource;
   readonly signal: AbortSignal;
+  readonly isRefresh: boolean;
   progress(progress: Partial<ImageProgress>): void;
   finish(image?: Partial<CachedImage>): void;
   fail(error: Error): void;
@@ -17,16 +18,14 @@ export class ScriptedImageCache implements ImageCache {
     return undefined;
   }
 
-  ensure(
-    source: ImageSource,
-    options: { readonly signal: AbortSignal; readonly onProgress?: (progress: ImageProgress) => void },
-  ): Promise<CachedImage> {
-    const { signal, onProgress } = options;
+  ensure(source: ImageSource, options: EnsureOptions): Promise<CachedImage> {
+    const { signal, onProgress, refresh: isRefresh = false } = options;
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
       this.fetches.push({
         source,
         signal,
+        isRefresh,
         progress: (progress) =>
           onProgress?.({
             phase: "Downloading",
