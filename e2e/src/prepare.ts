@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { ensureEtcd } from "./support/etcd.ts";
 import { helmPath, kubectlPath } from "./support/kubectl.ts";
 import { ensureTestPackages } from "./support/test-packages.ts";
+import { tinyAgentGuestImage } from "./support/tiny-agent-guest.ts";
 import { tinyGuestImage } from "./support/tiny-guest.ts";
 import { secureBootFirmware, tinyUefiGuestImage } from "./support/tiny-uefi-guest.ts";
 
@@ -13,6 +14,7 @@ try {
   await kubectlPath();
   await helmPath();
   await tinyGuestImage();
+  await tinyAgentGuestImage();
   if (existsSync(secureBootFirmware)) await tinyUefiGuestImage();
 } catch (error) {
   console.error(`The end-to-end tests cannot be prepared: ${(error as Error).message}`);

@@ -6,7 +6,8 @@ import type { VirtualMachine, VMSet } from "@vivarium/api";
 import { eventually } from "./support/eventually.ts";
 import { inventory } from "./support/host-inventory.ts";
 import { LibvirtDaemon, whyNoHost } from "./support/libvirt-daemon.ts";
-import { tinyBase } from "./support/manifests.ts";
+import { tinyBase, tinyImage } from "./support/manifests.ts";
+import { tinyAgentGuestImage } from "./support/tiny-agent-guest.ts";
 import { VivServer } from "./support/viv-server.ts";
 
 const skip = whyNoHost() ?? false;
@@ -22,6 +23,24 @@ spec:
     metadata: {labels: {app: tier}}
     spec: {providerRef: {name: local}, classRef: {name: tiny}, imageRef: {name: tiny}}
   updateStrategy: {rollingUpdate: {maxUnavailable: 1, maxSurge: 0, podManagementPolicy: Parallel}}
+`;
+
+/** The gates that can be met at once, and one that waits for a file. */
+const gated = `
+apiVersion: infra.virtrigaud.io/v1beta1
+kind: VMSet
+metadata: {name: gated}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: gated}}
+  template:
+    metadata: {labels: {app: gated}}
+    spec: {providerRef: {name: local}, classRef: {name: tiny}, imageRef: {name: tiny-agent}}
+  readinessGates:
+    - {name: agent, agent: {}, periodSeconds: 2}
+    - {name: port, tcpSocket: {port: 80}, periodSeconds: 2}
+    - {name: page, httpGet: {port: 80, path: /index.html}, periodSeconds: 2}
+    - {name: file, exec: {command: [/bin/test, -e, /run/go]}, periodSeconds: 2, timeoutSeconds: 20}
 `;
 
 describe("a set of machines", { skip, concurrency: false }, () => {
@@ -112,5 +131,36 @@ describe("a set of machines", { skip, concurrency: false }, () => {
       timeoutMs: 60_000,
     });
     assert.deepEqual((await inventory()).files, []);
+  });
+
+  test("a machine is ready when its agent, its port, its page and a command in it say so; the set names the gate that is missing", async () => {
+    await server.apply(await tinyImage("tiny-agent", `file://${await tinyAgentGuestImage()}`));
+    await server.apply(gated);
+    const machine = async () => (await server.get<VMSet>("vmset", "gated"))?.status?.vmStatus?.[0];
+    await eventually(
+      "only the command is missing",
+      async () => {
+        const gates = (await machine())?.gates ?? [];
+        return gates.map(({ met }) => met).join() === "true,true,true,false" || undefined;
+      },
+      { timeoutMs: 180_000 },
+    );
+    await eventually(
+      "the set says so",
+      async () => /"file" is not met: "\/bin\/test" ended with 1/.test((await machine())?.message ?? "") || undefined,
+      { timeoutMs: 60_000 },
+    );
+    assert.equal((await server.get<VMSet>("vmset", "gated"))?.status?.readyReplicas, 0);
+    const go = { name: "file", exec: { command: ["/bin/touch", "/run/go"] }, periodSeconds: 2, timeoutSeconds: 20 };
+    const patch = { spec: { readinessGates: [go] } };
+    await ok("patch", "vmset", "gated", "--type", "merge", "-p", JSON.stringify(patch));
+    await ok("wait", "--for=condition=Ready", "vmset/gated", "--timeout=120s");
+    await server.apply(gated);
+    await ok("wait", "--for=condition=Ready", "vmset/gated", "--timeout=120s");
+    await eventually("all four are met", async () => {
+      const gates = (await machine())?.gates ?? [];
+      return (gates.length === 4 && gates.every(({ met }) => met)) || undefined;
+    });
+    await ok("delete", "vmset", "gated", "--wait", "--timeout=60s");
   });
 });

@@ -42,6 +42,7 @@ for i in /sys/class/net/e*; do
   udhcpc -q -n -t 30 -T 1 -i "\${i##*/}" -x hostname:tiny -s /etc/udhcpc.sh >/dev/null 2>&1
 done
 httpd -h /www
+[ -x /etc/extra ] && /etc/extra
 echo "TINY-READY $(cat /proc/uptime)" >/dev/console
 while :; do setsid sh -c 'exec sh </dev/ttyS0 >/dev/ttyS0 2>&1'; sleep 1; done
 `;
@@ -108,25 +109,31 @@ const powerScript = "#!/bin/sh\necho TINY-POWER-BUTTON >/dev/console\npoweroff -
 
 /** The disk image; made on the first call, which needs apt's mirrors and root. */
 export async function tinyGuestImage(): Promise<string> {
-  return cachedImage("tiny-guest", import.meta.filename, async (path, { scratch, kernel, initramfs }) => {
-    const root = join(scratch, "root");
-    await mkdir(root);
-    await writeFile(join(root, "vmlinuz"), await readFile(kernel));
-    await writeFile(join(root, "initrd.img"), initramfs);
-    await makeBootableDisk(
-      {
-        rootDirectory: root,
-        path,
-        format: "qcow2",
-        sizeBytes: 64 << 20,
-        kernel: "/vmlinuz",
-        initrd: "/initrd.img",
-        commandLine: "console=ttyS0 quiet",
-        seed: "tiny-guest",
-      },
-      { signal: AbortSignal.timeout(60_000) },
-    );
-  });
+  return cachedImage("tiny-guest", import.meta.filename, (path, parts) => makeTinyDisk(path, parts));
+}
+
+/** A disk that a BIOS boots, with this kernel and initramfs. */
+export async function makeTinyDisk(
+  path: string,
+  { scratch, kernel, initramfs }: Pick<TinyParts, "scratch" | "kernel" | "initramfs">,
+): Promise<void> {
+  const root = join(scratch, "root");
+  await mkdir(root);
+  await writeFile(join(root, "vmlinuz"), await readFile(kernel));
+  await writeFile(join(root, "initrd.img"), initramfs);
+  await makeBootableDisk(
+    {
+      rootDirectory: root,
+      path,
+      format: "qcow2",
+      sizeBytes: 64 << 20,
+      kernel: "/vmlinuz",
+      initrd: "/initrd.img",
+      commandLine: "console=ttyS0 quiet",
+      seed: "tiny-guest",
+    },
+    { signal: AbortSignal.timeout(60_000) },
+  );
 }
 
 interface TinyParts {
@@ -134,6 +141,8 @@ interface TinyParts {
   readonly scratch: string;
   /** Path of the kernel. */
   readonly kernel: string;
+  /** Folder of its modules. */
+  readonly modules: string;
   readonly initramfs: Uint8Array;
 }
 
@@ -152,7 +161,8 @@ export async function cachedImage(
   try {
     const kernel = await unpackKernel(scratch);
     const partial = `${target}.${process.pid}`;
-    await make(partial, { scratch, kernel: kernel.image, initramfs: await makeInitramfs(kernel.modules) });
+    const initramfs = await makeInitramfs(kernel.modules);
+    await make(partial, { scratch, kernel: kernel.image, modules: kernel.modules, initramfs });
     await rename(partial, target);
   } finally {
     await rm(scratch, { recursive: true, force: true });

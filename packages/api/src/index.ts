@@ -33,6 +33,7 @@ export * from "./quantity.ts";
 export * from "./role.ts";
 export * from "./role-binding.ts";
 export * from "./recipe.ts";
+export type { ReadinessGate } from "./readiness-gate.ts";
 export * from "./resource-quota.ts";
 export * from "./secret.ts";
 export * from "./storage-pool.ts";

@@ -20,6 +20,7 @@ import {
 import { ageColumn, defineKind, infra } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
+import { readinessGates } from "./readiness-gate.ts";
 import { virtualMachineSpec } from "./virtual-machine.ts";
 
 const mostReplicas = 1000;
@@ -58,6 +59,11 @@ const spec = struct("Which machines there shall be.", {
   template: vmSetTemplate,
   minReadySeconds: optional(
     int32("How long a machine must have been Ready to count as available.", { minimum: 0, maximum: 3600 }),
+  ),
+  readinessGates: optional(
+    readinessGates(
+      "What a machine must meet, besides being Ready, to count as ready. Asked from the server, while the machine is Ready. A change replaces no machine.",
+    ),
   ),
   progressDeadlineSeconds: optional(
     int32("How long a rollout may stand still until `Progressing` turns False.", { minimum: 1, default: 1800 }),
@@ -156,7 +162,7 @@ const spec = struct("Which machines there shall be.", {
 
 const status = struct("What was seen of the machines.", {
   replicas: optional(int32("Machines that there are, those above the wanted number included.")),
-  readyReplicas: optional(int32("Those that are Ready.")),
+  readyReplicas: optional(int32("Those that are Ready and meet every readiness gate.")),
   availableReplicas: optional(int32("Those that have been Ready for `minReadySeconds`.")),
   currentReplicas: optional(int32("Those of `currentRevision`.")),
   updatedReplicas: optional(int32("Those of `updateRevision`.")),
@@ -194,10 +200,26 @@ const status = struct("What was seen of the machines.", {
       struct("One machine.", {
         name: string("Name."),
         phase: optional(string("Its phase.")),
-        ready: boolean("Whether it is Ready."),
+        ready: boolean("Whether it is Ready and meets every readiness gate."),
         revision: optional(string("What it was made from.")),
         creationTime: optional(dateTime("When it was made.")),
-        message: optional(string("What it says about itself where it is not Ready.")),
+        message: optional(
+          string("Why it is not ready: what it says about itself, or the gates that it does not meet."),
+        ),
+        gates: optional(
+          listByKey(
+            "The readiness gates, while it is Ready.",
+            "name",
+            struct("One of them.", {
+              name: string("Its name."),
+              met: boolean("Whether it is met."),
+              reason: string("How the last try ended, in CamelCase, for programs."),
+              message: string("How the last try ended, for people."),
+              lastTransitionTime: dateTime("When `met` last changed."),
+            }),
+            { maxItems: 10 },
+          ),
+        ),
       }),
       { maxItems: 2 * mostReplicas },
     ),

@@ -51,7 +51,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVirtualMachineController({ manager, providers, clock }),
       createVirtualNetworkController({ manager, providers, clock }),
       createVmSnapshotController({ manager, providers, clock }),
-      createVmSetController({ manager, clock }),
+      createVmSetController({ manager, providers, clock }),
       createStoragePoolController({ manager, providers, clock }),
       createVolumeController({ manager, providers, imageCache, clock }),
       createVmImageController({ manager, registry: providers, imageCache, clock }),

@@ -11,6 +11,7 @@ import { createCompute } from "./compute.ts";
 import { createConsole } from "./console/create-console.ts";
 import { createDisks } from "./disks.ts";
 import { changeOf, subscribeToHost } from "./events.ts";
+import { createGuest } from "./guest/create-guest.ts";
 import { createHostRole } from "./host/host-role.ts";
 import { FactSource } from "./host-facts.ts";
 import { createImages } from "./images.ts";
@@ -81,6 +82,7 @@ export function createLibvirtProviderFactory({
         hotplug: createHotplug({ host, pool, usage }),
         stats: createStats(host),
         nics: createNics({ host, facts, hostNics, filters, shaping }),
+        guest: createGuest(host),
         host: createHostRole({ host, facts }),
         networks: createNetworks({ host, users: networkUsers }),
         runState: createRunState(host),

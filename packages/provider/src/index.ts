@@ -7,6 +7,7 @@ export * from "./sizing.ts";
 export * from "./storage.ts";
 export * from "./stats.ts";
 export * from "./nics.ts";
+export * from "./guest.ts";
 export * from "./host.ts";
 export * from "./adoption.ts";
 export * from "./network.ts";

@@ -7,6 +7,7 @@ import { nicRules } from "./nic-conformance.ts";
 import type { Provider, ProviderEvent, VmIdentity, VmObservation } from "./provider.ts";
 import { statsRules } from "./stats-conformance.ts";
 import { adoptionRules } from "./adoption-conformance.ts";
+import { guestRules } from "./guest-conformance.ts";
 import { hostRules } from "./host-conformance.ts";
 import { networkRules } from "./network-conformance.ts";
 import { runStateRules } from "./run-state-conformance.ts";
@@ -198,6 +199,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
     storageRules(rule);
     statsRules(rule);
     nicRules(rule);
+    guestRules(rule);
     hostRules(rule);
     adoptionRules(rule);
     networkRules(rule);

@@ -3,6 +3,7 @@
 
 import type { NicDefinition, NicObservation, NicRole } from "./nics.ts";
 import type { AdoptionRole } from "./adoption.ts";
+import type { GuestRole } from "./guest.ts";
 import type { HostRole } from "./host.ts";
 import type { NetworkRole } from "./network.ts";
 import type { ProviderError } from "./provider-error.ts";
@@ -41,6 +42,7 @@ export interface Provider {
   readonly hotplug?: HotplugRole;
   readonly stats?: StatsRole;
   readonly nics?: NicRole;
+  readonly guest?: GuestRole;
   readonly host?: HostRole;
   readonly adoption?: AdoptionRole;
   readonly networks?: NetworkRole;

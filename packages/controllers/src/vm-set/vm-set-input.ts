@@ -28,15 +28,25 @@ export function readVmSet(set: VMSet): VmSetReading {
       message: `spec.template.metadata.labels do not match spec.selector: ${mismatch}; nothing is changed until they do`,
     };
   }
-  const claim = whyNotClaimable(set);
-  if (claim !== undefined)
-    return { ok: false, reason: "InvalidSpec", message: `${claim}; nothing is changed until then` };
+  const fault = whyNotClaimable(set) ?? whyNotProbeable(set);
+  if (fault !== undefined)
+    return { ok: false, reason: "InvalidSpec", message: `${fault}; nothing is changed until then` };
   try {
     return { ok: true, wish: wishOf(set) };
   } catch (error) {
     if (!(error instanceof InvalidValueError)) throw error;
     return { ok: false, reason: "InvalidSpec", message: `${error.message}; nothing is changed until then` };
   }
+}
+
+function whyNotProbeable({ spec }: VMSet): string | undefined {
+  for (const { name, agent, tcpSocket, httpGet, exec } of spec.readinessGates ?? []) {
+    const kinds = Object.entries({ agent, tcpSocket, httpGet, exec }).filter(([, demand]) => demand !== undefined);
+    if (kinds.length === 1) continue;
+    const found = kinds.length === 0 ? "none" : kinds.map(([kind]) => kind).join(", ");
+    return `spec.readinessGates "${name}" must have one of agent, tcpSocket, httpGet and exec; it has ${found}`;
+  }
+  return undefined;
 }
 
 function wishOf({ spec }: VMSet): VmSetWish {

@@ -10,6 +10,7 @@ import {
   type OwnerReference,
   type VMSetTemplate,
 } from "@vivarium/api";
+import type { GateView } from "./vm-set-gates.ts";
 import type { Replica } from "./vm-set-plan.ts";
 
 export function machineName(set: VMSet, ordinal: number): string {
@@ -68,7 +69,9 @@ export function labelsOf(set: VMSet, template: VMSetTemplate): Record<string, st
 
 export interface ReplicaView extends Replica {
   readonly vm: VirtualMachine;
+  /** Ready itself, and every gate is met. */
   readonly isReady: boolean;
+  readonly gates: readonly GateView[];
   /** When it becomes available if it stays Ready, or broken if it does not. */
   readonly changesAtMs?: number;
 }
@@ -82,16 +85,27 @@ interface Patience {
 /** How the set sees one of its machines; undefined for one without a number, which somebody else gave to the set. */
 export function viewMachine(
   vm: VirtualMachine,
-  { minReadyMs, unhealthyAfterMs, nowMs }: Patience & { readonly nowMs: number },
+  {
+    minReadyMs,
+    unhealthyAfterMs,
+    nowMs,
+    gates,
+  }: Patience & { readonly nowMs: number; readonly gates: readonly GateView[] },
 ): ReplicaView | undefined {
   const ordinal = Number(vm.metadata.labels?.[ordinalLabel] ?? Number.NaN);
   if (!Number.isInteger(ordinal)) return undefined;
   const ready = findCondition(vm.status?.conditions, "Ready");
-  const isReady = ready?.status === "True" || isOffAsDeclared(vm);
+  const unmet = gates.filter((gate) => !gate.isMet);
+  const isReady = isOffAsDeclared(vm) || (ready?.status === "True" && unmet.length === 0);
   const isTerminating = vm.metadata.deletionTimestamp !== undefined;
-  const sinceMs = Date.parse(ready?.lastTransitionTime ?? vm.metadata.creationTimestamp ?? "");
+  const itselfSinceMs = Date.parse(ready?.lastTransitionTime ?? vm.metadata.creationTimestamp ?? "");
+  // Since the last gate was met, or the first was not.
+  const gatesSinceMs = isReady
+    ? Math.max(0, ...gates.map((gate) => gate.sinceMs))
+    : Math.min(...unmet.map((gate) => gate.sinceMs));
+  const sinceMs = Number.isFinite(gatesSinceMs) ? Math.max(itselfSinceMs, gatesSinceMs) : itselfSinceMs;
   const availableAtMs = sinceMs + minReadyMs;
-  const brokenAtMs = mayBeBroken(vm) ? sinceMs + unhealthyAfterMs : Number.POSITIVE_INFINITY;
+  const brokenAtMs = unmet.some(isFailing) || mayBeBroken(vm) ? sinceMs + unhealthyAfterMs : Number.POSITIVE_INFINITY;
   const changesAtMs = isReady ? availableAtMs : brokenAtMs;
   return {
     vm,
@@ -99,6 +113,7 @@ export function viewMachine(
     ordinal,
     revision: vm.metadata.labels?.[revisionLabel] ?? "",
     isReady,
+    gates,
     isAvailable: isReady && !isTerminating && nowMs >= availableAtMs,
     isBroken: !isReady && !isTerminating && nowMs >= brokenAtMs,
     isTerminating,
@@ -119,6 +134,11 @@ function mayBeBroken({ status }: VirtualMachine): boolean {
   const ready = findCondition(status?.conditions, "Ready");
   if (ready?.status !== "False" || ready.reason === "ProviderUnavailable") return false;
   return status?.phase === "Running" || status?.phase === "Failed";
+}
+
+/** Not one that waits for its host to be asked, which another machine would as well. */
+function isFailing({ reason }: GateView): boolean {
+  return reason !== "ProviderUnavailable";
 }
 
 function expand<T>(value: T, words: Readonly<Record<string, string>>): T {

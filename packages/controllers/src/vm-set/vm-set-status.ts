@@ -4,6 +4,7 @@ import { findCondition, formatTime, setCondition, type VMSet, type VMSetStatus }
 import { observedGenerationOf } from "../verdict.ts";
 import type { Verdict } from "../verdict.ts";
 import { formatSelector } from "./label-selector.ts";
+import { unmetGates } from "./vm-set-gates.ts";
 import type { ReplicaView } from "./vm-set-machines.ts";
 import type { VmSetWish } from "./vm-set-input.ts";
 
@@ -173,9 +174,9 @@ function updateStatusOf(
   };
 }
 
-function vmStatusOf({ vm, isReady, revision }: ReplicaView): NonNullable<VMSetStatus["vmStatus"]>[number] {
+function vmStatusOf({ vm, isReady, revision, gates }: ReplicaView): NonNullable<VMSetStatus["vmStatus"]>[number] {
   const { name, deletionTimestamp, creationTimestamp } = vm.metadata;
-  const message = isReady ? undefined : findCondition(vm.status?.conditions, "Ready")?.message;
+  const message = isReady ? undefined : whyNotReady({ vm, gates });
   const phase = deletionTimestamp === undefined ? vm.status?.phase : "Deleting";
   return {
     name,
@@ -184,5 +185,22 @@ function vmStatusOf({ vm, isReady, revision }: ReplicaView): NonNullable<VMSetSt
     revision,
     ...(creationTimestamp === undefined ? {} : { creationTime: creationTimestamp }),
     ...(message === undefined ? {} : { message }),
+    ...(gates.length === 0
+      ? {}
+      : {
+          gates: gates.map((gate) => ({
+            name: gate.name,
+            met: gate.isMet,
+            reason: gate.reason,
+            message: gate.message,
+            lastTransitionTime: formatTime(new Date(gate.sinceMs)),
+          })),
+        }),
   };
+}
+
+/** What a machine says about itself, or which gates it does not meet. */
+export function whyNotReady({ vm, gates }: Pick<ReplicaView, "vm" | "gates">): string | undefined {
+  const unmet = unmetGates(gates);
+  return unmet === "" ? findCondition(vm.status?.conditions, "Ready")?.message : unmet;
 }

@@ -24,8 +24,8 @@ const parallel: VMSetSpec["updateStrategy"] = { rollingUpdate: { podManagementPo
 
 async function lab(t: TestContext, spec: Partial<VMSetSpec> = {}) {
   const base = await controllersLab(t);
-  const { client, clock, manager } = base;
-  base.run(createVmSetController({ manager, clock }));
+  const { client, clock, manager, providers } = base;
+  base.run(createVmSetController({ manager, providers, clock, random: () => 0 }));
   const machines = async () => {
     const { items } = await client.list(VirtualMachine, { namespace });
     return [...items].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));

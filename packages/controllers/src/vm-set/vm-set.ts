@@ -1,7 +1,7 @@
 // The VMSet controller: makes and deletes the machines that the plan names, and says where a rollout stands. Deleting a set leaves its
 // machines to the collector, so that `--cascade=orphan` keeps them.
 
-import { isStatus, VirtualMachine, VMSet, VMSetRevision, Volume, type VMSetTemplate } from "@vivarium/api";
+import { isStatus, Provider, VirtualMachine, VMSet, VMSetRevision, Volume, type VMSetTemplate } from "@vivarium/api";
 import { related, writeStatus } from "@vivarium/runtime";
 import type {
   Clock,
@@ -11,6 +11,8 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
+import type { ProviderRegistry } from "../provider-registry.ts";
+import { unmetGates, VmSetGates } from "./vm-set-gates.ts";
 import { readVmSet, type VmSetWish } from "./vm-set-input.ts";
 import { buildMachine, isOwnedBy, machineName, viewMachine, type ReplicaView } from "./vm-set-machines.ts";
 import { decideVmSet, type RemovalReason, type VmSetDecision } from "./vm-set-plan.ts";
@@ -44,9 +46,14 @@ const retryMs = 10_000;
 
 export function createVmSetController({
   manager,
+  providers,
   clock,
+  random = Math.random,
 }: {
   readonly manager: Manager;
+  readonly providers: ProviderRegistry;
+  /** From 0 to 1. */
+  readonly random?: () => number;
   readonly clock: Clock;
 }): Controller {
   const { client, recorder } = manager;
@@ -54,16 +61,23 @@ export function createVmSetController({
   const machines = manager.cache(VirtualMachine);
   const revisions = manager.cache(VMSetRevision);
   const volumes = manager.cache(Volume);
+  const objects = manager.cache(Provider);
+  let wake: (request: ReconcileRequest) => void = () => undefined;
+  const gates = new VmSetGates({ machines, objects, providers, clock, random, onChange: (set) => wake(set) });
 
   async function reconcile(request: ReconcileRequest, { signal }: ReconcileContext): Promise<ReconcileResult> {
     const set = sets.get(request);
-    if (set === undefined || set.metadata.deletionTimestamp !== undefined) return undefined;
+    if (set === undefined || set.metadata.deletionTimestamp !== undefined) {
+      gates.forget(request);
+      return undefined;
+    }
     const reading = readVmSet(set);
     if (!reading.ok) {
       const status = refusedStatus(set, { ...reading, nowMs: clock.now() });
       await writeStatus(client, { type: VMSet, object: set, status }, { signal });
       return undefined;
     }
+    gates.keep(set, machinesOf(set));
     const look = await lookAt(set, reading.wish, signal);
     const decision = decideVmSet({ ...look.wish, ...look, machines: view(set, reading.wish) });
     const failure = await act(look, decision);
@@ -76,7 +90,7 @@ export function createVmSetController({
       currentRevision: isRolledOut ? look.updateRevision : look.currentRevision,
       there,
       isRolledOut,
-      waitingFor,
+      waitingFor: waitingFor && withReason(waitingFor, there),
       failure,
     };
     await tidy(outcome);
@@ -93,13 +107,13 @@ export function createVmSetController({
     return { set, wish, signal, revisions: all, updateRevision, currentRevision: isKept ? before : updateRevision };
   }
 
+  function machinesOf(set: VMSet): readonly VirtualMachine[] {
+    return machines.list({ namespace: set.metadata.namespace ?? "" }).filter((vm) => isOwnedBy(vm, set));
+  }
+
   function view(set: VMSet, wish: VmSetWish): readonly ReplicaView[] {
-    const { namespace = "" } = set.metadata;
     const nowMs = clock.now();
-    return machines
-      .list({ namespace })
-      .filter((vm) => isOwnedBy(vm, set))
-      .flatMap((vm) => viewMachine(vm, { ...wish, nowMs }) ?? []);
+    return machinesOf(set).flatMap((vm) => viewMachine(vm, { ...wish, nowMs, gates: gates.of(set, vm) }) ?? []);
   }
 
   /** Deletes first: what is deleted makes room. */
@@ -203,6 +217,12 @@ export function createVmSetController({
       // One that somebody deleted is written again.
       related(VMSetRevision, ({ metadata }) => setsOf({ metadata })),
     ],
+    sources: [
+      (enqueue, { signal }) => {
+        wake = enqueue;
+        signal.addEventListener("abort", () => gates.stop(), { once: true });
+      },
+    ],
     reconcile,
   };
 }
@@ -216,6 +236,12 @@ const whyRemoved: Readonly<Record<RemovalReason, string>> = {
 
 function templateOf({ set, revisions: known }: Look, revision: string): VMSetTemplate {
   return known.find(({ metadata }) => metadata.name === revision)?.template ?? set.spec.template;
+}
+
+/** A machine that is Ready and yet does not count says nothing of it itself. */
+function withReason(waitingFor: string, machines: readonly ReplicaView[]): string {
+  const held = machines.find(({ gates }) => unmetGates(gates) !== "");
+  return held === undefined ? waitingFor : `${waitingFor} (${held.name}: ${unmetGates(held.gates)})`;
 }
 
 /** What only the user, or somebody else, can mend; undefined for what trying again mends. */

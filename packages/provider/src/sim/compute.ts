@@ -2,6 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { domainNameOf } from "../domain-name.ts";
+import type { GuestOutcome } from "../guest.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { ComputeRole, DiskDefinition, VmDefinition, VmIdentity, VmObservation } from "../provider.ts";
 import type { CallGate } from "./calls.ts";
@@ -19,6 +20,8 @@ export interface GuestBehaviour {
   detach: "obeys" | "ignores";
   /** What the guest does when asked to take or give back memory. */
   balloon: "obeys" | "ignores";
+  /** What a command does that its agent runs. */
+  run: (command: readonly string[]) => GuestOutcome;
 }
 
 export interface SimulatedParts {

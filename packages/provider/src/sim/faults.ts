@@ -16,6 +16,7 @@ export type SimulatedMethod =
   | `hotplug.${"attachDisk" | "requestDetach" | "tuneDisk" | "growDisk"}`
   | `nics.${"listMacs" | "attachNic" | "requestNicDetach" | "tuneNic"}`
   | `adoption.${"list" | "bind" | "release" | "destroy"}`
+  | `guest.${"ping" | "run"}`
   | `host.${"details" | "domains"}`
   | `networks.${"observe" | "check" | "create" | "update" | "start" | "reconnect" | "remove"}`
   | `snapshots.${"list" | "create" | "revert" | "remove"}`

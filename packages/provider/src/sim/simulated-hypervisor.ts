@@ -15,6 +15,7 @@ import type { GuestBehaviour, SimulatedParts } from "./compute.ts";
 import { simulatedConsole } from "./console.ts";
 import { FaultRules } from "./faults.ts";
 import type { SimulatedMethod } from "./faults.ts";
+import { simulatedGuest } from "./guest.ts";
 import { simulatedHost } from "./host.ts";
 import { simulatedHotplug } from "./hotplug.ts";
 import { simulatedNics } from "./nics.ts";
@@ -92,6 +93,10 @@ export function createSimulatedHypervisor(options: SimulatedOptions = {}): Simul
     leaseMs: 0,
     detach: "obeys",
     balloon: "obeys",
+    run: ([name = ""]) =>
+      name.endsWith("true")
+        ? { exitCode: 0, stdout: "", stderr: "" }
+        : { exitCode: 127, stdout: "", stderr: `${name}: not found` },
     ...options.guest,
   };
   const host: SimulatedHost = {
@@ -193,6 +198,7 @@ function openProvider(parts: SimulatedParts): Provider {
     hotplug: simulatedHotplug(parts),
     stats: simulatedStats(parts),
     nics: simulatedNics(parts),
+    guest: simulatedGuest(parts),
     host: simulatedHost(parts),
     adoption: simulatedAdoption(parts),
     networks: simulatedNetworks(parts),
