@@ -9,6 +9,8 @@ import type { PoolDefinition } from "./storage.ts";
 
 export interface ConformanceSubject {
   readonly provider: Provider;
+  /** Another of its type, that VMs can be moved to; the rules of moving are left out without it. */
+  readonly other?: Provider;
   /** Small, and on disk where the provider reads files. */
   readonly image: ImageFile;
   /** A VM that no other test uses. */

@@ -13,6 +13,7 @@ export * from "./adoption.ts";
 export * from "./network.ts";
 export * from "./subnet.ts";
 export * from "./snapshots.ts";
+export * from "./migration.ts";
 export * from "./provider-error.ts";
 export * from "./clock.ts";
 export * from "./domain-name.ts";

@@ -9,6 +9,7 @@ import { statsRules } from "./stats-conformance.ts";
 import { adoptionRules } from "./adoption-conformance.ts";
 import { guestRules } from "./guest-conformance.ts";
 import { hostRules } from "./host-conformance.ts";
+import { migrationRules } from "./migration-conformance.ts";
 import { networkRules } from "./network-conformance.ts";
 import { runStateRules } from "./run-state-conformance.ts";
 import { snapshotRules } from "./snapshot-conformance.ts";
@@ -207,6 +208,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
     snapshotRules(rule);
     screenRules(rule);
     sizingRules(rule);
+    migrationRules(rule);
 
     rule("the console of a VM that is off is a Conflict", async (subject) => {
       const { provider, newVm } = subject;

@@ -5,6 +5,7 @@ import type { NicDefinition, NicObservation, NicRole } from "./nics.ts";
 import type { AdoptionRole } from "./adoption.ts";
 import type { GuestRole } from "./guest.ts";
 import type { HostRole } from "./host.ts";
+import type { MigrationRole } from "./migration.ts";
 import type { NetworkRole } from "./network.ts";
 import type { ProviderError } from "./provider-error.ts";
 import type { StatsRole } from "./stats.ts";
@@ -49,6 +50,7 @@ export interface Provider {
   readonly runState?: RunStateRole;
   readonly snapshots?: SnapshotRole;
   readonly sizing?: SizingRole;
+  readonly migration?: MigrationRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;

@@ -83,3 +83,6 @@ export const ListNodeDevicesFlags = {
   MDEV_TYPES: 1 << 13,
   MDEV: 1 << 14,
 } as const;
+
+/** virCPUCompareResult: what the host has, compared with what is asked for. */
+export const CpuCompareResult = { ERROR: -1, INCOMPATIBLE: 0, IDENTICAL: 1, SUPERSET: 2 } as const;

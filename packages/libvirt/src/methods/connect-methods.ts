@@ -88,6 +88,17 @@ export abstract class ConnectMethods extends Caller {
     return (await this.call(connect.connectGetDomainCapabilities, args, options)).capabilities;
   }
 
+  /** Whether a guest with this CPU (a `<cpu>` element) can run there: a CpuCompareResult. */
+  async connectCompareHypervisorCpu(
+    cpuXml: string,
+    query: DomainCapabilitiesQuery = {},
+    options: FlagOptions = {},
+  ): Promise<number> {
+    const { emulator, arch, machine, virtType } = query;
+    const args = { emulator, arch, machine, virtType, cpuXml, flags: options.flags ?? 0 };
+    return (await this.call(connect.connectCompareHypervisorCpu, args, options)).result;
+  }
+
   /** `feature` is of DriverFeature. */
   async connectSupportsFeature(feature: number, options?: CallOptions): Promise<boolean> {
     return (await this.call(connect.connectSupportsFeature, { feature }, options)).isSupported;

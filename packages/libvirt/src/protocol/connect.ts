@@ -69,6 +69,26 @@ export const connectGetLibVersion = remote(
   nothing,
   struct<{ version: number }>({ version: uhyper }),
 );
+export const connectCompareHypervisorCpu = slowRemote(
+  "connectCompareHypervisorCpu",
+  393,
+  struct<{
+    emulator: string | undefined;
+    arch: string | undefined;
+    machine: string | undefined;
+    virtType: string | undefined;
+    cpuXml: string;
+    flags: number;
+  }>({
+    emulator: optional(string),
+    arch: optional(string),
+    machine: optional(string),
+    virtType: optional(string),
+    cpuXml: string,
+    flags: uint,
+  }),
+  struct<{ result: number }>({ result: int }),
+);
 export const connectGetDomainCapabilities = slowRemote(
   "connectGetDomainCapabilities",
   342,

@@ -16,6 +16,8 @@ export interface GuestBehaviour {
   shutdownMs: number;
   /** From start until it holds a lease. */
   leaseMs: number;
+  /** From the moment that a domain waits on the other side until the guest goes on there. */
+  moveMs: number;
   /** What the guest does when asked to let go of a disk. */
   detach: "obeys" | "ignores";
   /** What the guest does when asked to take or give back memory. */

@@ -19,6 +19,7 @@ export type SimulatedMethod =
   | `guest.${"ping" | "run"}`
   | `host.${"details" | "domains"}`
   | `networks.${"observe" | "check" | "create" | "update" | "start" | "reconnect" | "remove"}`
+  | `migration.${"check" | "move" | "settle"}`
   | `snapshots.${"list" | "create" | "revert" | "remove"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`

@@ -17,6 +17,7 @@ import { FaultRules } from "./faults.ts";
 import type { SimulatedMethod } from "./faults.ts";
 import { simulatedGuest } from "./guest.ts";
 import { simulatedHost } from "./host.ts";
+import { simulatedMigration } from "./migration.ts";
 import { simulatedHotplug } from "./hotplug.ts";
 import { simulatedNics } from "./nics.ts";
 import { simulatedNetworks } from "./networks.ts";
@@ -37,6 +38,8 @@ export interface SimulatedOptions {
   readonly latencyMs?: number;
   readonly host?: Partial<SimulatedHost>;
   readonly guest?: Partial<GuestBehaviour>;
+  /** Another host on the same storage. */
+  readonly sharesStorageWith?: SimulatedHypervisor;
 }
 
 interface FaultOptions {
@@ -83,7 +86,7 @@ export interface SimulatedHypervisor {
 }
 
 export function createSimulatedHypervisor(options: SimulatedOptions = {}): SimulatedHypervisor {
-  const world = new SimulatedWorld();
+  const world = new SimulatedWorld(options.sharesStorageWith?.world);
   const faults = new FaultRules();
   const clock = options.clock ?? systemClock;
   const gate = new CallGate({ world, faults, clock, latencyMs: options.latencyMs ?? 0 });
@@ -91,6 +94,7 @@ export function createSimulatedHypervisor(options: SimulatedOptions = {}): Simul
     shutdown: "obeys",
     shutdownMs: 0,
     leaseMs: 0,
+    moveMs: 0,
     detach: "obeys",
     balloon: "obeys",
     run: ([name = ""]) =>
@@ -205,6 +209,7 @@ function openProvider(parts: SimulatedParts): Provider {
     runState: simulatedRunState(parts),
     snapshots: simulatedSnapshots(parts),
     sizing: simulatedSizing(parts),
+    migration: simulatedMigration(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),
     subscribe(listener, { signal }) {
       if (signal.aborted || closed.signal.aborted) return;

@@ -12,6 +12,7 @@ import type {
   VmIdentity,
 } from "../provider.ts";
 import type { DhcpLease, NetworkDefinition } from "../network.ts";
+import type { MoveStage } from "./migration.ts";
 import type { SnapshotConsistency, SnapshotRequest } from "../snapshots.ts";
 import type { VolumeRef } from "../storage.ts";
 
@@ -30,6 +31,8 @@ export interface SimulatedDomain {
   power: PowerState;
   powerReason: string;
   hasSavedMemory?: boolean;
+  /** It only waits for a move to be completed. */
+  isIncoming?: true;
   agentConnected: boolean;
   /** Grows with each start. */
   boots: number;
@@ -101,8 +104,8 @@ export interface SimulatedHost {
 export class SimulatedWorld {
   readonly hostUuid = randomUUID();
   readonly domains = new Map<string, SimulatedDomain>();
-  readonly volumes = new Map<string, SimulatedVolume>();
-  readonly images = new Map<string, ImageFile>();
+  readonly volumes: Map<string, SimulatedVolume>;
+  readonly images: Map<string, ImageFile>;
   readonly pools = new Map<string, SimulatedPool>();
   /** By `pool/name`. */
   readonly poolVolumes = new Map<string, SimulatedPoolVolume>();
@@ -119,6 +122,14 @@ export class SimulatedWorld {
   /** By uid of the VM. */
   readonly trees = new Map<string, SimulatedTree>();
   connected = true;
+  /** The next move from here is cut off after this stage. */
+  brokenMove: MoveStage | undefined;
+
+  /** `sharing`: whose storage it is on, too. */
+  constructor(sharing?: SimulatedWorld) {
+    this.volumes = sharing?.volumes ?? new Map();
+    this.images = sharing?.images ?? new Map();
+  }
 
   emit(event: ProviderEvent): void {
     for (const listener of this.listeners) listener(event);
