@@ -9,7 +9,7 @@ import {
 } from "@vivarium/api";
 import type { Provider, ProviderStatus } from "@vivarium/api";
 import type { AdoptableDomain } from "@vivarium/provider";
-import { domainUidOf } from "./virtual-machine/definition.ts";
+import { domainUidOf } from "./virtual-machine/resolve/definition.ts";
 
 type Candidate = NonNullable<NonNullable<ProviderStatus["adoption"]>["candidates"]>[number];
 

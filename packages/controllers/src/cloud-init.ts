@@ -5,7 +5,7 @@ import type { ConfigMap, ObjectKey, Secret, VirtualMachine } from "@vivarium/api
 import { buildSeed, networkConfigFor } from "@vivarium/images";
 import type { SeedNic } from "@vivarium/images";
 import { parse } from "yaml";
-import type { Problem, Resolved } from "./virtual-machine/plan.ts";
+import type { Problem, Resolved } from "./virtual-machine/plan/input.ts";
 
 /** Public keys that every guest gets: all lines of all entries. */
 export const sshKeysConfigMap = { namespace: "vivarium-system", name: "vivarium-ssh-keys" } as const;

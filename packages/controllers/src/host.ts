@@ -29,7 +29,7 @@ import type { OpenProviders } from "./open-providers.ts";
 import { healthCheckOf, hostsOf } from "./provider-config.ts";
 import type { DeclaredHost } from "./provider-config.ts";
 import type { HostKey } from "./provider-registry.ts";
-import { domainUidOf } from "./virtual-machine/definition.ts";
+import { domainUidOf } from "./virtual-machine/resolve/definition.ts";
 
 export interface HostControllerOptions {
   readonly manager: Manager;

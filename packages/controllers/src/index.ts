@@ -1,4 +1,5 @@
-// The controllers: each keeps one kind true. `x.ts` is the controller (observe, act), `x-plan.ts` its pure half (decide).
+// The controllers: each keeps one kind true. `x.ts` is the controller (observe, act), `x-plan.ts` its pure half (decide); a controller of many
+// parts has a folder `x/` with `x.ts` in it.
 
 export * from "./create-controllers.ts";
 export * from "./effective-provider.ts";
@@ -9,5 +10,5 @@ export type { DeclaredHost } from "./provider-config.ts";
 export * from "./provider-registry.ts";
 export * from "./stats/create-stats.ts";
 export * from "./stats/metered-factories.ts";
-export { identityOf } from "./virtual-machine/definition.ts";
+export { identityOf } from "./virtual-machine/resolve/definition.ts";
 export { connectionOfVm, hostOfVm } from "./vm-host.ts";

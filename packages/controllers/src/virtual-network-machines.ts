@@ -1,8 +1,8 @@
 // Which interfaces of which machines are plugged into a VirtualNetwork. Pure.
 
 import type { ObjectKey, VirtualMachine, VirtualNetwork, VMNetworkAttachment } from "@vivarium/api";
-import { macsOf } from "./virtual-machine/macs.ts";
-import { virtualNetworkOf } from "./virtual-machine/virtual-network.ts";
+import { macsOf } from "./virtual-machine/resolve/macs.ts";
+import { virtualNetworkOf } from "./virtual-machine/resolve/virtual-network.ts";
 
 type Key = Required<ObjectKey>;
 

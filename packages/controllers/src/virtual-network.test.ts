@@ -16,7 +16,7 @@ import type { VirtualNetworkSpec } from "@vivarium/api";
 import type { VmDefinition } from "@vivarium/provider";
 import { controllersLab, headOf, machine, provider } from "./testing/controllers-lab.ts";
 import { eventually } from "./testing/eventually.ts";
-import { macsOf } from "./virtual-machine/macs.ts";
+import { macsOf } from "./virtual-machine/resolve/macs.ts";
 import { createVirtualNetworkController } from "./virtual-network.ts";
 
 const namespace = "default";

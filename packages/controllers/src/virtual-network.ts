@@ -25,8 +25,8 @@ import type {
 import { requestOf } from "./request-of.ts";
 import { ObjectNews } from "./object-news.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
-import { keptMacs } from "./virtual-machine/macs.ts";
-import { virtualNetworkOf } from "./virtual-machine/virtual-network.ts";
+import { keptMacs } from "./virtual-machine/resolve/macs.ts";
+import { virtualNetworkOf } from "./virtual-machine/resolve/virtual-network.ts";
 import { machineName, pluggedInto } from "./virtual-network-machines.ts";
 import type { PluggedNic } from "./virtual-network-machines.ts";
 import { decideNetwork } from "./virtual-network-plan.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findCondition, Provider, VirtualMachine, VMNetworkAttachment } from "@vivarium/api";
 import { controllersLab, headOf, machine, provider } from "./testing/controllers-lab.ts";
-import { macsOf } from "./virtual-machine/macs.ts";
+import { macsOf } from "./virtual-machine/resolve/macs.ts";
 import { networkVerdict } from "./vm-network-attachment-plan.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
 

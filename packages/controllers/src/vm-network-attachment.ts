@@ -13,7 +13,7 @@ import type {
 } from "@vivarium/runtime";
 import { effectiveProvider } from "./effective-provider.ts";
 import { providerStatusKey } from "./image-on-provider.ts";
-import { macsOf } from "./virtual-machine/macs.ts";
+import { macsOf } from "./virtual-machine/resolve/macs.ts";
 import { networkVerdict } from "./vm-network-attachment-plan.ts";
 import { observedGenerationOf } from "./verdict.ts";
 

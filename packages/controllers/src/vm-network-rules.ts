@@ -4,7 +4,7 @@
 import { isIP } from "node:net";
 import type { VirtualMachineSpec, VMNetworkAttachmentSpec } from "@vivarium/api";
 import type { Bandwidth, NicFilter, NicLimits, NicRule } from "@vivarium/provider";
-import { quantityOf } from "./virtual-machine/disks.ts";
+import { quantityOf } from "./virtual-machine/resolve/disks.ts";
 
 type Firewall = NonNullable<NonNullable<VMNetworkAttachmentSpec["security"]>["firewall"]>;
 type DeclaredRule = NonNullable<Firewall["rules"]>[number];

@@ -30,8 +30,8 @@ import { BackgroundTasks } from "./background-tasks.ts";
 import { ObjectNews } from "./object-news.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
 import { withDeadline } from "./deadline.ts";
-import { identityOf } from "./virtual-machine/definition.ts";
-import { readRecord } from "./virtual-machine/status.ts";
+import { identityOf } from "./virtual-machine/resolve/definition.ts";
+import { readRecord } from "./virtual-machine/status/stored-record.ts";
 import { decideSnapshot } from "./vm-snapshot-plan.ts";
 import type {
   SnapshotInput,

@@ -5,10 +5,10 @@ import type { GuestAddress } from "@vivarium/provider";
 import type { Clock } from "@vivarium/runtime";
 import { answerKey, usefulAddresses } from "./addresses.ts";
 import { withDeadline } from "../deadline.ts";
-import { identityOf } from "./definition.ts";
+import { identityOf } from "./resolve/definition.ts";
 import type { Look } from "./look.ts";
-import { macsOf } from "./macs.ts";
-import { addressRefreshMs } from "./plan.ts";
+import { macsOf } from "./resolve/macs.ts";
+import { addressRefreshMs } from "./plan/on-plan.ts";
 
 const lookupDeadlineMs = 20_000;
 /** How long a host's tables may go on naming a guest that is off. */
@@ -42,7 +42,7 @@ export async function findAddresses(look: Look, clock: Clock): Promise<void> {
         clock,
         what: `look up addresses of VM "${identity.name}"`,
         deadlineMs: lookupDeadlineMs,
-        signal: look.context.signal,
+        signal: look.signal,
       },
     );
     // Nothing that is heard at the moment of a start comes from the guest that was started: neighbour tables, and leases that could not
@@ -58,7 +58,7 @@ export async function findAddresses(look: Look, clock: Clock): Promise<void> {
     if (useful.length > 0) memory.addresses = useful;
   } catch (error) {
     if (!isProviderError(error)) throw error;
-    look.context.log.debug(
+    look.log.debug(
       { err: error, vm: `${vm.metadata.namespace ?? ""}/${vm.metadata.name}` },
       "addresses could not be looked up",
     );

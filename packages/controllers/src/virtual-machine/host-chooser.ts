@@ -7,8 +7,8 @@ import type { Cache } from "@vivarium/runtime";
 import { chooseHost } from "../choose-host.ts";
 import type { HostAmount, HostCandidate, HostChoice } from "../choose-host.ts";
 import { hostsOf } from "../provider-config.ts";
-import { adoptionOf, amountOf } from "./definition.ts";
-import type { RelatedObjects } from "./definition.ts";
+import { adoptionOf, amountOf } from "./resolve/definition.ts";
+import type { RelatedObjects } from "./resolve/definition.ts";
 import { hasSeveralHosts, hostOfVm } from "../vm-host.ts";
 
 export interface HostChooserOptions {

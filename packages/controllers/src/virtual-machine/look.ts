@@ -4,16 +4,18 @@ import type { Provider, VirtualMachine } from "@vivarium/api";
 import type { Provider as OpenProvider } from "@vivarium/provider";
 import type { ReconcileContext } from "@vivarium/runtime";
 import type { ProviderKey } from "../provider-registry.ts";
-import type { ResolvedVm } from "./definition.ts";
+import type { ResolvedVm } from "./resolve/definition.ts";
 import type { VmMemory } from "./memory.ts";
-import type { BuildPlan, Resolved, Seen } from "./plan.ts";
+import type { BuildPlan, Resolved, Seen } from "./plan/input.ts";
 import type { VmRecord } from "./record.ts";
-import { readRecord } from "./status.ts";
+import { readRecord } from "./status/stored-record.ts";
 
 export class Look {
   vm: VirtualMachine;
   readonly memory: VmMemory;
-  readonly context: ReconcileContext;
+  /** Aborted when the manager stops. */
+  readonly signal: AbortSignal;
+  readonly log: ReconcileContext["log"];
   /** Ahead of the status where `mustWrite`. */
   record: VmRecord;
   mustWrite = false;
@@ -28,10 +30,11 @@ export class Look {
   done = new Set<string>();
   #build: Resolved<BuildPlan> | undefined;
 
-  constructor(vm: VirtualMachine, memory: VmMemory, context: ReconcileContext) {
+  constructor(vm: VirtualMachine, memory: VmMemory, { signal, log }: ReconcileContext) {
     this.vm = vm;
     this.memory = memory;
-    this.context = context;
+    this.signal = signal;
+    this.log = log;
     this.record = readRecord(vm.status);
   }
 

@@ -1,7 +1,7 @@
 // What the controller knows of a VM only while this process lives: none of it is needed for correctness, all of it for good timing.
 
 import type { GuestAddress, ProviderError } from "@vivarium/provider";
-import type { Step } from "./plan.ts";
+import type { Step } from "./plan/step.ts";
 
 export interface StepFailure {
   readonly step: Step["kind"] | "Observe";

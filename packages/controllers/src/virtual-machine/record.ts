@@ -3,8 +3,8 @@
 
 import { createHash } from "node:crypto";
 import type { DiskDefinition, NicDefinition, VmDefinition } from "@vivarium/provider";
-import type { RevertRecord } from "./revert-plan.ts";
-import type { RunRequests } from "./run-state-plan.ts";
+import type { RevertRecord } from "./plan/revert-plan.ts";
+import type { RunRequests } from "./plan/run-state-plan.ts";
 
 /** How a VM came to be off. */
 export interface StopRecord {

@@ -23,8 +23,8 @@ import { cloudInitSecretsOf, sshKeysConfigMap } from "../cloud-init.ts";
 import { ObjectNews } from "../object-news.ts";
 import { requestOf } from "../request-of.ts";
 import { effectiveProvider } from "../effective-provider.ts";
-import { keyOf } from "./definition.ts";
-import { virtualNetworkOf } from "./virtual-network.ts";
+import { keyOf } from "./resolve/definition.ts";
+import { virtualNetworkOf } from "./resolve/virtual-network.ts";
 import { refersTo } from "../volume-resolve.ts";
 
 export function relatedToVirtualMachines(

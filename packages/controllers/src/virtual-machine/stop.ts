@@ -1,8 +1,9 @@
 // Why a VM is off, and when it may be started again. Pure.
 
 import type { PowerState } from "@vivarium/provider";
-import type { PowerWish } from "./plan.ts";
-import { isOnWanted } from "./run-state-plan.ts";
+import type { PowerWish } from "./plan/input.ts";
+import { isRestartUndone } from "./plan/restart.ts";
+import { isOnWanted } from "./plan/run-state-plan.ts";
 import type { StopRecord, VmRecord } from "./record.ts";
 
 const firstDelayMs = 3_000;
@@ -58,7 +59,7 @@ export function recordStop(input: StopInput): VmRecord {
   const { record, nowMs, power, restartRequest } = input;
   const { runningSinceMs, shutdownRequestedAtMs, bootRetry, nextStartMs: _, ...rest } = record;
   const wasRunning = runningSinceMs !== undefined || shutdownRequestedAtMs !== undefined;
-  const isRestart = restartRequest !== undefined && restartRequest !== record.lastRestartRequest && isOnWanted(power);
+  const isRestart = isRestartUndone(input) && isOnWanted(power);
   const common: VmRecord = {
     ...rest,
     ...(isRestart ? { restartStoppedFor: restartRequest } : {}),

@@ -10,7 +10,7 @@ import { GateProber } from "../readiness/gate-prober.ts";
 import type { GateTarget } from "../readiness/gate-prober.ts";
 import { probeGate } from "../readiness/probe-gate.ts";
 import { requestOf } from "../request-of.ts";
-import { identityOf } from "../virtual-machine/definition.ts";
+import { identityOf } from "../virtual-machine/resolve/definition.ts";
 import { connectionOfVm } from "../vm-host.ts";
 
 export interface GateView extends GateState {

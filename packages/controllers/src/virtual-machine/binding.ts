@@ -1,0 +1,38 @@
+// On which host of its Provider a VM is: chosen once, written down before anything is made, and then held to. The choice itself is in
+// choose-host.ts, what it is given in host-chooser.ts.
+
+import type { Provider, VirtualMachine } from "@vivarium/api";
+import type { HostChoice } from "../choose-host.ts";
+import { hasSeveralHosts } from "../vm-host.ts";
+import type { VmContext } from "./context.ts";
+import type { Look } from "./look.ts";
+import type { Resolved } from "./plan/input.ts";
+
+/** The VM as it is remembered, which may be ahead of its status. */
+export function boundVm({ vm, record }: Look): VirtualMachine {
+  if (record.host === undefined || vm.status?.host === record.host) return vm;
+  return { ...vm, status: { ...vm.status, host: record.host } };
+}
+
+/** Undefined where there is nothing to choose. */
+export function hostChoiceOf(
+  { chooser }: VmContext,
+  look: Look,
+  provider: Provider | undefined,
+): HostChoice | undefined {
+  return provider && chooser.choose(boundVm(look), provider);
+}
+
+export function bindHost({ chooser }: VmContext, look: Look, host: string): void {
+  chooser.bind(look.vm, host);
+  look.remember({ ...look.record, host });
+}
+
+/** A VM stays on its host, so a host that is named later is a problem. */
+export function checkBinding({ vm, record }: Look, provider: Provider | undefined): Resolved<undefined> {
+  const wanted = vm.spec.placement?.host;
+  const isBound = record.host !== undefined && provider !== undefined && hasSeveralHosts(provider);
+  if (!isBound || wanted === undefined || wanted === record.host) return { ok: true, value: undefined };
+  const message = `spec.placement.host names "${wanted}", but this VM is bound to host "${record.host}" and cannot be moved: name that one, or delete and create the VM`;
+  return { ok: false, problems: [{ reason: "InvalidSpec", message }] };
+}

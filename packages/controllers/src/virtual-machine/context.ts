@@ -1,0 +1,108 @@
+// What all reconciles of VirtualMachines share: the objects, the connections, the clock, and what this process remembers. Each part of the
+// controller is handed it, beside the Look of the one VM that it is about.
+
+import {
+  ConfigMap,
+  Host,
+  Provider,
+  Secret,
+  StoragePool,
+  VirtualMachine,
+  VirtualNetwork,
+  VMClass,
+  VMImage,
+  VMNetworkAttachment,
+  VMSnapshot,
+  Volume,
+} from "@vivarium/api";
+import type { Client } from "@vivarium/client";
+import type { Cache, Clock, EventRecorder, Manager } from "@vivarium/runtime";
+import type { ProviderRegistry } from "../provider-registry.ts";
+import { HostChooser } from "./host-chooser.ts";
+import { VmMemories } from "./memories.ts";
+import { isOnProvider } from "./on-provider.ts";
+import { MacLedger } from "./perform/mac-ledger.ts";
+import type { RelatedObjects } from "./resolve/definition.ts";
+
+export interface VmContext {
+  readonly client: Client;
+  readonly recorder: EventRecorder;
+  readonly providers: ProviderRegistry;
+  readonly clock: Clock;
+  /** 0 to 1, for jitter. */
+  readonly random: () => number;
+  readonly objects: VmObjects;
+  /** What a VM's spec may name. */
+  readonly related: RelatedObjects;
+  readonly memories: VmMemories;
+  readonly macLedger: MacLedger;
+  readonly chooser: HostChooser;
+}
+
+export interface VmObjects {
+  readonly machines: Cache<VirtualMachine>;
+  readonly attachments: Cache<VMNetworkAttachment>;
+  readonly providers: Cache<Provider>;
+  readonly hosts: Cache<Host>;
+  readonly pools: Cache<StoragePool>;
+  readonly snapshots: Cache<VMSnapshot>;
+  readonly secrets: Cache<Secret>;
+  readonly configMaps: Cache<ConfigMap>;
+}
+
+export interface VmContextOptions {
+  readonly manager: Manager;
+  readonly providers: ProviderRegistry;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+export function createVmContext({ manager, providers, clock, random }: VmContextOptions): VmContext {
+  const objects: VmObjects = {
+    machines: manager.cache(VirtualMachine),
+    attachments: manager.cache(VMNetworkAttachment),
+    providers: manager.cache(Provider),
+    hosts: manager.cache(Host),
+    pools: manager.cache(StoragePool),
+    snapshots: manager.cache(VMSnapshot),
+    secrets: manager.cache(Secret),
+    configMaps: manager.cache(ConfigMap),
+  };
+  const { machines, hosts } = objects;
+  const related = relatedObjects(manager, objects);
+  const macLedger = new MacLedger();
+  const chooser = new HostChooser({
+    hosts,
+    machines,
+    related,
+    isOn: (vm, { metadata }) =>
+      isOnProvider(vm, { namespace: metadata.namespace ?? "", name: metadata.name }, related.providers()),
+  });
+  const memories = new VmMemories({
+    clock,
+    onForget: (uid) => {
+      macLedger.forget(uid);
+      chooser.forget(uid);
+    },
+  });
+  const { client, recorder } = manager;
+  return { client, recorder, providers, clock, random, objects, related, memories, macLedger, chooser };
+}
+
+function relatedObjects(manager: Manager, { machines, providers, pools, attachments }: VmObjects): RelatedObjects {
+  const classes = manager.cache(VMClass);
+  const images = manager.cache(VMImage);
+  const virtualNetworks = manager.cache(VirtualNetwork);
+  const volumes = manager.cache(Volume);
+  return {
+    providers: () => providers.list(),
+    provider: (key) => providers.get(key),
+    vmClass: (key) => classes.get(key),
+    image: (key) => images.get(key),
+    network: (key) => attachments.get(key),
+    virtualNetwork: (key) => virtualNetworks.get(key),
+    volume: (key) => volumes.get(key),
+    pool: (key) => pools.get(key),
+    machines: () => machines.list(),
+  };
+}
