@@ -15,6 +15,9 @@ export const vmSnapshotFinalizer = "vmsnapshot.infra.virtrigaud.io/finalizer";
 /** Holds a VMMigration until its machine is on exactly one side. */
 export const vmMigrationFinalizer = "vmmigration.infra.virtrigaud.io/finalizer";
 
+/** Holds a VMClone until what it was making is made, or gone. */
+export const vmCloneFinalizer = "clone.infra.virtrigaud.io/finalizer";
+
 /** Holds a Volume until it is gone from its pool. */
 export const volumeFinalizer = "volume.vivarium.dev/finalizer";
 
@@ -41,6 +44,24 @@ export const ordinalLabel = "vivarium.dev/ordinal";
 
 /** On a Volume that was made from a claim template: the uid of the VMSet. */
 export const vmSetUidLabel = "vivarium.dev/vmset-uid";
+
+/** On a VirtualMachine that a VMClone made: the VMClone's uid. */
+export const clonedByLabel = "virtrigaud.io/clone";
+
+/** On a VirtualMachine that a VMClone made, for people: what it was made from, as `KIND/NAME`. */
+export const clonedFromAnnotation = "virtrigaud.io/cloned-from";
+
+/** On a linked clone: uid of the VMSnapshot or VMTemplate that its disks need. */
+export const linkedToLabel = "vivarium.dev/linked-to";
+
+/** On a VMSnapshot that was taken for clones: it goes when none needs it. */
+export const cloneBaseLabel = "vivarium.dev/clone-base";
+
+/** On a Namespace: those, comma-separated, whose VMClones may make machines here; `*` is all. */
+export const clonesFromAnnotation = "vivarium.dev/clones-from";
+
+/** On a VirtualMachine that is a linked clone; each new value (by custom the time, RFC 3339) asks to make it independent. */
+export const unlinkAnnotation = "vivarium.dev/unlink-requested-at";
 
 /** On an object that is being deleted; `true`: what cannot be reached on the hypervisor is left behind. */
 export const forceDeleteAnnotation = "virtrigaud.io/force-delete";

@@ -45,6 +45,7 @@ export * from "./virtual-machine.ts";
 export * from "./virtual-machine-metrics.ts";
 export * from "./virtual-network.ts";
 export * from "./vm-class.ts";
+export * from "./vm-clone.ts";
 export * from "./vm-image.ts";
 export * from "./vm-migration.ts";
 export * from "./vm-network-attachment.ts";

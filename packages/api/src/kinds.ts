@@ -22,6 +22,7 @@ import { ValidatingAdmissionPolicyBinding } from "./validating-admission-policy-
 import { VirtualMachine } from "./virtual-machine.ts";
 import { VirtualNetwork } from "./virtual-network.ts";
 import { VMClass } from "./vm-class.ts";
+import { VMClone } from "./vm-clone.ts";
 import { VMImage } from "./vm-image.ts";
 import { VMMigration } from "./vm-migration.ts";
 import { VMSet } from "./vm-set.ts";
@@ -41,6 +42,7 @@ export const kinds: readonly KindDefinition[] = [
   VMNetworkAttachment,
   VMSnapshot,
   VMMigration,
+  VMClone,
   VMSet,
   VMSetRevision,
   StoragePool,

@@ -259,6 +259,11 @@ const spec = struct("What the machine shall be.", {
       sizeGiB: optional(int32("Size that the disk is expected to have, in GiB.", { minimum: 1 })),
       source: optional(choice("Where the disk came from.", ["migration", "clone", "import", "snapshot", "manual"])),
       migrationRef: optional(localRef("The VMMigration that brought the disk.")),
+      cloneRef: optional(
+        objectRef(
+          "With `source` clone: the VMClone that makes this machine's disks, of which `diskID` is the uid. A machine whose disks it has not made is not made.",
+        ),
+      ),
     }),
   ),
   networks: optional(
@@ -333,8 +338,8 @@ const spec = struct("What the machine shall be.", {
   ),
 });
 
-/** For kinds that make machines from a template. */
-export { spec as virtualMachineSpec, disk as virtualMachineDisk };
+/** For kinds that make machines. */
+export { disk as virtualMachineDisk, spec as virtualMachineSpec };
 
 const status = struct("What was seen of the machine.", {
   id: optional(string("Id on the hypervisor; for libvirt the UUID of the domain.")),

@@ -2,12 +2,19 @@
 
 import { DomainState, isLibvirtError, StorageVolCreateFlags } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
-import type { DiskRole, VmIdentity } from "@vivarium/provider";
+import type { CallOptions, DiskRole, VmIdentity } from "@vivarium/provider";
 import type { LibvirtHost } from "./libvirt-host.ts";
-import { diskVolumeName, isVolumeOf, parseImageVolumeName, seedVolumeName } from "./names.ts";
+import { diskOfVolume, diskVolumeName, isVolumeOf, parseImageVolumeName, seedVolumeName } from "./names.ts";
 import type { VolumePool } from "./pool.ts";
+import type { VolumeUsage } from "./storage/usage.ts";
 
-export function createDisks({ host, pool }: { readonly host: LibvirtHost; readonly pool: VolumePool }): DiskRole {
+interface DiskParts {
+  readonly host: LibvirtHost;
+  readonly pool: VolumePool;
+  readonly usage: VolumeUsage;
+}
+
+export function createDisks({ host, pool, usage }: DiskParts): DiskRole {
   return {
     async ensureRoot(vm, disk, options) {
       const name = diskVolumeName(vm, disk.name);
@@ -50,10 +57,38 @@ export function createDisks({ host, pool }: { readonly host: LibvirtHost; readon
     async remove(vm, options) {
       // virtlogd rotates serial logs behind libvirt's back.
       await pool.refresh(options);
-      const names = await pool.names(options);
-      for (const name of names.filter((candidate) => isVolumeOf(vm, candidate))) await pool.delete(name, options);
+      const names = (await pool.names(options)).filter((candidate) => isVolumeOf(vm, candidate));
+      await refuseWhileNeeded(vm, names, { host, pool, usage, options });
+      for (const name of names) await pool.delete(name, options);
+      usage.forget();
     },
   };
+}
+
+/** Linked clones back onto files that are not theirs. */
+async function refuseWhileNeeded(
+  vm: VmIdentity,
+  names: readonly string[],
+  { host, pool, usage, options }: DiskParts & { readonly options: CallOptions | undefined },
+): Promise<void> {
+  const users = new Set<string>();
+  let isFresh = true;
+  for (const name of names.filter((candidate) => diskOfVolume(vm, candidate) !== undefined)) {
+    const view = await pool.find(name, options);
+    if (view === undefined) continue;
+    const ref = { pool: host.config.pool, name, path: view.path };
+    const found = await host.attempt(`look for users of volume "${name}"`, (libvirt) =>
+      usage.usersOf(libvirt, ref, { ...options, isFresh }),
+    );
+    // One look at the host serves all files.
+    isFresh = false;
+    for (const user of found) {
+      if (user.kind === "volume" && (user.pool !== ref.pool || !names.includes(user.name))) users.add(user.name);
+    }
+  }
+  if (users.size === 0) return;
+  const message = `Cannot delete the disks of VM "${vm.name}": ${[...users].join(", ")} back onto them`;
+  throw new ProviderError("Conflict", message);
 }
 
 async function requireOff(host: LibvirtHost, vm: VmIdentity): Promise<void> {

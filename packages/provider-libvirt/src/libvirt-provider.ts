@@ -7,6 +7,7 @@ import type { Logger } from "pino";
 import { createAdoption } from "./adoption/adoption-role.ts";
 import { lookUpAddresses } from "./addresses/lookup.ts";
 import { releaseLeases } from "./addresses/release.ts";
+import { createClones } from "./clones/create-clones.ts";
 import { createCompute } from "./compute.ts";
 import { createConsole } from "./console/create-console.ts";
 import { createDisks } from "./disks.ts";
@@ -69,7 +70,7 @@ export function createLibvirtProviderFactory({
       return {
         type: "libvirt",
         compute: createCompute({ host, pool, facts, usage, filters, shaping }),
-        disks: createDisks({ host, pool }),
+        disks: createDisks({ host, pool, usage }),
         images: createImages(pool),
         addresses: {
           lookup: (vm, macs, options) => lookUpAddresses(host, { vm, macs, options }),
@@ -88,6 +89,7 @@ export function createLibvirtProviderFactory({
         runState: createRunState(host),
         snapshots: createSnapshots({ host, pool, usage }),
         sizing: createSizing({ host, facts }),
+        clones: createClones({ host, pool, usage }),
         adoption: createAdoption({ host, usage }),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>

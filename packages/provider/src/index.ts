@@ -10,6 +10,7 @@ export * from "./nics.ts";
 export * from "./guest.ts";
 export * from "./host.ts";
 export * from "./adoption.ts";
+export * from "./clones.ts";
 export * from "./network.ts";
 export * from "./subnet.ts";
 export * from "./snapshots.ts";

@@ -8,6 +8,7 @@ import type { Provider, ProviderEvent, VmIdentity, VmObservation } from "./provi
 import { statsRules } from "./stats-conformance.ts";
 import { adoptionRules } from "./adoption-conformance.ts";
 import { guestRules } from "./guest-conformance.ts";
+import { cloneRules } from "./clone-conformance.ts";
 import { hostRules } from "./host-conformance.ts";
 import { migrationRules } from "./migration-conformance.ts";
 import { networkRules } from "./network-conformance.ts";
@@ -206,6 +207,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
     networkRules(rule);
     runStateRules(rule);
     snapshotRules(rule);
+    cloneRules(rule);
     screenRules(rule);
     sizingRules(rule);
     migrationRules(rule);

@@ -4,6 +4,7 @@
 import type { NicDefinition, NicObservation, NicRole } from "./nics.ts";
 import type { AdoptionRole } from "./adoption.ts";
 import type { GuestRole } from "./guest.ts";
+import type { CloneRole } from "./clones.ts";
 import type { HostRole } from "./host.ts";
 import type { MigrationRole } from "./migration.ts";
 import type { NetworkRole } from "./network.ts";
@@ -51,6 +52,7 @@ export interface Provider {
   readonly snapshots?: SnapshotRole;
   readonly sizing?: SizingRole;
   readonly migration?: MigrationRole;
+  readonly clones?: CloneRole;
 
   /** Asks the hypervisor who it is. Doubles as the health check. Waits for the connection up to the deadline. */
   describe(options?: CallOptions): Promise<HypervisorInfo>;
@@ -260,7 +262,10 @@ export interface DiskRole {
   ): Promise<void>;
   /** Writes the cloud-init seed (an ISO 9660 image), replacing one that is there. Only before the domain runs. */
   writeSeed(vm: VmIdentity, iso: Uint8Array, options?: CallOptions): Promise<void>;
-  /** Deletes every volume of this VM (disks, seed, serial log), and nothing else. Success when there are none. */
+  /**
+   * Deletes every volume of this VM (disks, seed, serial log), and nothing else. Success when there are none. Conflict, naming them, while
+   * disks of others back onto them: then nothing is deleted.
+   */
   remove(vm: VmIdentity, options?: CallOptions): Promise<void>;
 }
 

@@ -108,10 +108,10 @@ async function merge(
 }
 
 /**
- * A domain that never runs, for merging files that nothing else has open. What a killed server left of it is no more than a lock: what it
+ * A domain that never runs, for work on files that nothing else has open. What a killed server left of it is no more than a lock: what it
  * merged reads the same, and is merged again.
  */
-async function withHelper<T>(
+export async function withHelper<T>(
   libvirt: Libvirt,
   { vm, path }: { readonly vm: VmIdentity; readonly path: string },
   act: (domain: Domain) => Promise<T>,

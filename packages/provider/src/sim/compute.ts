@@ -198,9 +198,16 @@ function define(world: SimulatedWorld, definition: VmDefinition): void {
       agentConnected: false,
       boots: 0,
       serialLog: "",
+      ...dataOf(world, vm),
     });
   }
   world.emit({ kind: "vm", uid: vm.uid, change: "defined" });
+}
+
+/** What came with cloned disks. */
+function dataOf(world: SimulatedWorld, vm: VmIdentity): { readonly data?: string } {
+  const data = world.volumes.get(volumeName(vm, "root"))?.data;
+  return data === undefined ? {} : { data };
 }
 
 function refuseAdopted(vm: VmIdentity, action: string): void {

@@ -20,6 +20,7 @@ export type SimulatedMethod =
   | `host.${"details" | "domains"}`
   | `networks.${"observe" | "check" | "create" | "update" | "start" | "reconnect" | "remove"}`
   | `migration.${"check" | "move" | "settle"}`
+  | `clones.${"create" | "unlink"}`
   | `snapshots.${"list" | "create" | "revert" | "remove"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`

@@ -25,6 +25,7 @@ import { simulatedRunState } from "./run-state.ts";
 import { simulatedSizing } from "./sizing.ts";
 import { simulatedPools } from "./pools.ts";
 import { simulatedStats } from "./stats.ts";
+import { simulatedClones } from "./clones.ts";
 import { simulatedSnapshots } from "./snapshots.ts";
 import { simulatedScreen } from "./screen.ts";
 import { simulatedDisks, simulatedImages } from "./storage.ts";
@@ -208,6 +209,7 @@ function openProvider(parts: SimulatedParts): Provider {
     networks: simulatedNetworks(parts),
     runState: simulatedRunState(parts),
     snapshots: simulatedSnapshots(parts),
+    clones: simulatedClones(parts),
     sizing: simulatedSizing(parts),
     migration: simulatedMigration(parts),
     describe: (options) => gate.run("describe", { options, act: () => describe(parts) }),

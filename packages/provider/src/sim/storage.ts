@@ -55,6 +55,13 @@ export function simulatedDisks({ world, gate }: Pick<SimulatedParts, "world" | "
         subject: vm.uid,
         options,
         act() {
+          const users = [...world.volumes.values()].filter(
+            ({ base, owner }) => base === vm.uid && owner.uid !== vm.uid,
+          );
+          if (users.length > 0) {
+            const names = users.map(({ name }) => name).join(", ");
+            throw new ProviderError("Conflict", `Cannot delete the disks of VM "${vm.name}": ${names} back onto them`);
+          }
           for (const volume of world.volumesOf(vm.uid)) world.volumes.delete(volume.name);
         },
       }),

@@ -64,6 +64,10 @@ export interface SimulatedVolume {
   readonly owner: VmIdentity;
   readonly sizeBytes: number;
   readonly imageId?: string;
+  /** Stands for what is on it, until the domain has it. */
+  readonly data?: string;
+  /** uid of the VM on whose disk it backs. */
+  readonly base?: string;
 }
 
 export interface SimulatedPool {
