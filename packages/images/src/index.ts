@@ -28,3 +28,7 @@ export type { ImageFetch, ImageResponse } from "./http-source.ts";
 export { debootstrapHostPackages } from "./debootstrap-build.ts";
 export { checkUserData } from "./user-data.ts";
 export type { UserDataProblem } from "./user-data.ts";
+export { layerDigestOf, mergeRecipes, recipeDigestOf } from "./layers/layer-digest.ts";
+export { provisionState } from "./layers/provision-log.ts";
+export type { ProvisionState } from "./layers/provision-log.ts";
+export { provisionScript } from "./layers/provision-script.ts";

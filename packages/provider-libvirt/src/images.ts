@@ -41,18 +41,18 @@ export function createImages(pool: VolumePool): ImageRole {
   };
 }
 
-interface Wanted {
+export interface WantedImage {
   readonly digest: string;
   readonly options: CallOptions | undefined;
 }
 
-async function volumesOf(pool: VolumePool, { digest, options }: Wanted): Promise<readonly string[]> {
+export async function volumesOf(pool: VolumePool, { digest, options }: WantedImage): Promise<readonly string[]> {
   const wanted = digest24(digest);
   const names = await pool.names(options);
   return names.filter((name) => parseImageVolumeName(name)?.digest24 === wanted);
 }
 
-async function findComplete(pool: VolumePool, wanted: Wanted): Promise<ImportedImage | undefined> {
+export async function findComplete(pool: VolumePool, wanted: WantedImage): Promise<ImportedImage | undefined> {
   for (const id of await volumesOf(pool, wanted)) {
     const name = parseImageVolumeName(id);
     let volume = await pool.find(id, wanted.options);
@@ -75,7 +75,7 @@ async function importImage(
   pool: VolumePool,
   { image, options }: { readonly image: ImageFile; readonly options: ImportOptions | undefined },
 ): Promise<ImportedImage> {
-  const wanted: Wanted = { digest: image.digest, options };
+  const wanted: WantedImage = { digest: image.digest, options };
   const existing = await findComplete(pool, wanted);
   if (existing !== undefined) return existing;
   const found = await stat(image.path);
@@ -103,7 +103,8 @@ async function clonesOf(
   { path, options }: { readonly path: string; readonly options: CallOptions | undefined },
 ): Promise<readonly string[]> {
   const names = await pool.names(options);
-  const candidates = names.filter((name) => parseImageVolumeName(name) === undefined && name.endsWith(".qcow2"));
+  // Disks, and layers upon it.
+  const candidates = names.filter((name) => name.endsWith(".qcow2"));
   const views = await Promise.all(candidates.map((name) => pool.find(name, options)));
   return views.flatMap((view) => (view?.backingPath === path ? [view.name] : []));
 }

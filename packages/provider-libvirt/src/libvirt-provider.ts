@@ -16,6 +16,7 @@ import { createGuest } from "./guest/create-guest.ts";
 import { createHostRole } from "./host/host-role.ts";
 import { FactSource } from "./host-facts.ts";
 import { createImages } from "./images.ts";
+import { createLayers } from "./layers/create-layers.ts";
 import { LibvirtHost } from "./libvirt-host.ts";
 import type { Memo } from "./libvirt-host.ts";
 import { createNics } from "./nics/create-nics.ts";
@@ -72,6 +73,7 @@ export function createLibvirtProviderFactory({
         compute: createCompute({ host, pool, facts, usage, filters, shaping }),
         disks: createDisks({ host, pool, usage }),
         images: createImages(pool),
+        layers: createLayers({ host, pool }),
         addresses: {
           lookup: (vm, macs, options) => lookUpAddresses(host, { vm, macs, options }),
           release: (macs, options) => releaseLeases(host, { macs, options }),

@@ -1,7 +1,7 @@
 // The storage pool for everything made here. Made when missing, started when stopped, and found again after either happens to it.
 
 import { isLibvirtError } from "@vivarium/libvirt";
-import type { Libvirt, StoragePool, StorageVolume } from "@vivarium/libvirt";
+import type { Libvirt, StoragePool, StorageVolume, StreamPart } from "@vivarium/libvirt";
 import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { CallOptions } from "@vivarium/provider";
 import type { LibvirtHost } from "./libvirt-host.ts";
@@ -15,6 +15,9 @@ export interface OpenPool {
   /** Its directory on the host. */
   readonly path: string;
 }
+
+/** Of a file; those of a sparse one have holes. */
+type VolumeBytes = AsyncIterable<Uint8Array> | { readonly sparse: AsyncIterable<StreamPart> };
 
 /** Pools whose volumes are files in a directory. */
 const directoryTypes = ["dir", "fs", "netfs"];
@@ -107,7 +110,7 @@ export class VolumePool {
   /** Replaces the volume by a file of just these bytes. NoSpace when the pool is full: then nothing of it is left. */
   async write(
     name: string,
-    source: AsyncIterable<Uint8Array>,
+    source: VolumeBytes,
     options: CallOptions & { readonly sizeBytes?: number; readonly onProgress?: (sentBytes: number) => void } = {},
   ): Promise<void> {
     try {
@@ -141,7 +144,7 @@ export class VolumePool {
 
   async #write(
     name: string,
-    source: AsyncIterable<Uint8Array>,
+    source: VolumeBytes,
     options: CallOptions & { readonly onProgress?: (sentBytes: number) => void },
   ): Promise<void> {
     await this.delete(name, options);
@@ -153,7 +156,8 @@ export class VolumePool {
         const { pool } = await this.#ready(libvirt);
         try {
           const volume = await libvirt.storageVolLookupByName(pool, name, options);
-          await libvirt.storageVolUpload(volume, source, options);
+          if ("sparse" in source) await libvirt.storageVolUploadSparse(volume, source.sparse, options);
+          else await libvirt.storageVolUpload(volume, source, options);
         } catch (error) {
           // Another server that was told to write it, too, has it open, or deleted what it took for the remains of a try.
           if (!isLibvirtError(error, "OPERATION_INVALID", "NO_STORAGE_VOL")) throw error;

@@ -11,6 +11,7 @@ import { guestRules } from "./guest-conformance.ts";
 import { cloneRules } from "./clone-conformance.ts";
 import { hostRules } from "./host-conformance.ts";
 import { migrationRules } from "./migration-conformance.ts";
+import { layerRules } from "./layer-conformance.ts";
 import { networkRules } from "./network-conformance.ts";
 import { runStateRules } from "./run-state-conformance.ts";
 import { snapshotRules } from "./snapshot-conformance.ts";
@@ -199,6 +200,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
     });
 
     storageRules(rule);
+    layerRules(rule);
     statsRules(rule);
     nicRules(rule);
     guestRules(rule);

@@ -6,6 +6,7 @@ import type { AdoptionRole } from "./adoption.ts";
 import type { GuestRole } from "./guest.ts";
 import type { CloneRole } from "./clones.ts";
 import type { HostRole } from "./host.ts";
+import type { LayerRole } from "./layers.ts";
 import type { MigrationRole } from "./migration.ts";
 import type { NetworkRole } from "./network.ts";
 import type { ProviderError } from "./provider-error.ts";
@@ -36,6 +37,7 @@ export interface Provider {
   readonly compute: ComputeRole;
   readonly disks: DiskRole;
   readonly images: ImageRole;
+  readonly layers?: LayerRole;
   readonly addresses: AddressRole;
   readonly console?: ConsoleRole;
   readonly screen?: ScreenRole;

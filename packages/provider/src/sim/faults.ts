@@ -9,6 +9,7 @@ export type SimulatedMethod =
   | `compute.${"observe" | "check" | "define" | "start" | "requestShutdown" | "forceOff" | "undefine"}`
   | `disks.${"ensureRoot" | "ensureData" | "writeSeed" | "remove"}`
   | `images.${"find" | "import" | "remove"}`
+  | `layers.${"seal" | "measure"}`
   | `pools.${"observe" | "check" | "create" | "start" | "refresh" | "remove"}`
   | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`
   | `runState.${"pause" | "resume" | "suspend" | "discardMemory" | "requestReboot" | "reset"}`

@@ -19,6 +19,7 @@ import { simulatedGuest } from "./guest.ts";
 import { simulatedHost } from "./host.ts";
 import { simulatedMigration } from "./migration.ts";
 import { simulatedHotplug } from "./hotplug.ts";
+import { simulatedLayers } from "./layers.ts";
 import { simulatedNics } from "./nics.ts";
 import { simulatedNetworks } from "./networks.ts";
 import { simulatedRunState } from "./run-state.ts";
@@ -181,6 +182,7 @@ function openProvider(parts: SimulatedParts): Provider {
     compute: simulatedCompute(parts),
     disks: simulatedDisks(parts),
     images: simulatedImages(parts),
+    layers: simulatedLayers(parts),
     addresses: {
       lookup: (vm, macs, options) =>
         gate.run("addresses.lookup", {

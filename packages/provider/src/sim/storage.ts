@@ -76,7 +76,7 @@ export function simulatedImages({ world, gate }: Pick<SimulatedParts, "world" | 
         options,
         act() {
           const image = world.images.get(digest);
-          return image === undefined ? undefined : imported(image);
+          return image === undefined ? undefined : importedImage(image);
         },
       }),
     import: (image, options) =>
@@ -88,7 +88,7 @@ export function simulatedImages({ world, gate }: Pick<SimulatedParts, "world" | 
             world.images.set(image.digest, image);
             options?.onProgress?.(image.sizeBytes);
           }
-          return imported(image);
+          return importedImage(image);
         },
       }),
     remove: (digest, options) =>
@@ -96,10 +96,13 @@ export function simulatedImages({ world, gate }: Pick<SimulatedParts, "world" | 
         subject: digest,
         options,
         act() {
-          const users = [...world.volumes.values()].filter((volume) => volume.imageId === imageIdOf(digest));
+          const id = imageIdOf(digest);
+          const disks = [...world.volumes.values()].filter((volume) => volume.imageId === id).map(({ name }) => name);
+          const layers = [...world.images.values()].filter(({ backing }) => backing === id);
+          const users = [...disks, ...layers.map((layer) => imageIdOf(layer.digest))];
           if (users.length > 0) {
-            const names = users.map((volume) => volume.name).join(", ");
-            throw new ProviderError("Conflict", `Cannot delete image ${imageIdOf(digest)}: in use by ${names}`);
+            const names = users.join(", ");
+            throw new ProviderError("Conflict", `Cannot delete image ${id}: in use by ${names}`);
           }
           world.images.delete(digest);
         },
@@ -111,7 +114,7 @@ export function imageIdOf(digest: string): string {
   return `image-${digest.slice("sha256:".length, "sha256:".length + 24)}`;
 }
 
-function imported(image: ImageFile): ImportedImage {
+export function importedImage(image: ImageFile): ImportedImage {
   const id = imageIdOf(image.digest);
   return { id, path: `/sim/images/${id}.${image.format}`, virtualSizeBytes: image.virtualSizeBytes };
 }

@@ -70,6 +70,13 @@ export interface SimulatedVolume {
   readonly base?: string;
 }
 
+/** One that was made here, as a layer, has what was on the disk that it is of. */
+export interface SimulatedImage extends ImageFile {
+  /** Id of the image below it. */
+  readonly backing?: string;
+  readonly data?: string;
+}
+
 export interface SimulatedPool {
   readonly name: string;
   readonly uid: string;
@@ -109,7 +116,7 @@ export class SimulatedWorld {
   readonly hostUuid = randomUUID();
   readonly domains = new Map<string, SimulatedDomain>();
   readonly volumes: Map<string, SimulatedVolume>;
-  readonly images: Map<string, ImageFile>;
+  readonly images: Map<string, SimulatedImage>;
   readonly pools = new Map<string, SimulatedPool>();
   /** By `pool/name`. */
   readonly poolVolumes = new Map<string, SimulatedPoolVolume>();
