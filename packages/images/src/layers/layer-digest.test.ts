@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Recipe } from "@vivarium/api";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { layerDigestOf, mergeRecipes, recipeDigestOf } from "./layer-digest.ts";
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/);

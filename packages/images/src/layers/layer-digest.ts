@@ -43,11 +43,10 @@ export function layerDigestOf(parentDigest: string, recipe: Recipe): string {
 export function mergeRecipes(first: Recipe, second: Recipe | undefined): Recipe {
   if (second === undefined) return first;
   const merged: Recipe = {};
-  const join = <Key extends keyof Recipe>(key: Key): void => {
+  for (const key of ["reachable", "repositories", "packages", "files", "commands", "verify"] as const) {
     const list = [...(first[key] ?? []), ...(second[key] ?? [])];
     if (list.length > 0) Object.assign(merged, { [key]: list });
-  };
-  for (const key of ["reachable", "repositories", "packages", "files", "commands", "verify"] as const) join(key);
+  }
   return merged;
 }
 

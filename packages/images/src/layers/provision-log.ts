@@ -35,7 +35,7 @@ export function provisionState(log: string, token: string): ProvisionState {
       printed.push(line);
       continue;
     }
-    const [word = "", rest = ""] = splitOnce(line.slice(at + mark.length).trim());
+    const [word, rest = ""] = splitOnce(line.slice(at + mark.length).trim());
     switch (word) {
       case "step": {
         const found = stepOf(rest);
