@@ -8,7 +8,7 @@ import type { DeviceMemory } from "./memory.ts";
 import type { PlanInput } from "./plan/input.ts";
 import type { Situation, Step } from "./plan/step.ts";
 import { isShareLeft, pendingText } from "./plan/size-plan.ts";
-import { changedFields } from "./record.ts";
+import { changedFields } from "./applied.ts";
 import { eventsOfStatus } from "./status/events.ts";
 import type { VmEvent } from "./status/events.ts";
 import type { HotReport } from "./status/hot-status.ts";

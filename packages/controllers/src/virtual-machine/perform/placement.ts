@@ -3,7 +3,9 @@
 import { bindHost } from "../binding.ts";
 import type { VmContext } from "../context.ts";
 import type { Look } from "../look.ts";
-import { appliedFrom, recordPlacement, sizesAfter } from "../record.ts";
+import { sizesAfter } from "../applied-disks.ts";
+import { appliedFrom } from "../applied.ts";
+import { recordPlacement } from "../record.ts";
 import { flush } from "../report.ts";
 import type { StepOptions } from "./step-options.ts";
 

@@ -3,7 +3,8 @@
 import type { VmContext } from "../context.ts";
 import type { Look } from "../look.ts";
 import { recordSize } from "../plan/size-plan.ts";
-import { recordDisks, recordNics, sizesAfter } from "../record.ts";
+import { recordDisks, sizesAfter } from "../applied-disks.ts";
+import { recordNics } from "../applied-nics.ts";
 import { macsOf } from "../resolve/macs.ts";
 import { asCourtesy } from "./as-courtesy.ts";
 import type { StepOptions } from "./step-options.ts";

@@ -1,7 +1,7 @@
 // Whether the domain was made from what is declared now. Pure.
 
 import type { VmDefinition } from "@vivarium/provider";
-import { changedFields } from "../record.ts";
+import { changedFields } from "../applied.ts";
 import type { VmRecord } from "../record.ts";
 import type { PlanInput, Problem } from "./input.ts";
 

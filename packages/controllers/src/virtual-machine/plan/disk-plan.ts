@@ -5,7 +5,7 @@ import type { DiskDefinition, DiskLimits, HotDisk, VmObservation } from "@vivari
 import { HotTurn } from "./hot-plan.ts";
 import type { HotMemory, HotWait } from "./hot-plan.ts";
 import type { DataDisk } from "./input.ts";
-import { madeDisksOf } from "../record.ts";
+import { madeDisksOf } from "../applied-disks.ts";
 import type { VmRecord } from "../record.ts";
 
 /** A disk of the VM's own with the size that it shall have. */

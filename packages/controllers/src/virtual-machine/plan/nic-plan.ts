@@ -5,7 +5,7 @@ import { nicFilterKey } from "@vivarium/provider";
 import type { NicDefinition, NicLimits, NicObservation, VmDefinition, VmObservation } from "@vivarium/provider";
 import { HotTurn } from "./hot-plan.ts";
 import type { HotMemory, HotWait } from "./hot-plan.ts";
-import { isNicRecordDue } from "../record.ts";
+import { isNicRecordDue } from "../applied-nics.ts";
 import type { VmRecord } from "../record.ts";
 
 export type NicStep =

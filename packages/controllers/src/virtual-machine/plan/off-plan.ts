@@ -2,7 +2,7 @@
 // Pure.
 
 import type { VmDefinition } from "@vivarium/provider";
-import { madeDisksOf } from "../record.ts";
+import { madeDisksOf } from "../applied-disks.ts";
 import { isAsDeclared, isPlaced } from "./as-declared.ts";
 import { diskStepKey, growthOf } from "./disk-plan.ts";
 import type { PlanInput, Seen } from "./input.ts";

@@ -7,7 +7,7 @@ import { addressPollMs } from "./boot-plan.ts";
 import { decide } from "./plan.ts";
 import type { PlanInput, Problem, Seen } from "./input.ts";
 import type { Step } from "./step.ts";
-import { appliedFrom } from "../record.ts";
+import { appliedFrom } from "../applied.ts";
 import type { VmRecord } from "../record.ts";
 
 const nowMs = Date.UTC(2026, 0, 1);

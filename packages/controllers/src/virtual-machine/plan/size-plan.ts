@@ -3,7 +3,7 @@
 
 import type { ResourceLimits, VmDefinition, VmObservation } from "@vivarium/provider";
 import { humanSize } from "../../human-size.ts";
-import { fieldsOf } from "../record.ts";
+import { fieldsOf } from "../applied.ts";
 import type { VmRecord } from "../record.ts";
 
 export type SizeStep =

@@ -6,7 +6,7 @@ import type { DiskDefinition, DiskLimits } from "@vivarium/provider";
 import { providerOfPool } from "../../storage-pool-target.ts";
 import type { DiskSize } from "../plan/disk-plan.ts";
 import type { DataDisk, Problem, Resolved } from "../plan/input.ts";
-import { defaultSerial } from "../record.ts";
+import { defaultSerial } from "../applied-disks.ts";
 import { referredBy, volumeRecordOf } from "../../volume-resolve.ts";
 
 export interface DiskObjects {

@@ -7,7 +7,7 @@ import type { HotReport, Judgement } from "./hot-status.ts";
 import type { StepFailure } from "../memory.ts";
 import { differencesOf, ownNics, surplusNics } from "../plan/nic-plan.ts";
 import type { Problem, Resolved, Seen } from "../plan/input.ts";
-import { changedNics } from "../record.ts";
+import { changedNics } from "../applied-nics.ts";
 import type { VmRecord } from "../record.ts";
 
 export interface NicReport extends HotReport {

@@ -4,8 +4,9 @@
 import type { VirtualMachineStatus } from "@vivarium/api";
 import type { RevertRecord } from "../plan/revert-plan.ts";
 import type { RunRequests } from "../plan/run-state-plan.ts";
-import { macsOfApplied } from "../record.ts";
-import type { AppliedDefinition, VmRecord } from "../record.ts";
+import { macsOfApplied } from "../applied-nics.ts";
+import type { AppliedDefinition } from "../applied.ts";
+import type { VmRecord } from "../record.ts";
 
 /** What is kept in `status.provider`: only this controller reads it. */
 interface StoredRecord {
