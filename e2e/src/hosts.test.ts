@@ -71,7 +71,7 @@ spec: {type: libvirt, endpoint: "qemu:///system", hostPolicy: {reservedMemory: 1
     assert.notEqual(status?.versions?.kernel, undefined);
     assert.equal((status?.capacity?.memoryBytes ?? 0) - (status?.allocatable?.memoryBytes ?? 0), 2 ** 30);
     const table = await server.kubectl(["get", "hosts"]);
-    assert.match(table.stdout, /vvhost-one\s+True\s+vvhost-one/);
+    assert.match(table.stdout, /vvhost-one\s+True\s+vvhost-one\s+\d+\s+[\d.]+[MGT]i\s/);
     await server.kubectl(["delete", "provider", "vvhost-one"]);
     await eventually("the Host is gone", async () => ((await host("vvhost-one")) === undefined ? true : undefined));
   });

@@ -18,6 +18,7 @@ function amount(description: string) {
   return struct(description, {
     cpus: int32("Logical CPUs."),
     memoryBytes: int64("Memory, bytes."),
+    memory: optional(string("The same for people, for example `15.3Gi`.")),
   });
 }
 
@@ -26,6 +27,7 @@ function taken(description: string) {
     machines: int32("How many run."),
     cpus: int32("Virtual CPUs of those that run."),
     memoryBytes: int64("Memory of those that run, bytes."),
+    memory: optional(string("The same for people.")),
   });
 }
 
@@ -105,7 +107,7 @@ export const Host: KindDefinition<Host> = defineKind({
     { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
     { name: "Provider", type: "string", jsonPath: ".spec.providerRef.name" },
     { name: "CPUs", type: "integer", jsonPath: ".status.capacity.cpus" },
-    { name: "Memory", type: "integer", jsonPath: ".status.capacity.memoryBytes" },
+    { name: "Memory", type: "string", jsonPath: ".status.capacity.memory" },
     { name: "VMs", type: "integer", jsonPath: ".status.allocated.machines" },
     { name: "Others", type: "integer", jsonPath: ".status.allocatedByOthers.machines" },
     { name: "Zone", type: "string", jsonPath: ".status.zone" },
@@ -114,8 +116,8 @@ export const Host: KindDefinition<Host> = defineKind({
     { name: "Acceleration", type: "string", jsonPath: ".status.acceleration.kind", priority: 1 },
     { name: "CPU", type: "string", jsonPath: ".status.cpuModel", priority: 1 },
     { name: "Hypervisor", type: "string", jsonPath: ".status.versions.hypervisor", priority: 1 },
-    { name: "Allocatable", type: "integer", jsonPath: ".status.allocatable.memoryBytes", priority: 1 },
-    { name: "Allocated", type: "integer", jsonPath: ".status.allocated.memoryBytes", priority: 1 },
+    { name: "Allocatable", type: "string", jsonPath: ".status.allocatable.memory", priority: 1 },
+    { name: "Allocated", type: "string", jsonPath: ".status.allocated.memory", priority: 1 },
     { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message', priority: 1 },
   ],
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { InvalidValueError } from "./invalid-value-error.ts";
-import { formatQuantity, parseQuantity } from "./quantity.ts";
+import { formatQuantity, parseQuantity, roundQuantity } from "./quantity.ts";
 
 const table: readonly (readonly [string | number, number])[] = [
   [0, 0],
@@ -77,3 +77,14 @@ test("bytes are written in the largest unit that is exact", () => {
     "4Gi",
   ]);
 });
+
+for (const [bytes, expected] of [
+  [0, "0"],
+  [1023, "1023"],
+  [2 ** 30, "1Gi"],
+  [16_444_956_672, "15.3Gi"],
+  [500 * 2 ** 30 + 1, "500Gi"],
+  [-3 * 2 ** 29, "-1.5Gi"],
+] as const) {
+  test(`${bytes} bytes are ${expected} to people`, () => assert.equal(roundQuantity(bytes), expected));
+}

@@ -53,3 +53,11 @@ export function formatQuantity(bytes: number): string {
   const unit = units.find(([, size]) => bytes !== 0 && bytes % size === 0);
   return unit === undefined ? String(bytes) : `${bytes / unit[1]}${unit[0]}`;
 }
+
+/** A number of bytes for people, still a quantity: `15.3Gi`, with at most one decimal. */
+export function roundQuantity(bytes: number): string {
+  const unit = units.find(([, size]) => Math.abs(bytes) >= size);
+  if (unit === undefined) return String(bytes);
+  const value = bytes / unit[1];
+  return `${Math.abs(value) < 100 ? Math.round(value * 10) / 10 : Math.round(value)}${unit[0]}`;
+}

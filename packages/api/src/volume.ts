@@ -67,6 +67,7 @@ const status = struct("What was seen of the volume.", {
   capacityBytes: optional(int64("Size as the guest sees it, bytes.")),
   allocationBytes: optional(int64("Space that it takes, bytes.")),
   capacity: optional(string("Size as the guest sees it, for people.")),
+  allocation: optional(string("Space that it takes, for people.")),
   usedBy: optional(
     list(
       "What uses it: machines on the hypervisor, machines that refer to it, volumes that back onto it.",
@@ -101,7 +102,7 @@ export const Volume: KindDefinition<Volume> = defineKind({
     { name: "Used by", type: "string", jsonPath: ".status.usedBy[*]" },
     ageColumn,
     { name: "Path", type: "string", jsonPath: ".status.path", priority: 1 },
-    { name: "Allocation", type: "integer", jsonPath: ".status.allocationBytes", priority: 1 },
+    { name: "Allocation", type: "string", jsonPath: ".status.allocation", priority: 1 },
     { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
   ],
 });

@@ -2,7 +2,7 @@
 // when it moved far, together with something that matters, or after ten minutes: an idle host is not written.
 
 import { isDeepStrictEqual } from "node:util";
-import { formatTime, setCondition, zoneLabel } from "@vivarium/api";
+import { formatTime, roundQuantity, setCondition, zoneLabel } from "@vivarium/api";
 import type { Host, HostStatus } from "@vivarium/api";
 import type { DomainSummary, Provider as OpenProvider } from "@vivarium/provider";
 import type { HostFindings, HostHealth } from "./host-health.ts";
@@ -63,10 +63,10 @@ function foundStatus(findings: HostFindings, input: HostStatusInput): Partial<Ho
     ...(details?.cpuModel === undefined ? {} : { cpuModel: details.cpuModel }),
     versions: details === undefined ? { hypervisor: info.version } : { ...details.versions },
     acceleration: { ...acceleration },
-    capacity,
-    ...(input.policy === undefined ? {} : { allocatable: allocatableOf(capacity, input.policy) }),
-    ...(ours === undefined ? {} : { allocated: takenBy(ours) }),
-    ...(others === undefined ? {} : { allocatedByOthers: takenBy(others) }),
+    capacity: forPeople(capacity),
+    ...(input.policy === undefined ? {} : { allocatable: forPeople(allocatableOf(capacity, input.policy)) }),
+    ...(ours === undefined ? {} : { allocated: forPeople(takenBy(ours)) }),
+    ...(others === undefined ? {} : { allocatedByOthers: forPeople(takenBy(others)) }),
     freeMemoryBytes: info.freeMemoryBytes,
     storage: { ...storage },
     capabilities: {
@@ -83,6 +83,10 @@ function foundStatus(findings: HostFindings, input: HostStatusInput): Partial<Ho
       networkModels: [...capabilities.networkModels],
     },
   };
+}
+
+function forPeople<T extends { readonly memoryBytes: number }>(amount: T): T & { readonly memory: string } {
+  return { ...amount, memory: roundQuantity(amount.memoryBytes) };
 }
 
 /** What of a capacity machines may take. */

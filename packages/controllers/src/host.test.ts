@@ -18,9 +18,9 @@ test("a Provider with one endpoint has one Host of its name, which says what was
   const { status, spec, metadata } = await until(Host, "lab", (host) => readyOf(host)?.status === "True");
   assert.deepEqual(spec, { providerRef: { name: "lab" } });
   assert.equal(metadata.ownerReferences?.[0]?.name, "lab");
-  assert.deepEqual(status?.capacity, { cpus: 16, memoryBytes: 32 * gib });
+  assert.deepEqual(status?.capacity, { cpus: 16, memoryBytes: 32 * gib, memory: "32Gi" });
   assert.deepEqual(status.versions, { hypervisor: "sim 1" });
-  assert.deepEqual(status.allocated, { machines: 0, cpus: 0, memoryBytes: 0 });
+  assert.deepEqual(status.allocated, { machines: 0, cpus: 0, memoryBytes: 0, memory: "0" });
   assert.equal(status.capabilities?.hotplug, true);
   assert.notEqual(status.lastSeen, undefined);
 });
@@ -36,7 +36,7 @@ test("what machines may take is the capacity without the reserve, times the over
   };
   await client.create(Provider, provider("lab", { hostPolicy }));
   const found = await until(Host, "lab", (host) => host.status?.allocatable !== undefined);
-  assert.deepEqual(found.status?.allocatable, { cpus: 24, memoryBytes: 45 * gib });
+  assert.deepEqual(found.status?.allocatable, { cpus: 24, memoryBytes: 45 * gib, memory: "45Gi" });
   await client.mergePatch(Provider, key, { spec: { hostPolicy: { reservedMemory: "64Gi" } } });
   await until(Host, "lab", (host) => host.status?.allocatable?.memoryBytes === 0);
   await client.mergePatch(Provider, key, { spec: { hostPolicy: { reservedMemory: "99999999Ei" } } });

@@ -1,6 +1,6 @@
 // A StoragePool's status from what was decided and seen. Pure.
 
-import { poolPolicyOf, setCondition } from "@vivarium/api";
+import { poolPolicyOf, roundQuantity, setCondition } from "@vivarium/api";
 import type { StoragePool, StoragePoolStatus } from "@vivarium/api";
 import type { PoolObservation } from "@vivarium/provider";
 import { observedGenerationOf } from "./verdict.ts";
@@ -45,6 +45,8 @@ function numbersOf(seen: Extract<PoolObservation, { kind: "present" }>): Partial
     capacityBytes,
     allocationBytes,
     availableBytes,
+    capacity: roundQuantity(capacityBytes),
+    available: roundQuantity(availableBytes),
     provisionedBytes,
     volumes,
     usedPercent: capacityBytes === 0 ? 0 : Math.round(((capacityBytes - availableBytes) / capacityBytes) * 100),

@@ -1,6 +1,6 @@
 // A Volume's status from what was decided and seen. Pure.
 
-import { formatQuantity, setCondition } from "@vivarium/api";
+import { formatQuantity, roundQuantity, setCondition } from "@vivarium/api";
 import type { Volume, VolumeStatus } from "@vivarium/api";
 import { observedGenerationOf } from "./verdict.ts";
 import type { Verdict } from "./verdict.ts";
@@ -34,6 +34,7 @@ export function volumeStatusOf(
           capacityBytes: seen.capacityBytes,
           allocationBytes: seen.allocationBytes,
           capacity: formatQuantity(seen.capacityBytes),
+          allocation: roundQuantity(seen.allocationBytes),
         }),
     ...(usedBy.length === 0 ? {} : { usedBy: [...usedBy] }),
     ...observed,
