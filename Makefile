@@ -2,7 +2,9 @@
 .DEFAULT_GOAL := help
 ROLES := base
 ACTIONS := create list restore delete
-.PHONY: $(ROLES:%=create-%) start stop ssh delete list status snapshot $(ACTIONS:%=snapshot-%) snapshot-unknown-action
+GROUP_ACTIONS := create list start stop status snapshot delete
+.PHONY: $(ROLES:%=create-%) start stop ssh delete list status \
+  snapshot $(ACTIONS:%=snapshot-%) snapshot-unknown-action group $(GROUP_ACTIONS:%=group-%) group-unknown-action
 .PHONY: help ready deps bundle setup up down check test unit e2e bench clean
 # The locked Node and everything else, installed anew only when the lock file's content has changed.
 INSTALLED := node_modules/.installed-package-lock.json
@@ -10,7 +12,7 @@ SOURCES = $(shell find apps/viv/src packages/*/src -name '*.ts' ! -name '*.test.
 
 # What users say (NAME=web) goes to viv through the environment, as it was typed: neither make nor the shell reads anything into it. A
 # variable of that name that make itself was started with is not meant.
-ARGUMENTS := NAME ACTION SNAPSHOT FORCE CPUS MEMORY DISK
+ARGUMENTS := NAME ACTION SNAPSHOT FORCE MEMBERS CPUS MEMORY DISK
 $(foreach a,$(ARGUMENTS),$(eval override $(a) := $$(if $$(filter command,$$(origin $(a))),$$(value $(a)))))
 export $(ARGUMENTS)
 VIV := ./viv
@@ -63,6 +65,21 @@ snapshot-delete: need-SNAPSHOT ready
 	@$(VIV) snapshot delete $(call option,--vm,NAME) -- $(call given,SNAPSHOT)
 snapshot-unknown-action:
 	@$(error ACTION is none of $(ACTIONS))
+
+#: group ACTION=create|list|start|stop|status|snapshot|delete [NAME=] [MEMBERS="db web:db"] | The same for several VMs at once
+group: need-ACTION $(if $(word 2,$(ACTION)),group-unknown-action,group-$(or $(filter $(GROUP_ACTIONS),$(ACTION)),unknown-action))
+group-create: need-NAME need-MEMBERS ready
+	@set -f; $(VIV) group create -- $(call given,NAME) $$MEMBERS
+group-list: ready
+	@$(VIV) group list
+group-start group-stop group-status: group-%: need-NAME ready
+	@$(VIV) group $* -- $(call given,NAME)
+group-snapshot: need-NAME ready
+	@$(VIV) group snapshot -- $(call given,NAME) $(call given,SNAPSHOT)
+group-delete: need-NAME ready
+	@$(VIV) group delete $(force) -- $(call given,NAME)
+group-unknown-action:
+	@$(error ACTION is none of $(GROUP_ACTIONS))
 
 # Before anything is installed or started.
 need-%:

@@ -10,6 +10,7 @@ export const exitCodes = {
   invalid: { code: 5, meaning: "The manifest or object is not valid." },
   unreachable: { code: 6, meaning: "No API server answers." },
   manual: { code: 7, meaning: "The host needs something that only you can do; the commands are printed." },
+  partial: { code: 8, meaning: "It was done for some of the objects, and not for others; the message names them." },
   timeout: { code: 124, meaning: "The time given with --timeout is over; the operation goes on in the server." },
   detached: { code: 130, meaning: "Interrupted with Ctrl-C; the operation goes on in the server." },
 } as const;

@@ -25,4 +25,47 @@ export function addLabCommands(viv: Command, group: string): void {
     .addOption(new Option("--dry-run <what>", "make nothing: only print what would be made").choices(["client"]))
     .addOption(outputOption(["json", "yaml", "name"]))
     .action(lazy(async () => (await import("./commands/create.ts")).create));
+  addGroupCommands(viv, group);
+}
+
+function addGroupCommands(viv: Command, helpGroup: string): void {
+  const group = viv
+    .command("group")
+    .helpGroup(helpGroup)
+    .description("start, stop, snapshot and delete several VMs at once, in the order of what needs what");
+  withNamespace(group.command("create"))
+    .description("make a group of VMs that are there, or will be")
+    .argument("<name>")
+    .argument("[vms...]", "VM, or VM:NEEDED,NEEDED for one that needs others")
+    .option("-l, --selector <labels>", "VMs with these labels too")
+    .action(lazy(async () => (await import("./commands/group.ts")).createGroup));
+  withNamespace(group.command("list"))
+    .description("list groups")
+    .option("-A, --all-namespaces", "in all namespaces")
+    .addOption(outputOption(["json", "yaml", "wide", "name"]))
+    .action(lazy(async () => (await import("./commands/get.ts")).listGroups));
+  withNamespace(group.command("status"))
+    .description("show a group's VMs, and how its last operation went")
+    .argument("<name>")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/group.ts")).groupStatus));
+  const operation = (verb: string, description: string): Command =>
+    withTimeout(withNamespace(group.command(verb)), "30m")
+      .description(description)
+      .argument("<name>")
+      .option("--wait", "wait until it is done (default)")
+      .option("--no-wait", "return when the wish is stored");
+  operation("start", "start its VMs, each when those that it needs are ready").action(
+    lazy(async () => (await import("./commands/group.ts")).startGroup),
+  );
+  operation("stop", "stop its VMs, each when none that needs it runs")
+    .option("--force", "pull the plug at once")
+    .action(lazy(async () => (await import("./commands/group.ts")).stopGroup));
+  operation("snapshot", "take a snapshot of each of its VMs")
+    .argument("[snapshot]", "the snapshots are named VM-SNAPSHOT")
+    .action(lazy(async () => (await import("./commands/group.ts")).snapshotGroup));
+  operation("delete", "delete its VMs with their disks, then the group")
+    .option("-y, --yes", "do not ask")
+    .option("--force", "the same as --yes")
+    .action(lazy(async () => (await import("./commands/group.ts")).deleteGroup));
 }

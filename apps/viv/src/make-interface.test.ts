@@ -53,6 +53,13 @@ test("each target is one call of viv", async () => {
     ["snapshot NAME=web ACTION=list", "snapshot list -- web"],
     ["snapshot NAME=web ACTION=restore SNAPSHOT=one", "snapshot restore -- web one"],
     ["snapshot NAME=web ACTION=delete SNAPSHOT=one", "snapshot delete --vm web -- one"],
+    ["group ACTION=list", "group list"],
+    ["group ACTION=create NAME=shop MEMBERS=db", "group create -- shop db"],
+    ["group ACTION=start NAME=shop", "group start -- shop"],
+    ["group ACTION=stop NAME=shop", "group stop -- shop"],
+    ["group ACTION=status NAME=shop", "group status -- shop"],
+    ["group ACTION=snapshot NAME=shop SNAPSHOT=one", "group snapshot -- shop one"],
+    ["group ACTION=delete NAME=shop FORCE=1", "group delete --yes -- shop"],
   ] as const) {
     const made = await make(...line.split(" "));
     assert.equal(made.args?.join(" "), wanted, `${line}: ${made.stderr}`);
@@ -66,6 +73,8 @@ test("what is missing or unknown is said before anything is done", async () => {
     ["snapshot ACTION=list", /NAME is missing/],
     ["snapshot NAME=web", /ACTION is missing/],
     ["snapshot NAME=web ACTION=shoot", /ACTION is none of create list restore delete/],
+    ["group ACTION=burn NAME=shop", /ACTION is none of create list start/],
+    ["group ACTION=start", /NAME is missing: make group NAME=/],
     ["snapshot NAME=web ACTION=delete", /SNAPSHOT is missing/],
     ["snapshot NAME=web ACTION=restore", /SNAPSHOT is missing/],
   ] as const) {
@@ -94,6 +103,7 @@ test("neither make nor the shell reads anything into what was typed", async () =
     }
     await make("snapshot", "NAME=web", `ACTION=${evil}`);
     await make("delete", "NAME=web", `FORCE=${evil}`);
+    await make("group", "NAME=web", "ACTION=create", `MEMBERS=${evil}`);
   }
   assert.ok(!existsSync(mark));
 });

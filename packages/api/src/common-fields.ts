@@ -1,6 +1,6 @@
 // Field groups that several kinds share.
 
-import { choice, dateTime, int64, listByKey, optional, string, struct } from "./fields.ts";
+import { choice, dateTime, int64, list, listByKey, optional, string, stringMap, struct } from "./fields.ts";
 
 // A superset of the v1beta1 pattern: object names may hold dots, so references may too.
 const objectName = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
@@ -30,6 +30,22 @@ export function objectRef(description: string) {
         maxLength: 63,
         pattern: dnsLabel,
       }),
+    ),
+  });
+}
+
+export function labelSelector(description: string) {
+  return struct(description, {
+    matchLabels: optional(stringMap("Labels with their values.")),
+    matchExpressions: optional(
+      list(
+        "Further demands on labels.",
+        struct("One demand.", {
+          key: string("Key of the label."),
+          operator: choice("What is demanded of its value.", ["In", "NotIn", "Exists", "DoesNotExist"]),
+          values: optional(list("Values, for In and NotIn.", string("One value."))),
+        }),
+      ),
     ),
   });
 }

@@ -46,6 +46,7 @@ export * from "./virtual-machine-metrics.ts";
 export * from "./virtual-network.ts";
 export * from "./vm-class.ts";
 export * from "./vm-clone.ts";
+export * from "./vm-group.ts";
 export * from "./vm-image.ts";
 export * from "./vm-migration.ts";
 export * from "./vm-network-attachment.ts";

@@ -23,6 +23,7 @@ import { VirtualMachine } from "./virtual-machine.ts";
 import { VirtualNetwork } from "./virtual-network.ts";
 import { VMClass } from "./vm-class.ts";
 import { VMClone } from "./vm-clone.ts";
+import { VMGroup } from "./vm-group.ts";
 import { VMImage } from "./vm-image.ts";
 import { VMMigration } from "./vm-migration.ts";
 import { VMSet } from "./vm-set.ts";
@@ -45,6 +46,7 @@ export const kinds: readonly KindDefinition[] = [
   VMClone,
   VMSet,
   VMSetRevision,
+  VMGroup,
   StoragePool,
   Volume,
   VirtualNetwork,

@@ -1,7 +1,7 @@
 // VMSet: several machines from one template, numbered, replaced in turn when the template changes.
 
 import type { Static } from "typebox";
-import { conditions, observedGeneration } from "./common-fields.ts";
+import { conditions, labelSelector, observedGeneration } from "./common-fields.ts";
 import {
   boolean,
   choice,
@@ -25,20 +25,6 @@ import { virtualMachineSpec } from "./virtual-machine.ts";
 
 const mostReplicas = 1000;
 
-const selector = struct("Labels that tell the set's machines from others. Not changed later.", {
-  matchLabels: optional(stringMap("Labels with their values.")),
-  matchExpressions: optional(
-    list(
-      "Further demands on labels.",
-      struct("One demand.", {
-        key: string("Key of the label."),
-        operator: choice("What is demanded of its value.", ["In", "NotIn", "Exists", "DoesNotExist"]),
-        values: optional(list("Values, for In and NotIn.", string("One value."))),
-      }),
-    ),
-  ),
-});
-
 /** Of a VMSet and of its revisions. */
 export const vmSetTemplate = struct("What each machine is made from.", {
   metadata: optional(
@@ -55,7 +41,7 @@ export const vmSetTemplate = struct("What each machine is made from.", {
 
 const spec = struct("Which machines there shall be.", {
   replicas: optional(int32("How many machines.", { minimum: 0, maximum: mostReplicas, default: 1 })),
-  selector,
+  selector: labelSelector("Labels that tell the set's machines from others. Not changed later."),
   template: vmSetTemplate,
   minReadySeconds: optional(
     int32("How long a machine must have been Ready to count as available.", { minimum: 0, maximum: 3600 }),

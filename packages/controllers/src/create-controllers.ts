@@ -14,6 +14,7 @@ import { createStoragePoolController } from "./storage-pool.ts";
 import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 import { createVirtualNetworkController } from "./virtual-network.ts";
 import { createVmClassController } from "./vm-class.ts";
+import { createVmGroupController } from "./vm-group/vm-group.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
@@ -52,6 +53,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVirtualNetworkController({ manager, providers, clock }),
       createVmSnapshotController({ manager, providers, clock }),
       createVmSetController({ manager, providers, clock }),
+      createVmGroupController({ manager, clock }),
       createStoragePoolController({ manager, providers, clock }),
       createVolumeController({ manager, providers, imageCache, clock }),
       createVmImageController({ manager, registry: providers, imageCache, clock }),

@@ -1,6 +1,6 @@
 // `viv get`: objects as tables, JSON, YAML or names.
 
-import type { KindDefinition, KubeObject } from "@vivarium/api";
+import { VMGroup, type KindDefinition, type KubeObject } from "@vivarium/api";
 import type { ApiClient } from "@vivarium/client";
 import { CliUserError } from "../cli-error.ts";
 import type { GlobalOptions } from "../global-options.ts";
@@ -31,6 +31,10 @@ export async function get(first: string, names: readonly string[], options: GetO
     await showTables(session, references, options);
   }
   if (options.watch === true) await watch(session, references, options);
+}
+
+export async function listGroups(options: GetOptions): Promise<void> {
+  await get(VMGroup.plural, [], options);
 }
 
 function namespaceFor(session: Session, kind: KindDefinition, options: GetOptions): { namespace?: string } {
