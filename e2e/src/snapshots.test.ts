@@ -26,6 +26,19 @@ spec: {vmRef: {name: ${name}}${spec === "" ? "" : `, ${spec}`}}
 `;
 }
 
+/** Of machines that are off, so that no guest has to boot for it. */
+const everyMinute = `
+apiVersion: vivarium.dev/v1alpha1
+kind: VMSnapshotSchedule
+metadata: {name: minutely}
+spec:
+  schedule: "* * * * *"
+  timeZone: Europe/Berlin
+  selector: {matchLabels: {backup: "yes"}}
+  snapshotTemplate: {spec: {description: by the clock}}
+`;
+const timed = "vvsnap-timed";
+
 interface Kubeconfig {
   readonly clusters: readonly [
     { readonly cluster: { readonly server: string; readonly "certificate-authority-data": string } },
@@ -43,6 +56,9 @@ describe("snapshots", { skip, concurrency: false }, () => {
     await server.start();
     await server.apply(await tinyBase());
     await server.apply(tinyVm(name, "disks: [{name: data, sizeGiB: 1}]"));
+    await server.apply(tinyVm(timed, 'powerState: "Off"'));
+    await server.kubectl(["label", "vm", timed, "backup=yes"]);
+    await server.apply(everyMinute);
     await untilRunning();
   });
   after(async () => {
@@ -273,6 +289,34 @@ describe("snapshots", { skip, concurrency: false }, () => {
       ["data.qcow2", "root.qcow2"],
     );
     assert.equal(await read(), "two");
+  });
+
+  test("a schedule takes one at each minute, and keeps what it took when it goes", async () => {
+    const taken = await eventually(
+      "one is taken",
+      async () => {
+        const list = await server.kubectl([
+          "get",
+          "vmsnap",
+          "-l",
+          "vivarium.dev/snapshot-schedule=minutely",
+          "-o",
+          "json",
+        ]);
+        const { items } = JSON.parse(list.stdout) as { readonly items: readonly VMSnapshot[] };
+        return items.find(({ status }) => status?.phase === "Ready");
+      },
+      { timeoutMs: 150_000, everyMs: 500 },
+    );
+    assert.match(taken.metadata.name, new RegExp(`^minutely-${timed}-\\d{8}-\\d{4}$`));
+    assert.deepEqual([taken.spec.vmRef.name, taken.status?.consistency], [timed, "Off"]);
+    const shown = await server.kubectl(["get", "snapsched"]);
+    assert.match(shown.stdout, /^minutely\s+\* \* \* \* \*\s+Europe\/Berlin\s+false\s+1\s/m);
+    await server.kubectl(["delete", "snapsched", "minutely", "--wait", "--timeout=30s"], { timeoutMs: 40_000 });
+    assert.notEqual(await server.get("vmsnap", taken.metadata.name), undefined);
+    const gone = await server.kubectl(["delete", "vm", timed, "--wait", "--timeout=90s"], { timeoutMs: 100_000 });
+    assert.equal(gone.code, 0, gone.stderr);
+    await untilGone(taken.metadata.name);
   });
 
   async function killedAt(step: string, phase: string, begin: () => Promise<unknown>): Promise<void> {

@@ -62,6 +62,11 @@ export const clonesFromAnnotation = "vivarium.dev/clones-from";
 
 /** On a VirtualMachine that is a linked clone; each new value (by custom the time, RFC 3339) asks to make it independent. */
 export const unlinkAnnotation = "vivarium.dev/unlink-requested-at";
+/** On a VMSnapshot: the name of the VMSnapshotSchedule that made it. */
+export const snapshotScheduleLabel = "vivarium.dev/snapshot-schedule";
+
+/** On such a VMSnapshot: the moment that it was made for, RFC 3339. */
+export const scheduledAtAnnotation = "vivarium.dev/scheduled-at";
 
 /** On an object that is being deleted; `true`: what cannot be reached on the hypervisor is left behind. */
 export const forceDeleteAnnotation = "virtrigaud.io/force-delete";

@@ -52,6 +52,7 @@ export * from "./vm-migration.ts";
 export * from "./vm-network-attachment.ts";
 export * from "./vm-role.ts";
 export * from "./vm-snapshot.ts";
+export * from "./vm-snapshot-schedule.ts";
 export * from "./vm-set.ts";
 export * from "./vm-set-revision.ts";
 export * from "./volume.ts";

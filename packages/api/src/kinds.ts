@@ -31,6 +31,7 @@ import { VMSetRevision } from "./vm-set-revision.ts";
 import { VMNetworkAttachment } from "./vm-network-attachment.ts";
 import { VMRole } from "./vm-role.ts";
 import { VMSnapshot } from "./vm-snapshot.ts";
+import { VMSnapshotSchedule } from "./vm-snapshot-schedule.ts";
 import { Volume } from "./volume.ts";
 
 /** The kinds that Vivarium is about; installed as CustomResourceDefinitions. */
@@ -44,6 +45,7 @@ export const kinds: readonly KindDefinition[] = [
   VMSnapshot,
   VMMigration,
   VMClone,
+  VMSnapshotSchedule,
   VMSet,
   VMSetRevision,
   VMGroup,

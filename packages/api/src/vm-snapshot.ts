@@ -23,94 +23,108 @@ import type { Resource } from "./meta.ts";
 
 const snapshotName = "^[a-zA-Z0-9]([a-zA-Z0-9\\-_]*[a-zA-Z0-9])?$";
 
+/** What a schedule says of each of its snapshots as well. */
+export const snapshotFields = {
+  memory: optional(boolean("Whether the memory belongs to it. As `snapshotConfig.includeMemory`.")),
+  description: optional(string("What it is for. As `snapshotConfig.description`.", { maxLength: 1024 })),
+  snapshotConfig: optional(
+    struct("What belongs to the snapshot.", {
+      name: optional(
+        string("Name on the hypervisor, for people. The object's name when absent.", {
+          maxLength: 255,
+          pattern: snapshotName,
+        }),
+      ),
+      description: optional(string("What it is for.", { maxLength: 1024 })),
+      includeMemory: optional(
+        boolean("Whether the memory of a machine that runs belongs to it: it then goes on where it was.", {
+          default: false,
+        }),
+      ),
+      quiesce: optional(
+        boolean(
+          "Whether the guest agent holds the file systems still. When absent: if it can. `true`: the snapshot is not taken if it cannot.",
+        ),
+      ),
+      type: optional(
+        choice(
+          "`Standard`: as the other fields say. `Crash`: without the guest's help. `Application`: not supported, for no hypervisor can tell whether the guest's programs took part.",
+          ["Standard", "Crash", "Application"],
+        ),
+      ),
+      method: optional(
+        choice(
+          "`External` freezes the disks' files and goes on in new ones; `Internal` keeps it inside them. Chosen by what the hypervisor can do when absent.",
+          ["External", "Internal"],
+        ),
+      ),
+      compression: optional(boolean("Not supported when true.")),
+      encryption: optional(
+        struct("Encryption of what is kept. Not supported when enabled.", {
+          enabled: optional(boolean("Whether it is encrypted.", { default: false })),
+          keyProvider: optional(choice("Who has the key.", ["standard", "hardware", "external"])),
+          keyRef: optional(localRef("The Secret with the key.")),
+        }),
+      ),
+      consistencyLevel: optional(
+        choice(
+          "What is on the disks of a machine that runs: as after a power cut, file systems held still by the guest agent (and no snapshot if that cannot be), or programs, too, which is not supported. When absent: what can be had; status.consistency says what it was.",
+          ["CrashConsistent", "FilesystemConsistent", "ApplicationConsistent"],
+        ),
+      ),
+    }),
+  ),
+  retentionPolicy: optional(
+    struct("When it goes by itself.", {
+      maxAge: optional(duration("How long it is kept.")),
+      maxCount: optional(int32("It goes when the machine has so many later ones.", { minimum: 1, maximum: 100 })),
+      deleteOnVMDelete: optional(
+        boolean("Whether it goes with its machine. If not, the machine is not deleted while it is there.", {
+          default: true,
+        }),
+      ),
+      preservePinned: optional(boolean("Whether `metadata.pinned` keeps it.", { default: true })),
+      gracePeriod: optional(duration("From the end of its time until it is removed. None when absent.")),
+    }),
+  ),
+  metadata: optional(
+    struct("For people and programs.", {
+      tags: optional(stringMap("Free tags.", { maxProperties: 50 })),
+      application: optional(string("What runs in the machine.", { maxLength: 255 })),
+      environment: optional(choice("What the machine is for.", ["dev", "staging", "prod", "test", "qa", "uat"])),
+      purpose: optional(
+        choice("What the snapshot is for.", ["backup", "testing", "migration", "restore-point", "update", "other"]),
+      ),
+      pinned: optional(boolean("Whether it outlives its retention policy.", { default: false })),
+    }),
+  ),
+};
+
 const spec = struct(
   "Which machine, and what belongs to the snapshot. Once it is taken only `retentionPolicy` and `metadata` matter.",
   {
     vmRef: localRef("The VirtualMachine."),
     nameHint: optional(string("Name on the hypervisor, for people. As `snapshotConfig.name`.", { maxLength: 255 })),
-    memory: optional(boolean("Whether the memory belongs to it. As `snapshotConfig.includeMemory`.")),
-    description: optional(string("What it is for. As `snapshotConfig.description`.", { maxLength: 1024 })),
-    snapshotConfig: optional(
-      struct("What belongs to the snapshot.", {
-        name: optional(
-          string("Name on the hypervisor, for people. The object's name when absent.", {
-            maxLength: 255,
-            pattern: snapshotName,
-          }),
-        ),
-        description: optional(string("What it is for.", { maxLength: 1024 })),
-        includeMemory: optional(
-          boolean("Whether the memory of a machine that runs belongs to it: it then goes on where it was.", {
-            default: false,
-          }),
-        ),
-        quiesce: optional(
-          boolean(
-            "Whether the guest agent holds the file systems still. When absent: if it can. `true`: the snapshot is not taken if it cannot.",
-          ),
-        ),
-        type: optional(
-          choice(
-            "`Standard`: as the other fields say. `Crash`: without the guest's help. `Application`: not supported, for no hypervisor can tell whether the guest's programs took part.",
-            ["Standard", "Crash", "Application"],
-          ),
-        ),
-        method: optional(
-          choice(
-            "`External` freezes the disks' files and goes on in new ones; `Internal` keeps it inside them. Chosen by what the hypervisor can do when absent.",
-            ["External", "Internal"],
-          ),
-        ),
-        compression: optional(boolean("Not supported when true.")),
-        encryption: optional(
-          struct("Encryption of what is kept. Not supported when enabled.", {
-            enabled: optional(boolean("Whether it is encrypted.", { default: false })),
-            keyProvider: optional(choice("Who has the key.", ["standard", "hardware", "external"])),
-            keyRef: optional(localRef("The Secret with the key.")),
-          }),
-        ),
-        consistencyLevel: optional(
-          choice(
-            "What is on the disks of a machine that runs: as after a power cut, file systems held still by the guest agent (and no snapshot if that cannot be), or programs, too, which is not supported. When absent: what can be had; status.consistency says what it was.",
-            ["CrashConsistent", "FilesystemConsistent", "ApplicationConsistent"],
-          ),
-        ),
-      }),
-    ),
-    retentionPolicy: optional(
-      struct("When it goes by itself.", {
-        maxAge: optional(duration("How long it is kept.")),
-        maxCount: optional(int32("It goes when the machine has so many later ones.", { minimum: 1, maximum: 100 })),
-        deleteOnVMDelete: optional(
-          boolean("Whether it goes with its machine. If not, the machine is not deleted while it is there.", {
-            default: true,
-          }),
-        ),
-        preservePinned: optional(boolean("Whether `metadata.pinned` keeps it.", { default: true })),
-        gracePeriod: optional(duration("From the end of its time until it is removed. None when absent.")),
-      }),
-    ),
+    ...snapshotFields,
     schedule: optional(
-      struct("Repeated snapshots. Not supported when enabled.", {
-        enabled: optional(boolean("Whether snapshots are taken by the clock.", { default: false })),
-        cronSpec: optional(string("When, as cron has it.")),
-        timezone: optional(string("Of `cronSpec`.", { default: "UTC" })),
-        suspend: optional(boolean("Whether it pauses.", { default: false })),
-        concurrencyPolicy: optional(choice("What happens while one is being taken.", ["Allow", "Forbid", "Replace"])),
-        successfulJobsHistoryLimit: optional(int32("How many are kept.", { minimum: 0, maximum: 100 })),
-        failedJobsHistoryLimit: optional(int32("How many failed ones are kept.", { minimum: 0, maximum: 100 })),
-      }),
-    ),
-    metadata: optional(
-      struct("For people and programs.", {
-        tags: optional(stringMap("Free tags.", { maxProperties: 50 })),
-        application: optional(string("What runs in the machine.", { maxLength: 255 })),
-        environment: optional(choice("What the machine is for.", ["dev", "staging", "prod", "test", "qa", "uat"])),
-        purpose: optional(
-          choice("What the snapshot is for.", ["backup", "testing", "migration", "restore-point", "update", "other"]),
-        ),
-        pinned: optional(boolean("Whether it outlives its retention policy.", { default: false })),
-      }),
+      struct(
+        "Repeated snapshots of the machine, besides this one: a VMSnapshotSchedule of this name is kept for them.",
+        {
+          enabled: optional(boolean("Whether snapshots are taken by the clock.", { default: false })),
+          cronSpec: optional(string("When, as cron has it, or `@every 6h`. Needed when enabled.")),
+          timezone: optional(string("Of `cronSpec`.", { default: "UTC" })),
+          suspend: optional(boolean("Whether it pauses.", { default: false })),
+          concurrencyPolicy: optional(
+            choice("What happens while one is being taken.", ["Allow", "Forbid", "Replace"], { default: "Forbid" }),
+          ),
+          successfulJobsHistoryLimit: optional(
+            int32("How many that were taken are kept.", { minimum: 0, maximum: 100, default: 3 }),
+          ),
+          failedJobsHistoryLimit: optional(
+            int32("How many that failed are kept.", { minimum: 0, maximum: 100, default: 1 }),
+          ),
+        },
+      ),
     ),
   },
 );
@@ -226,7 +240,6 @@ export function snapshotWishOf({ metadata, spec: wanted }: Pick<VMSnapshot, "met
         : []),
       ...(config.compression === true ? ["spec.snapshotConfig.compression"] : []),
       ...(config.encryption?.enabled === true ? ["spec.snapshotConfig.encryption"] : []),
-      ...(wanted.schedule?.enabled === true ? ["spec.schedule"] : []),
     ],
   };
 }

@@ -18,6 +18,8 @@ import { createVmGroupController } from "./vm-group/vm-group.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
+import { createRepeatedSnapshotController } from "./vm-snapshot-schedule/repeated-snapshot.ts";
+import { createVmSnapshotScheduleController } from "./vm-snapshot-schedule/vm-snapshot-schedule.ts";
 import { createVmSetController } from "./vm-set/vm-set.ts";
 import { createVolumeController } from "./volume.ts";
 
@@ -52,6 +54,8 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVirtualMachineController({ manager, providers, clock }),
       createVirtualNetworkController({ manager, providers, clock }),
       createVmSnapshotController({ manager, providers, clock }),
+      createVmSnapshotScheduleController({ manager, clock }),
+      createRepeatedSnapshotController({ manager }),
       createVmSetController({ manager, providers, clock }),
       createVmGroupController({ manager, clock }),
       createStoragePoolController({ manager, providers, clock }),
