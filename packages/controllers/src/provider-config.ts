@@ -10,6 +10,7 @@ export interface DeclaredHost {
   readonly name: string;
   readonly endpoint: string;
   readonly credentialSecretRef?: { readonly name: string; readonly namespace?: string };
+  readonly migrationAddress?: string;
   /** Put on its Host object. */
   readonly labels: Readonly<Record<string, string>>;
   readonly policy: HostPolicy | InvalidValueError;
@@ -35,6 +36,7 @@ export function hostsOf(provider: Provider): readonly DeclaredHost[] {
       name: host.name,
       endpoint: host.endpoint,
       ...(secret === undefined ? {} : { credentialSecretRef: secret }),
+      ...(host.migrationAddress === undefined ? {} : { migrationAddress: host.migrationAddress }),
       labels: host.labels ?? {},
       policy: policyOf({ ...hostPolicy, ...host.policy }),
       isFirst: index === 0,
@@ -67,12 +69,13 @@ function quantityOf(quantity: string | number): number | InvalidValueError {
 
 export function providerConfig(
   provider: Provider,
-  host: Pick<DeclaredHost, "endpoint">,
+  host: Pick<DeclaredHost, "endpoint" | "migrationAddress">,
   credentials: Readonly<Record<string, string>>,
 ): ProviderConfig {
   return {
     endpoint: host.endpoint,
     credentials,
+    ...(host.migrationAddress === undefined ? {} : { migrationAddress: host.migrationAddress }),
     pool: providerConfigPool(provider),
     ...(provider.spec.allowDomainOverlay === true ? { allowsOverlay: true } : {}),
     timeoutMs: healthCheckOf(provider).timeoutMs,

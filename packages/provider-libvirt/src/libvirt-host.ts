@@ -35,6 +35,8 @@ export class LibvirtHost {
   readonly isLocal: boolean;
   /** To another unix socket of the host; absent where only libvirt itself can be reached. */
   readonly dialSocket: ParsedUri["dialSocket"];
+  /** Where QEMU of another host reaches this one; undefined where libvirt itself says. */
+  readonly migrationAddress: string | undefined;
   readonly #libvirt: Libvirt | undefined;
   /** Why there is no connection to be made. */
   readonly #unusable: unknown;
@@ -49,6 +51,7 @@ export class LibvirtHost {
       const { dial, uri, dialSocket } = parseUri(config.endpoint);
       this.isLocal = dial.address.startsWith("unix:");
       this.dialSocket = dialSocket;
+      this.migrationAddress = config.migrationAddress ?? (this.isLocal ? undefined : hostOf(config.endpoint));
       this.#libvirt = new Libvirt({ dial, uri, logger: log, keepaliveIntervalMs });
     } catch (error) {
       this.isLocal = false;
@@ -75,6 +78,11 @@ export class LibvirtHost {
   close(): void {
     this.#libvirt?.close();
   }
+}
+
+/** Without the brackets of an IPv6 address. */
+function hostOf(endpoint: string): string {
+  return new URL(endpoint).hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** For the few places where a caller's mistake shows before any call. */

@@ -23,6 +23,7 @@ import { createNics } from "./nics/create-nics.ts";
 import { FilterStore } from "./nics/filters.ts";
 import { HostNics } from "./nics/host-nics.ts";
 import { ShapingProbe } from "./nics/shaping.ts";
+import { createMigration } from "./migration/create-migration.ts";
 import { createNetworks } from "./network/networks.ts";
 import { NetworkUsers } from "./network/users.ts";
 import { VolumePool } from "./pool.ts";
@@ -92,6 +93,7 @@ export function createLibvirtProviderFactory({
         snapshots: createSnapshots({ host, pool, usage }),
         sizing: createSizing({ host, facts }),
         clones: createClones({ host, pool, usage }),
+        migration: createMigration({ host, pool, facts, filters }),
         adoption: createAdoption({ host, usage }),
         describe: (options) => describe({ host, pool, facts }, options),
         subscribe: (listener, { signal }) =>

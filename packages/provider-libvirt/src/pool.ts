@@ -5,6 +5,7 @@ import type { Libvirt, StoragePool, StorageVolume, StreamPart } from "@vivarium/
 import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { CallOptions } from "@vivarium/provider";
 import type { LibvirtHost } from "./libvirt-host.ts";
+import { mapError } from "./map-error.ts";
 import { buildPoolXml, parsePoolXml } from "./pool-xml.ts";
 import { buildVolumeXml, parseVolumeXml } from "./volume-xml.ts";
 import type { VolumeSpec, VolumeView } from "./volume-xml.ts";
@@ -166,6 +167,24 @@ export class VolumePool {
       },
       options,
     );
+  }
+
+  /** Its bytes as they lie there, whatever their format. */
+  async *read(name: string, options?: CallOptions): AsyncGenerator<Uint8Array> {
+    const reading = await this.use(
+      `read volume "${name}"`,
+      async ({ libvirt, pool }) => {
+        const volume = await libvirt.storageVolLookupByName(pool, name, options);
+        return libvirt.storageVolDownload(volume, options);
+      },
+      options,
+    );
+    try {
+      yield* reading;
+    } catch (error) {
+      if (options?.signal?.aborted === true && error === options.signal.reason) throw error;
+      throw mapError(error, `read volume "${name}"`);
+    }
   }
 
   /** Of a volume that nothing has open. */

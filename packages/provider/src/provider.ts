@@ -336,6 +336,8 @@ export interface ProviderConfig {
   readonly endpoint: string;
   /** The Secret's entries, decoded. */
   readonly credentials: Readonly<Record<string, string>>;
+  /** Name or address at which other hosts reach this one; found out from the endpoint when absent. */
+  readonly migrationAddress?: string;
   /** Storage pool for what we make; made when missing. */
   readonly pool: string;
   /** Whether a VM may have settings that reach past the contract; they are refused otherwise. */

@@ -30,16 +30,56 @@ export class FilterStore {
     act: () => Promise<T>,
   ): Promise<T> {
     const filters = change.nics.flatMap(({ filter }) => filter ?? []);
-    const names = filters.map(filterNameOf);
+    return this.#holding({ uid: change.uid, names: filters.map(filterNameOf) }, async () => {
+      for (const filter of filters) await this.#ensure(filter, change.options);
+      return act();
+    });
+  }
+
+  /** As `changing`, for a domain that comes from another host with filters that are there. Those that others made are not brought along. */
+  async bringing<T>(
+    change: {
+      readonly uid: string;
+      readonly names: readonly string[];
+      readonly from: FilterStore;
+      readonly options: CallOptions | undefined;
+    },
+    act: () => Promise<T>,
+  ): Promise<T> {
+    return this.#holding(change, async () => {
+      for (const name of change.names) {
+        const xml = await change.from.#xmlOf(name, change.options);
+        if (xml !== undefined) await this.#copy(name, xml, change.options);
+      }
+      return act();
+    });
+  }
+
+  async #holding<T>(
+    { uid, names }: { readonly uid: string; readonly names: readonly string[] },
+    act: () => Promise<T>,
+  ): Promise<T> {
     for (const name of names) this.#held.set(name, (this.#held.get(name) ?? 0) + 1);
     try {
-      for (const filter of filters) await this.#ensure(filter, change.options);
       return await act();
     } finally {
       for (const name of names) this.#held.set(name, (this.#held.get(name) ?? 1) - 1);
-      this.#hostNics.forget(change.uid);
+      this.#hostNics.forget(uid);
       await this.#removeUnused();
     }
+  }
+
+  async #xmlOf(name: string, options: CallOptions | undefined): Promise<string | undefined> {
+    return this.#host.attempt(`read network filter "${name}"`, async (libvirt) => {
+      const found = await findFilter(libvirt, name, options);
+      return found !== undefined && isOurFilter(found) ? libvirt.nwfilterGetXmlDesc(found, options) : undefined;
+    });
+  }
+
+  async #copy(name: string, xml: string, options: CallOptions | undefined): Promise<void> {
+    await this.#host.attempt(`make network filter "${name}"`, async (libvirt) => {
+      if ((await findFilter(libvirt, name, options)) === undefined) await libvirt.nwfilterDefineXml(xml, options);
+    });
   }
 
   async #ensure(filter: NicFilter, options: CallOptions | undefined): Promise<void> {
