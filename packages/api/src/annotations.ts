@@ -33,6 +33,15 @@ export const adoptFilterAnnotation = "virtrigaud.io/adopt-filter";
 /** On a Provider; each new value (by custom the time, RFC 3339) asks for another look. */
 export const adoptRequestAnnotation = "vivarium.dev/adopt-requested-at";
 
+/**
+ * On a Provider: `true` removes the images there that no VMImage means any more and nothing backs onto; `dry-run` only tells in
+ * status.imageCollection which those are.
+ */
+export const collectImagesAnnotation = "vivarium.dev/collect-images";
+
+/** On a Provider; each new value (by custom the time, RFC 3339) asks for another look. */
+export const collectImagesRequestAnnotation = "vivarium.dev/collect-images-requested-at";
+
 /** On a VirtualMachine that was made of a domain by adoption. */
 export const adoptedLabel = "virtrigaud.io/adopted";
 

@@ -144,6 +144,11 @@ const spec = struct("A hypervisor and how to reach it.", {
     }),
   ),
   hostPolicy: hostPolicy("How much of its hosts machines may take."),
+  imageCollection: optional(
+    struct("When images that no VMImage means any more leave the hosts by themselves; never when absent.", {
+      unusedFor: duration("How long such an image must have been seen unused; at least `10m`."),
+    }),
+  ),
   rateLimit: optional(
     struct("Limit of calls.", {
       qps: optional(int32("Calls per second.", { minimum: 1, maximum: 1000, default: 10 })),
@@ -291,6 +296,32 @@ const status = struct("What was found there.", {
             memoryMiB: optional(int64("Memory in MiB.")),
             disks: optional(int32("Its disks.")),
             nics: optional(int32("Its interfaces.")),
+          }),
+        ),
+      ),
+    }),
+  ),
+  imageCollection: optional(
+    struct("Images there that no VMImage means.", {
+      request: optional(string("The annotations that were carried out last, as one text.")),
+      mode: optional(choice("What was asked for.", ["Collect", "DryRun"])),
+      lastTime: optional(dateTime("When they were last looked for.")),
+      message: optional(string("What came of it, for people.")),
+      unusedSize: optional(quantity("What they take in all and nothing needs.")),
+      images: optional(
+        list(
+          "Those images, of which 500 at most are listed.",
+          struct("One image.", {
+            id: string("Its id there."),
+            host: optional(string("The host that has it, where there are several.")),
+            size: quantity("What it takes."),
+            verdict: choice(
+              "`Unused`: it is removed when that is asked for. `InUse`: something backs onto it. `Removed`: it is gone. `Kept`: it could not be removed.",
+              ["Unused", "InUse", "Removed", "Kept"],
+            ),
+            usedBy: optional(list("What backs onto it.", string("Name of a domain or volume."))),
+            reason: optional(string("Why it could not be removed.")),
+            unusedSince: optional(dateTime("When it was first seen unused.")),
           }),
         ),
       ),

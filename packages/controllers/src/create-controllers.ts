@@ -8,6 +8,7 @@ import { createAdoptionController } from "./adoption.ts";
 import { createHostController } from "./host.ts";
 import { HostReports } from "./host-reports.ts";
 import { OpenProviders } from "./open-providers.ts";
+import { createImageCollectionController } from "./image-collection/image-collection.ts";
 import { createProviderController } from "./provider.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
 import { createStoragePoolController } from "./storage-pool.ts";
@@ -60,6 +61,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmGroupController({ manager, clock }),
       createStoragePoolController({ manager, providers, clock }),
       createVolumeController({ manager, providers, imageCache, clock }),
+      createImageCollectionController({ manager, providers, clock }),
       createVmImageController({ manager, registry: providers, imageCache, clock }),
     ],
   };

@@ -32,8 +32,12 @@ export function providerStatus(provider: Provider, { nowMs, connectedVMs, hosts 
   const isChecked = Number.isFinite(checkedMs);
   // What was found once is no longer true of what cannot be used at all.
   const isRefused = verdict.status === "False" && !isChecked;
-  const { adoption } = old;
-  const { host: _, ...kept } = isRefused ? (adoption === undefined ? {} : { adoption }) : old;
+  const { adoption, imageCollection } = old;
+  const answers: ProviderStatus = {
+    ...(adoption === undefined ? {} : { adoption }),
+    ...(imageCollection === undefined ? {} : { imageCollection }),
+  };
+  const { host: _, ...kept } = isRefused ? answers : old;
   const status: ProviderStatus = {
     ...kept,
     healthy: verdict.status === "True",

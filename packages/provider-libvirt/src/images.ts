@@ -4,14 +4,21 @@
 import { stat } from "node:fs/promises";
 import { FileParts } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
-import type { CallOptions, ImageFile, ImageRole, ImportedImage } from "@vivarium/provider";
+import type { CallOptions, ImageFile, ImageRole, ImportedImage, StoredImage } from "@vivarium/provider";
 import { invalidSpec } from "./libvirt-host.ts";
 import { digest24, imageVolumeName, parseImageVolumeName } from "./names.ts";
 import type { VolumePool } from "./pool.ts";
+import type { VolumeUsage } from "./storage/usage.ts";
+import type { VolumeView } from "./volume-xml.ts";
+
+export interface ImageParts {
+  readonly pool: VolumePool;
+  readonly usage: VolumeUsage;
+}
 
 type ImportOptions = CallOptions & { readonly onProgress?: (sentBytes: number) => void };
 
-export function createImages(pool: VolumePool): ImageRole {
+export function createImages({ pool, usage }: ImageParts): ImageRole {
   /** One import of an image at a time; a second caller waits for the first. */
   const underWay = new Map<string, Promise<ImportedImage>>();
   return {
@@ -29,16 +36,61 @@ export function createImages(pool: VolumePool): ImageRole {
     },
 
     async remove(digest, options) {
-      for (const name of await volumesOf(pool, { digest, options })) {
-        const path = (await pool.find(name, options))?.path;
-        const users = path === undefined ? [] : await clonesOf(pool, { path, options });
-        if (users.length > 0) {
-          throw new ProviderError("Conflict", `Cannot delete image "${name}": in use by ${users.join(", ")}`);
-        }
-        await pool.delete(name, options);
-      }
+      for (const name of await volumesOf(pool, { digest, options })) await discard(name, options);
+    },
+
+    async list(options) {
+      usage.forget(); // one look serves for all of them, and it is not an old one
+      const names = await pool.names(options);
+      const images = await Promise.all(names.map((name) => stored(name, options)));
+      return images.filter((image) => image !== undefined);
+    },
+
+    async discard(id, options) {
+      if (parseImageVolumeName(id) === undefined) throw invalidSpec(`Cannot delete "${id}": that is no image`);
+      await discard(id, options);
     },
   };
+
+  async function stored(id: string, options: CallOptions | undefined): Promise<StoredImage | undefined> {
+    const name = parseImageVolumeName(id);
+    const volume = name && (await pool.find(id, options));
+    if (name === undefined || volume === undefined) return undefined;
+    return {
+      id,
+      digestStart: `sha256:${name.digest24}`,
+      sizeBytes: volume.allocationBytes,
+      isComplete: volume.physicalBytes === name.sizeBytes,
+      users: await usersOf(volume, { ...options }),
+    };
+  }
+
+  async function discard(id: string, options: CallOptions | undefined): Promise<void> {
+    const volume = await pool.find(id, options);
+    if (volume === undefined) return;
+    const start = parseImageVolumeName(id)?.digest24;
+    if ([...underWay.keys()].some((digest) => digest24(digest) === start)) {
+      throw new ProviderError("Conflict", `Cannot delete image "${id}": it is being imported`);
+    }
+    const users = await usersOf(volume, { ...options, isFresh: true });
+    if (users.length > 0) {
+      throw new ProviderError("Conflict", `Cannot delete image "${id}": in use by ${users.join(", ")}`);
+    }
+    await pool.delete(id, options);
+  }
+
+  /** A clone may lie in any pool, and a domain of somebody else may have the image for a disk. */
+  async function usersOf(
+    { name, path }: VolumeView,
+    options: CallOptions & { readonly isFresh?: boolean },
+  ): Promise<readonly string[]> {
+    const users = await pool.use(
+      `look for users of image "${name}"`,
+      ({ libvirt, pool: { name: poolName } }) => usage.usersOf(libvirt, { pool: poolName, name, path }, options),
+      options,
+    );
+    return users.map((user) => user.name);
+  }
 }
 
 export interface WantedImage {
@@ -96,17 +148,6 @@ async function importImage(
     throw new ProviderError("Internal", `Cannot import image "${name}": the host has not kept all of its bytes`);
   }
   return imported;
-}
-
-async function clonesOf(
-  pool: VolumePool,
-  { path, options }: { readonly path: string; readonly options: CallOptions | undefined },
-): Promise<readonly string[]> {
-  const names = await pool.names(options);
-  // Disks, and layers upon it.
-  const candidates = names.filter((name) => name.endsWith(".qcow2"));
-  const views = await Promise.all(candidates.map((name) => pool.find(name, options)));
-  return views.flatMap((view) => (view?.backingPath === path ? [view.name] : []));
 }
 
 function untilAborted(signal: AbortSignal | undefined): Promise<void> {

@@ -73,7 +73,7 @@ export function createLibvirtProviderFactory({
         type: "libvirt",
         compute: createCompute({ host, pool, facts, usage, filters, shaping }),
         disks: createDisks({ host, pool, usage }),
-        images: createImages(pool),
+        images: createImages({ pool, usage }),
         layers: createLayers({ host, pool }),
         addresses: {
           lookup: (vm, macs, options) => lookUpAddresses(host, { vm, macs, options }),

@@ -97,6 +97,26 @@ export async function providerConformance(name: string, setup: () => Promise<Con
       assert.equal(await provider.images.find(image.digest), undefined);
     });
 
+    rule("an image is listed with what backs onto it, and discarded once nothing does", async (subject) => {
+      const { provider, image, newVm } = subject;
+      const vm = newVm();
+      const { id } = await provider.images.import(image);
+      const listed = async () => (await provider.images.list()).find((each) => each.id === id);
+      const alone = await listed();
+      assert.ok(alone?.isComplete === true && alone.sizeBytes > 0, JSON.stringify(alone));
+      assert.ok(image.digest.startsWith(alone.digestStart) && alone.digestStart.length >= "sha256:".length + 24);
+      await provider.disks.ensureRoot(vm, { name: "root", imageId: id });
+      const { users = [] } = (await listed()) ?? {};
+      const [volume = "?"] = await volumesOf(provider, vm);
+      assert.ok(users.includes(volume), `${users.join(", ")} has ${volume}`);
+      const refusal = await rejects(provider.images.discard(id), "Conflict");
+      assert.ok(refusal.message.includes(volume), refusal.message);
+      await provider.disks.remove(vm);
+      await provider.images.discard(id);
+      await provider.images.discard(id);
+      assert.equal(await listed(), undefined);
+    });
+
     rule("a disk of an image that is not there is NotFound, and so is a domain without its disks", async (subject) => {
       const { provider, newVm } = subject;
       const vm = newVm();

@@ -289,6 +289,19 @@ export interface ImportedImage {
   readonly virtualSizeBytes: number;
 }
 
+/** An image on the hypervisor, whole or not, and what backs onto it. */
+export interface StoredImage {
+  readonly id: string;
+  /** `sha256:` and the first 24 hex digits of the file's digest, or all of them. */
+  readonly digestStart: string;
+  /** Bytes taken there. */
+  readonly sizeBytes: number;
+  /** False for what an import has not finished, or never will. */
+  readonly isComplete: boolean;
+  /** Domains and volumes by name, in any pool, also such as are not ours. */
+  readonly users: readonly string[];
+}
+
 /** Base images on the hypervisor, by content. */
 export interface ImageRole {
   /** The complete image of this digest, or undefined; an interrupted import does not count. */
@@ -298,8 +311,12 @@ export interface ImageRole {
     image: ImageFile,
     options?: CallOptions & { readonly onProgress?: (sentBytes: number) => void },
   ): Promise<ImportedImage>;
-  /** Deletes an image. Conflict, naming the VMs' volumes, when a disk backs onto it. Success when absent. */
+  /** Deletes an image. Conflict, naming what uses it, when anything backs onto it. Success when absent. */
   remove(digest: string, options?: CallOptions): Promise<void>;
+  /** All images there are, those of others who keep theirs in the same way included. */
+  list(options?: CallOptions): Promise<readonly StoredImage[]>;
+  /** Like `remove`, for one of the list; Conflict also while it is being imported. */
+  discard(id: string, options?: CallOptions): Promise<void>;
 }
 
 export interface GuestAddress {

@@ -125,6 +125,16 @@ export function storageRules(rule: Rule): void {
     await volumes.remove(volume);
   });
 
+  inPool("an image is not removed from under a volume, in whatever pool that is", async (subject, pool) => {
+    const { provider, volumes, image } = subject;
+    const volume = { pool: pool.name, name: "linked.qcow2" };
+    const { id } = await provider.images.import(image);
+    await volumes.create(volume, { ...empty, from: { source: { imageId: id }, method: "linked" } });
+    const refusal = await rejects(provider.images.remove(image.digest), "Conflict");
+    assert.ok(refusal.message.includes(volume.name), refusal.message);
+    await volumes.remove(volume);
+  });
+
   inPool("a volume that a VM has is deleted by nobody and given to no other VM", async (subject, pool) => {
     const { provider, volumes, newVm } = subject;
     const volume = { pool: pool.name, name: "shared.qcow2" };

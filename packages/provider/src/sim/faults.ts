@@ -8,7 +8,7 @@ export type SimulatedMethod =
   | "describe"
   | `compute.${"observe" | "check" | "define" | "start" | "requestShutdown" | "forceOff" | "undefine"}`
   | `disks.${"ensureRoot" | "ensureData" | "writeSeed" | "remove"}`
-  | `images.${"find" | "import" | "remove"}`
+  | `images.${"find" | "import" | "remove" | "list" | "discard"}`
   | `layers.${"seal" | "measure"}`
   | `pools.${"observe" | "check" | "create" | "start" | "refresh" | "remove"}`
   | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`

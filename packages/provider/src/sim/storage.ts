@@ -3,6 +3,7 @@
 import { ProviderError } from "../provider-error.ts";
 import type { DiskRole, ImageFile, ImageRole, ImportedImage } from "../provider.ts";
 import { isOn, volumeName } from "./compute.ts";
+import type { SimulatedWorld } from "./world.ts";
 import type { SimulatedParts } from "./compute.ts";
 
 export function simulatedDisks({ world, gate }: Pick<SimulatedParts, "world" | "gate">): DiskRole {
@@ -95,19 +96,47 @@ export function simulatedImages({ world, gate }: Pick<SimulatedParts, "world" | 
       gate.run("images.remove", {
         subject: digest,
         options,
+        act: () => removeImage(world, digest),
+      }),
+    list: (options) =>
+      gate.run("images.list", {
+        subject: "",
+        options,
+        act: () =>
+          [...world.images.values()].map((image) => ({
+            id: imageIdOf(image.digest),
+            digestStart: image.digest,
+            sizeBytes: image.sizeBytes,
+            isComplete: true,
+            users: usersOf(world, image.digest),
+          })),
+      }),
+    discard: (id, options) =>
+      gate.run("images.discard", {
+        subject: id,
+        options,
         act() {
-          const id = imageIdOf(digest);
-          const disks = [...world.volumes.values()].filter((volume) => volume.imageId === id).map(({ name }) => name);
-          const layers = [...world.images.values()].filter(({ backing }) => backing === id);
-          const users = [...disks, ...layers.map((layer) => imageIdOf(layer.digest))];
-          if (users.length > 0) {
-            const names = users.join(", ");
-            throw new ProviderError("Conflict", `Cannot delete image ${id}: in use by ${names}`);
-          }
-          world.images.delete(digest);
+          const digest = [...world.images.keys()].find((each) => imageIdOf(each) === id);
+          if (digest !== undefined) removeImage(world, digest);
         },
       }),
   };
+}
+
+function removeImage(world: SimulatedWorld, digest: string): void {
+  const users = usersOf(world, digest);
+  if (users.length > 0) {
+    throw new ProviderError("Conflict", `Cannot delete image ${imageIdOf(digest)}: in use by ${users.join(", ")}`);
+  }
+  world.images.delete(digest);
+}
+
+function usersOf(world: SimulatedWorld, digest: string): readonly string[] {
+  const id = imageIdOf(digest);
+  const roots = [...world.volumes.values()].filter((volume) => volume.imageId === id);
+  const clones = [...world.poolVolumes.values()].filter((volume) => volume.backing === id);
+  const layers = [...world.images.values()].filter((image) => image.backing === id);
+  return [...[...roots, ...clones].map(({ name }) => name), ...layers.map((layer) => imageIdOf(layer.digest))];
 }
 
 export function imageIdOf(digest: string): string {
