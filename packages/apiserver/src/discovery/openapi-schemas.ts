@@ -4,20 +4,10 @@ import type { JsonSchema } from "../custom-resource-definition.ts";
 import { metaSchema } from "../meta/meta-schema.ts";
 import { patchMediaTypes } from "../patch/patch-media-types.ts";
 import type { Resource } from "../resource.ts";
+import { listMetaName, listMetaSchema, listSchema } from "./list-schema.ts";
 
 export const metaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
-export const listMetaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
-
-export const listMetaSchema: JsonSchema = {
-  type: "object",
-  description: "Metadata of a list.",
-  properties: {
-    resourceVersion: { type: "string", description: "The version of the store that the list shows." },
-    continue: { type: "string", description: "For the next request, when there is more." },
-    remainingItemCount: { type: "integer", format: "int64", description: "How many more there are." },
-    selfLink: { type: "string" },
-  },
-};
+const refTo = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 
 /** Query parameters of every write; the first is all that a deletion takes. */
 export const writeParameterNames = ["dryRun", "fieldManager", "fieldValidation"] as const;
@@ -31,7 +21,10 @@ export function openapiDocument(resources: readonly Resource[]): object {
   for (const resource of resources) {
     const name = schemaName(resource, resource.kind);
     schemas[name] = objectSchema(resource);
-    schemas[schemaName(resource, resource.listKind)] = listSchema(resource, name);
+    schemas[schemaName(resource, resource.listKind)] = listSchema(resource, {
+      metadata: { allOf: [refTo(listMetaName)] },
+      item: refTo(name),
+    });
     Object.assign(paths, resourcePaths(resource, name));
   }
   return { openapi: "3.0.0", info: { title: "Vivarium", version: "v1" }, paths, components: { schemas } };
@@ -53,7 +46,7 @@ function objectSchema(resource: Resource): object {
       metadata: {
         description: "Standard object's metadata.",
         default: {},
-        allOf: [{ $ref: `#/components/schemas/${metaName}` }],
+        allOf: [refTo(metaName)],
       },
     },
     "x-kubernetes-group-version-kind": [{ group, version, kind }],
@@ -79,27 +72,11 @@ function toOpenapi(schema: JsonSchema): Record<string, unknown> {
   return out;
 }
 
-function listSchema(resource: Resource, itemName: string): object {
-  const { group, version, listKind: kind } = resource;
-  return {
-    description: `${kind} is a list of ${resource.kind}.`,
-    type: "object",
-    required: ["items"],
-    properties: {
-      apiVersion: { type: "string" },
-      kind: { type: "string" },
-      metadata: { allOf: [{ $ref: `#/components/schemas/${listMetaName}` }] },
-      items: { type: "array", items: { $ref: `#/components/schemas/${itemName}` } },
-    },
-    "x-kubernetes-group-version-kind": [{ group, version, kind }],
-  };
-}
-
 function resourcePaths(resource: Resource, name: string): Record<string, object> {
   const { group, version, kind, plural, namespaced } = resource;
   const root = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
   const collection = `${root}/${namespaced ? "namespaces/{namespace}/" : ""}${plural}`;
-  const content = { "application/json": { schema: { $ref: `#/components/schemas/${name}` } } };
+  const content = { "application/json": { schema: refTo(name) } };
   const operation = (action: string, id: string, extra: object = {}) => ({
     operationId: `${id}${group === "" ? "Core" : ""}${version}${kind}`,
     "x-kubernetes-action": action,

@@ -4,7 +4,8 @@
 import type { JsonSchema } from "../custom-resource-definition.ts";
 import { metaSchema } from "../meta/meta-schema.ts";
 import type { Resource } from "../resource.ts";
-import { listMetaName, listMetaSchema, metaName, schemaName, writeParameterNames } from "./openapi-schemas.ts";
+import { listMetaName, listMetaSchema, listSchema } from "./list-schema.ts";
+import { metaName, schemaName, writeParameterNames } from "./openapi-schemas.ts";
 import { versionInfo } from "./version-info.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -20,7 +21,10 @@ export function swaggerDocument(resources: readonly Resource[]): JsonObject {
   for (const resource of resources) {
     const name = schemaName(resource, resource.kind);
     definitions[name] = objectDefinition(resource);
-    definitions[schemaName(resource, resource.listKind)] = listDefinition(resource, name);
+    definitions[schemaName(resource, resource.listKind)] = listSchema(resource, {
+      metadata: refTo(listMetaName),
+      item: refTo(name),
+    });
     Object.assign(paths, resourcePaths(resource, name));
   }
   return { swagger: "2.0", info: { title: "Vivarium", version: versionInfo.gitVersion }, paths, definitions };
@@ -34,22 +38,6 @@ function objectDefinition(resource: Resource): JsonObject {
     properties: {
       ...(properties as object),
       metadata: { description: "Standard object's metadata.", ...refTo(metaName) },
-    },
-    "x-kubernetes-group-version-kind": [{ group, version, kind }],
-  };
-}
-
-function listDefinition(resource: Resource, itemName: string): JsonObject {
-  const { group, version, listKind: kind } = resource;
-  return {
-    description: `${kind} is a list of ${resource.kind}.`,
-    type: "object",
-    required: ["items"],
-    properties: {
-      apiVersion: { type: "string" },
-      kind: { type: "string" },
-      metadata: refTo(listMetaName),
-      items: { type: "array", items: refTo(itemName) },
     },
     "x-kubernetes-group-version-kind": [{ group, version, kind }],
   };
