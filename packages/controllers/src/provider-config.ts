@@ -1,8 +1,9 @@
 // What a Provider object says about reaching its hosts and watching them, with the defaults where it says nothing. Pure.
 
-import { InvalidValueError, parseDuration, parseQuantity } from "@vivarium/api";
+import { InvalidValueError, parseDuration } from "@vivarium/api";
 import type { Provider, ProviderSpec } from "@vivarium/api";
 import type { ProviderConfig } from "@vivarium/provider";
+import { readAmount } from "./read-amount.ts";
 
 /** A host as its Provider declares it. */
 export interface DeclaredHost {
@@ -48,23 +49,14 @@ type NamedHost = NonNullable<ProviderSpec["hosts"]>[number];
 
 /** An error where it says what is no amount of memory. */
 function policyOf(declared: ProviderSpec["hostPolicy"]): HostPolicy | InvalidValueError {
-  const reserved = quantityOf(declared?.reservedMemory ?? 0);
-  if (reserved instanceof InvalidValueError) return reserved;
+  const reserved = readAmount(declared?.reservedMemory ?? 0, { field: "reservedMemory", mayBeNothing: true });
+  if (!reserved.ok) return new InvalidValueError(reserved.message);
   return {
     reservedCpus: declared?.reservedCpus ?? 0,
-    reservedMemoryBytes: reserved,
+    reservedMemoryBytes: reserved.value,
     cpuOvercommitPercent: declared?.cpuOvercommitPercent ?? 400,
     memoryOvercommitPercent: declared?.memoryOvercommitPercent ?? 100,
   };
-}
-
-function quantityOf(quantity: string | number): number | InvalidValueError {
-  try {
-    return parseQuantity(quantity);
-  } catch (error) {
-    if (error instanceof InvalidValueError) return error;
-    throw error;
-  }
 }
 
 export function providerConfig(

@@ -1,8 +1,8 @@
 // What a VMClass asks for, and what each provider says to that. Pure.
 
-import { InvalidValueError, parseQuantity } from "@vivarium/api";
 import type { Provider, VMClass, VMClassSpec } from "@vivarium/api";
 import { humanSize } from "./human-size.ts";
+import { readAmount } from "./read-amount.ts";
 
 export interface ClassVerdict {
   readonly status: "True" | "False";
@@ -36,7 +36,8 @@ export function providerVerdict(vmClass: VMClass, provider: Provider): ProviderV
   const { host, reportedCapabilities: can } = provider.status ?? {};
   if (host === undefined || can === undefined) return undefined;
   const { cpu, memory, firmware, securityProfile, performanceProfile } = vmClass.spec;
-  const memoryBytes = quantityOf(memory);
+  const wanted = readAmount(memory, { field: "spec.memory" });
+  const memoryBytes = wanted.ok ? wanted.value : undefined;
   const lacks: string[] = [];
   if (cpu > host.cpus) lacks.push(`${cpu} CPUs wanted, the host has ${host.cpus}`);
   if (memoryBytes !== undefined && memoryBytes > host.memoryBytes) {
@@ -65,11 +66,10 @@ function invalidFields(spec: VMClassSpec): readonly string[] {
     ["spec.performanceProfile.maxMemory", spec.performanceProfile?.maxMemory],
   ] as const) {
     if (quantity === undefined) continue;
-    const bytes = quantityOf(quantity);
-    if (bytes === undefined || bytes <= 0)
-      problems.push(`${field} is "${quantity}", expected a positive size such as 4Gi`);
-    else if (field === "spec.memory" && bytes < smallestMemoryBytes) {
-      problems.push(`spec.memory is ${humanSize(bytes)}, expected ${humanSize(smallestMemoryBytes)} or more`);
+    const amount = readAmount(quantity, { field });
+    if (!amount.ok) problems.push(amount.message);
+    else if (field === "spec.memory" && amount.value < smallestMemoryBytes) {
+      problems.push(`spec.memory is ${humanSize(amount.value)}, expected ${humanSize(smallestMemoryBytes)} or more`);
     }
   }
   const { maxCpu, cpuTopology } = spec.performanceProfile ?? {};
@@ -83,15 +83,6 @@ function invalidFields(spec: VMClassSpec): readonly string[] {
     problems.push("spec.securityProfile.secureBoot needs spec.firmware UEFI, found BIOS");
   }
   return problems;
-}
-
-function quantityOf(quantity: string | number): number | undefined {
-  try {
-    return parseQuantity(quantity);
-  } catch (error) {
-    if (error instanceof InvalidValueError) return undefined;
-    throw error;
-  }
 }
 
 /** Fields that would change what a machine is: refused. */

@@ -4,7 +4,7 @@
 import { isIP } from "node:net";
 import type { VirtualMachineSpec, VMNetworkAttachmentSpec } from "@vivarium/api";
 import type { Bandwidth, NicFilter, NicLimits, NicRule } from "@vivarium/provider";
-import { quantityOf } from "./virtual-machine/resolve/disks.ts";
+import { readAmount } from "./read-amount.ts";
 
 type Firewall = NonNullable<NonNullable<VMNetworkAttachmentSpec["security"]>["firewall"]>;
 type DeclaredRule = NonNullable<Firewall["rules"]>[number];
@@ -89,9 +89,10 @@ function ownBandwidth(
   const read = (field: "average" | "peak" | "burst"): number | undefined => {
     const text = declared[field];
     if (text === undefined) return undefined;
-    const value = quantityOf(text, `${at}.${field}`, (_, message) => complain(message));
-    if (value !== undefined && value <= 0) complain(`${at}.${field} is "${text}", expected more than nothing`);
-    return value;
+    const amount = readAmount(text, { field: `${at}.${field}` });
+    if (amount.ok) return amount.value;
+    complain(amount.message);
+    return undefined;
   };
   const found = { average: read("average"), peak: read("peak"), burst: read("burst") };
   if ((found.peak ?? Number.POSITIVE_INFINITY) < (found.average ?? 0)) complain(`${at}.peak is less than average`);

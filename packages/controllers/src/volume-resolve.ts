@@ -1,11 +1,12 @@
 // Resolves a Volume and what it refers to into where it lies and how it is made, or into what stands in the way. Pure.
 
-import { findCondition, parseQuantity } from "@vivarium/api";
+import { findCondition } from "@vivarium/api";
 import type { Provider, StoragePool, VirtualMachine, VMImage, Volume } from "@vivarium/api";
 import { domainNameOf } from "@vivarium/provider";
 import type { VolumeCreation, VolumeRef } from "@vivarium/provider";
 import { imageOnProvider } from "./image-on-provider.ts";
 import type { ProviderKey } from "./provider-registry.ts";
+import { readAmount } from "./read-amount.ts";
 import { poolNameOf, providerOfPool } from "./storage-pool-target.ts";
 import type { StorageResolved, VolumeMaking } from "./volume-plan.ts";
 
@@ -75,14 +76,10 @@ export function resolvePlace(volume: Volume, objects: VolumeObjects): StorageRes
 
 export function resolveSize({ spec }: Volume): StorageResolved<number | undefined> {
   if (spec.size === undefined) return { ok: true, value: undefined };
-  try {
-    const bytes = parseQuantity(spec.size);
-    if (bytes < 1) return failed("InvalidSpec", `spec.size is "${spec.size}", expected more than nothing`);
-    // Disks have sectors of 512 bytes.
-    return { ok: true, value: Math.ceil(bytes / 512) * 512 };
-  } catch (error) {
-    return failed("InvalidSpec", `spec.size: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const size = readAmount(spec.size, { field: "spec.size" });
+  if (!size.ok) return failed("InvalidSpec", size.message);
+  // Disks have sectors of 512 bytes.
+  return { ok: true, value: Math.ceil(size.value / 512) * 512 };
 }
 
 export function resolveMaking(

@@ -1,11 +1,11 @@
 // Resolves the disks of a VirtualMachine: its own, and Volumes that it names; how the guest sees them, and how large they shall be. Pure.
 
-import { parseQuantity } from "@vivarium/api";
 import type { ObjectKey, Provider, StoragePool, VirtualMachine, VMClass, Volume } from "@vivarium/api";
 import type { DiskDefinition, DiskLimits } from "@vivarium/provider";
 import { providerOfPool } from "../../storage-pool-target.ts";
 import type { DiskSize } from "../plan/disk-plan.ts";
 import type { DataDisk, Problem, Resolved } from "../plan/input.ts";
+import { readAmount } from "../../read-amount.ts";
 import { defaultSerial } from "../applied-disks.ts";
 import { referredBy, volumeRecordOf } from "../../volume-resolve.ts";
 
@@ -170,10 +170,7 @@ function limitsOf({ name, limits }: Pick<DeclaredDisk, "name" | "limits">, add: 
     const text = limits[key];
     if (text === undefined) return {};
     const value = quantityOf(text, `spec.disks: disk "${name}" limits.${key}`, add);
-    if (value === undefined) return {};
-    if (value > 0) return { [key]: value };
-    add("InvalidSpec", `spec.disks: disk "${name}" limits.${key} is "${text}", expected more than nothing`);
-    return {};
+    return value === undefined ? {} : { [key]: value };
   };
   return {
     ...(totalIops === undefined ? {} : { totalIops }),
@@ -192,12 +189,10 @@ function defaultRootSize(vmClass: VMClass | undefined, add: AddProblem): number 
 }
 
 export function quantityOf(quantity: string | number, field: string, add: AddProblem): number | undefined {
-  try {
-    return parseQuantity(quantity);
-  } catch (error) {
-    add("InvalidSpec", `${field}: ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
-  }
+  const amount = readAmount(quantity, { field });
+  if (amount.ok) return amount.value;
+  add("InvalidSpec", amount.message);
+  return undefined;
 }
 
 export function duplicatesOf(names: readonly string[]): readonly string[] {
