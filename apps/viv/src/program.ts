@@ -29,6 +29,7 @@ export function program(): Command {
   addPowerCommands(viv);
   addRolloutCommands(viv);
   addSnapshotCommands(viv);
+  addCloneCommands(viv);
   addGuestCommands(viv);
   return viv;
 }
@@ -284,6 +285,24 @@ function addSnapshotCommands(viv: Command): void {
     .option("--wait", "wait until their space is given back (default)")
     .option("--no-wait", "return when the deletion is accepted")
     .action(lazy(async () => (await import("./commands/snapshot.ts")).deleteSnapshots));
+}
+
+function addCloneCommands(viv: Command): void {
+  withTimeout(withNamespace(viv.command("clone")), "30m")
+    .helpGroup(groups.power)
+    .description("make a VM of another one, which may run")
+    .argument("<source>")
+    .argument("<target>", "name of the new VM; with --count TARGET-1, TARGET-2, …")
+    .option("--linked", "keep only what differs: quick and small, and needs its source")
+    .option("--from-snapshot <name>", "as the source was at this snapshot")
+    .option("--count <count>", "how many", parseCount)
+    .option("--class <name>", "another VMClass")
+    .option("--hostname <name>", "host name in the guest (default: the VM's name)")
+    .option("--target-namespace <name>", "another namespace, which must agree")
+    .option("--no-start", "leave it off")
+    .option("--wait", "wait until it is made (default)")
+    .option("--no-wait", "return when the wish is stored")
+    .action(lazy(async () => (await import("./commands/clone.ts")).clone));
 }
 
 function addGuestCommands(viv: Command): void {

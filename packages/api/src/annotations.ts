@@ -60,6 +60,9 @@ export const clonedByLabel = "virtrigaud.io/clone";
 /** On a VirtualMachine that a VMClone made, for people: what it was made from, as `KIND/NAME`. */
 export const clonedFromAnnotation = "virtrigaud.io/cloned-from";
 
+/** On a VirtualMachine that a VMClone made: its uid and the names of the disks that were made for it, as `UID/NAME,NAME`. */
+export const clonedDisksAnnotation = "vivarium.dev/cloned-disks";
+
 /** On a linked clone: uid of the VMSnapshot or VMTemplate that its disks need. */
 export const linkedToLabel = "vivarium.dev/linked-to";
 

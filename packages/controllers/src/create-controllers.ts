@@ -16,6 +16,7 @@ import { createVirtualMachineController } from "./virtual-machine/virtual-machin
 import { createVirtualNetworkController } from "./virtual-network.ts";
 import { createVmClassController } from "./vm-class.ts";
 import { createVmGroupController } from "./vm-group/vm-group.ts";
+import { createVmCloneController } from "./vm-clone/vm-clone.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
@@ -57,6 +58,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmSnapshotController({ manager, providers, clock }),
       createVmSnapshotScheduleController({ manager, clock }),
       createRepeatedSnapshotController({ manager }),
+      createVmCloneController({ manager, providers, clock }),
       createVmSetController({ manager, providers, clock }),
       createVmGroupController({ manager, clock }),
       createStoragePoolController({ manager, providers, clock }),

@@ -34,6 +34,8 @@ const wanted: SnapshotInput = {
   removal: { kind: "none" },
   goesWithMachine: true,
   isCrowdedOut: false,
+  neededBy: [],
+  isIdleBase: false,
 };
 const created: Partial<SnapshotInput> = { stage: "created", seen: { kind: "seen", snapshots: [snapshot] } };
 const away: Partial<SnapshotInput> = {
@@ -70,6 +72,19 @@ const rows: readonly (readonly [string, Partial<SnapshotInput>, string])[] = [
   ["its time is over", { ...created, expiry: { atMs: 1, removeAtMs: 2_000_000 } }, "Expired"],
   ["its time and its grace are over", { ...created, expiry: { atMs: 1, removeAtMs: 2 } }, "Expire"],
   ["too many later ones", { ...created, isCrowdedOut: true }, "Expire"],
+  ["too many later ones, but clones need it", { ...created, isCrowdedOut: true, neededBy: ["a"] }, "Ready"],
+  [
+    "its time is over, but clones need it",
+    { ...created, expiry: { atMs: 1, removeAtMs: 2 }, neededBy: ["a"] },
+    "Ready",
+  ],
+  ["taken for clones that are gone", { ...created, isIdleBase: true }, "Expire"],
+  ["deleted while clones need it", { ...created, isDeleting: true, neededBy: ["a"] }, "DeleteWaits/InUse"],
+  [
+    "deleted by force while clones need it",
+    { ...created, isDeleting: true, isForcedDelete: true, neededBy: ["a"] },
+    "Remove",
+  ],
   ["its machine is gone", { ...created, machine: { kind: "absent" } }, "Expire"],
   [
     "its machine is gone, though it should not",

@@ -46,6 +46,10 @@ export interface SnapshotInput {
   readonly expiry?: { readonly atMs: number; readonly removeAtMs: number };
   /** More later snapshots of the machine than its policy keeps. */
   readonly isCrowdedOut: boolean;
+  /** Names of linked clones that need it, and of clones that are being made of it. */
+  readonly neededBy: readonly string[];
+  /** It was taken for clones, and none needs it any more. */
+  readonly isIdleBase: boolean;
 }
 
 export type SnapshotSituation =
@@ -122,8 +126,12 @@ function decideCreated(input: SnapshotInput): SnapshotStep {
       nowMs + lookMs,
     );
   }
-  if (input.isCrowdedOut) return { kind: "Expire", why: "The machine has as many later snapshots as are kept" };
-  if (expiry === undefined) return settle({ kind: "Ready", snapshot }, nowMs + lookMs);
+  if (input.isIdleBase) return { kind: "Expire", why: "No clone needs it any more" };
+  const isNeeded = input.neededBy.length > 0;
+  if (input.isCrowdedOut && !isNeeded) {
+    return { kind: "Expire", why: "The machine has as many later snapshots as are kept" };
+  }
+  if (expiry === undefined || isNeeded) return settle({ kind: "Ready", snapshot }, nowMs + lookMs);
   const { atMs, removeAtMs } = expiry;
   if (nowMs >= removeAtMs) return { kind: "Expire", why: "Its time is over" };
   return nowMs >= atMs
@@ -141,6 +149,10 @@ function decideDelete(input: SnapshotInput): SnapshotStep {
       { kind: "DeleteWaits", reason: "InUse", message: "Its machine is going back to it: it is removed afterwards" },
       nowMs + soonMs,
     );
+  }
+  if (input.neededBy.length > 0 && !input.isForcedDelete) {
+    const message = `Disks of clones back onto it: ${input.neededBy.join(", ")}. Delete them, or make them independent (viv unlink)`;
+    return settle({ kind: "DeleteWaits", reason: "InUse", message }, nowMs + soonMs);
   }
   if (creation.kind === "running") {
     return settle({ kind: "DeleteWaits", reason: "Creating", message: "It is removed once it has been taken" });

@@ -11,6 +11,7 @@ import {
   parseDuration,
   snapshotWishOf,
   VirtualMachine,
+  VMClone,
   VMSnapshot,
   vmSnapshotFinalizer,
 } from "@vivarium/api";
@@ -32,6 +33,7 @@ import type { ProviderRegistry } from "./provider-registry.ts";
 import { withDeadline } from "./deadline.ts";
 import { identityOf } from "./virtual-machine/resolve/definition.ts";
 import { readRecord } from "./virtual-machine/status/stored-record.ts";
+import { isIdleBase, usersOfSnapshot } from "./vm-clone/clone-users.ts";
 import { decideSnapshot } from "./vm-snapshot-plan.ts";
 import type {
   SnapshotInput,
@@ -56,6 +58,7 @@ const workDeadlineMs = 3_600_000;
 export function createVmSnapshotController({ manager, providers, clock }: VmSnapshotControllerOptions): Controller {
   const snapshots = manager.cache(VMSnapshot);
   const machines = manager.cache(VirtualMachine);
+  const clones = manager.cache(VMClone);
   let wake: (request: ReconcileRequest) => void = () => undefined;
   const tasks = new BackgroundTasks<void, SnapshotProgress>({ clock, onChange: (key) => wake(requestOfKey(key)) });
   const machineNews = new ObjectNews<VirtualMachine>(({ spec, status }) => [
@@ -98,6 +101,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
     const identity = vm === undefined || machine.kind !== "present" ? undefined : identityOf(vm);
     const role = vm && roleOf(vm);
     const expiry = expiryOf(object);
+    const users = { clones: clones.list(), machines: machines.list() };
     const input: SnapshotInput = {
       nowMs: clock.now(),
       uid,
@@ -114,6 +118,8 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
       goesWithMachine: spec.retentionPolicy?.deleteOnVMDelete ?? true,
       ...(expiry === undefined ? {} : { expiry }),
       isCrowdedOut: isCrowdedOut(object),
+      neededBy: usersOfSnapshot(object, users),
+      isIdleBase: isIdleBase(object, users, clock.now()),
     };
     return { input, identity, role, expiresAtMs: expiry?.atMs };
   }

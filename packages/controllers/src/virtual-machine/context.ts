@@ -10,6 +10,7 @@ import {
   VirtualMachine,
   VirtualNetwork,
   VMClass,
+  VMClone,
   VMImage,
   VMNetworkAttachment,
   VMSnapshot,
@@ -46,6 +47,7 @@ export interface VmObjects {
   readonly hosts: Cache<Host>;
   readonly pools: Cache<StoragePool>;
   readonly snapshots: Cache<VMSnapshot>;
+  readonly clones: Cache<VMClone>;
   readonly secrets: Cache<Secret>;
   readonly configMaps: Cache<ConfigMap>;
 }
@@ -65,6 +67,7 @@ export function createVmContext({ manager, providers, clock, random }: VmContext
     hosts: manager.cache(Host),
     pools: manager.cache(StoragePool),
     snapshots: manager.cache(VMSnapshot),
+    clones: manager.cache(VMClone),
     secrets: manager.cache(Secret),
     configMaps: manager.cache(ConfigMap),
   };
@@ -89,7 +92,10 @@ export function createVmContext({ manager, providers, clock, random }: VmContext
   return { client, recorder, providers, clock, random, objects, related, memories, macLedger, chooser };
 }
 
-function relatedObjects(manager: Manager, { machines, providers, pools, attachments }: VmObjects): RelatedObjects {
+function relatedObjects(
+  manager: Manager,
+  { machines, providers, pools, attachments, clones }: VmObjects,
+): RelatedObjects {
   const classes = manager.cache(VMClass);
   const images = manager.cache(VMImage);
   const virtualNetworks = manager.cache(VirtualNetwork);
@@ -99,6 +105,7 @@ function relatedObjects(manager: Manager, { machines, providers, pools, attachme
     provider: (key) => providers.get(key),
     vmClass: (key) => classes.get(key),
     image: (key) => images.get(key),
+    clone: (key) => clones.get(key),
     network: (key) => attachments.get(key),
     virtualNetwork: (key) => virtualNetworks.get(key),
     volume: (key) => volumes.get(key),

@@ -12,6 +12,7 @@ import {
 } from "@vivarium/api";
 import type { VirtualMachine } from "@vivarium/api";
 import { sshKeysConfigMap } from "../cloud-init.ts";
+import { usersOfSnapshot } from "../vm-clone/clone-users.ts";
 import { checkBinding, hostChoiceOf } from "./binding.ts";
 import { notOpen } from "./connection.ts";
 import type { VmContext } from "./context.ts";
@@ -79,7 +80,10 @@ function deletionOf(
   const { namespace = "", deletionTimestamp, annotations } = vm.metadata;
   const isForcedDelete = annotations?.[forceDeleteAnnotation] === "true";
   if (deletionTimestamp === undefined) return { isDeleting: false, isForcedDelete };
-  const stayingSnapshots = snapshotsThatStay(vm, objects.snapshots.list({ namespace }));
+  const users = { clones: objects.clones.list(), machines: objects.machines.list() };
+  const stayingSnapshots = snapshotsThatStay(vm, objects.snapshots.list({ namespace }), (snapshot) =>
+    usersOfSnapshot(snapshot, users),
+  );
   return { isDeleting: true, isForcedDelete, stayingSnapshots };
 }
 

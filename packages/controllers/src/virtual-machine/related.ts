@@ -11,6 +11,7 @@ import {
   VirtualMachine,
   VirtualNetwork,
   VMClass,
+  VMClone,
   VMImage,
   VMNetworkAttachment,
   VMSnapshot,
@@ -45,6 +46,8 @@ export function relatedToVirtualMachines(
     findCondition(status?.conditions, "Ready")?.status,
   ]);
   const machineNews = new ObjectNews<VirtualMachine>(({ metadata }) => metadata.generation);
+
+  const cloneNews = new ObjectNews<VMClone>(({ status }) => status?.phase);
 
   const snapshotNews = new ObjectNews<VMSnapshot>(({ status, spec }) => [
     status?.phase,
@@ -84,6 +87,13 @@ export function relatedToVirtualMachines(
         return isMine && vm.status?.domain === undefined ? [requestOf(vm)] : [];
       }),
     ),
+    related(VMClone, (object) => {
+      const isGone = object.metadata.deletionTimestamp !== undefined;
+      if (!cloneNews.isNews(object) && !isGone) return [];
+      const { name, namespace = object.metadata.namespace ?? "" } = object.spec.target;
+      const vm = machines.get({ namespace, name });
+      return vm === undefined || vm.status?.domain !== undefined ? [] : [requestOf(vm)];
+    }),
     related(VMNetworkAttachment, (object) =>
       concerned(object, (vm) =>
         (vm.spec.networks ?? []).some(

@@ -29,6 +29,9 @@ export interface Problem {
     | "Unsupported"
     | "ImageNotReady"
     | "ImageFailed"
+    | "CloneNotFound"
+    | "CloneNotReady"
+    | "CloneFailed"
     | "DomainNotFound"
     | "DomainNotFree"
     | "NoHostFits";
@@ -41,8 +44,20 @@ export type Resolved<T> =
 
 /** What is made before the domain: needed only while the domain is absent. */
 export interface BuildPlan {
-  readonly root: { readonly name: string; readonly imageId: string; readonly sizeBytes?: number };
+  readonly root: ImageDisk | ClonedDisks;
   readonly seed: Uint8Array;
+}
+
+/** A root disk that is made of an image. */
+export interface ImageDisk {
+  readonly name: string;
+  readonly imageId: string;
+  readonly sizeBytes?: number;
+}
+
+/** Disks that somebody else makes, once it is said where the VM is to be; their names when they are there. */
+export interface ClonedDisks {
+  readonly cloned: Resolved<readonly string[]>;
 }
 
 export interface DataDisk {

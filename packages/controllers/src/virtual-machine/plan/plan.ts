@@ -11,7 +11,7 @@
 import type { HostChoice } from "../../choose-host.ts";
 import { isPlaced } from "./as-declared.ts";
 import { decideDelete } from "./delete-plan.ts";
-import type { PlanInput, Problem, Seen } from "./input.ts";
+import type { BuildPlan, PlanInput, Problem, Seen } from "./input.ts";
 import { decideOff, startsLater } from "./off-plan.ts";
 import { decideOn } from "./on-plan.ts";
 import { isStopUnrecorded } from "./restart.ts";
@@ -60,8 +60,10 @@ function decideAbsent(input: PlanInput): Step {
   if (!isPlaced(record, input.provider, definition.value)) {
     return { kind: "RecordPlacement", provider: input.provider, definition: definition.value };
   }
-  if (!input.done.has("EnsureRootDisk")) return { kind: "EnsureRootDisk", disk: build.value.root };
-  const disk = input.dataDisks.find(({ name }) => !input.done.has(`EnsureDataDisk/${name}`));
+  const { root } = build.value;
+  if ("cloned" in root && !root.cloned.ok) return settle({ kind: "Blocked", problems: root.cloned.problems });
+  if (!("cloned" in root) && !input.done.has("EnsureRootDisk")) return { kind: "EnsureRootDisk", disk: root };
+  const disk = input.dataDisks.find(({ name }) => !isThere(root, name) && !input.done.has(`EnsureDataDisk/${name}`));
   if (disk !== undefined) return { kind: "EnsureDataDisk", disk };
   if (!input.done.has("WriteSeed")) return { kind: "WriteSeed", seed: build.value.seed };
   return { kind: "Define", definition: definition.value };
@@ -89,6 +91,11 @@ export function bindHost(choice: HostChoice): Step {
   if (choice.kind === "chosen") return { kind: "BindHost", host: choice.host };
   const message = `No host can take the VM: ${choice.reasons.join("; ")}`;
   return settle({ kind: "Blocked", problems: [{ reason: "NoHostFits", message }] });
+}
+
+/** A disk that was cloned is not made again: an empty one in its place would be taken for it. */
+function isThere(root: BuildPlan["root"], disk: string): boolean {
+  return "cloned" in root && root.cloned.ok && root.cloned.value.includes(disk);
 }
 
 function isImageProgress({ reason }: Problem): boolean {

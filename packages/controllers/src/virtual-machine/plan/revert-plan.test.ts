@@ -56,6 +56,12 @@ for (const [rule, found, reason] of refused) {
 test("what is being taken, and what shall outlive the machine, is of this machine alone", () => {
   assert.equal(isBeingSnapshotted(vm, [snapshot({ ...taken, stage: "creating" })]), true);
   assert.equal(isBeingSnapshotted(vm, [snapshot(taken)]), false);
-  assert.deepEqual(snapshotsThatStay(vm, [snapshot(taken)]), ["before"]);
-  assert.deepEqual(snapshotsThatStay(vm, [snapshot({ ...taken, machine: "earlier" })]), []);
+  const nobody = () => [];
+  assert.deepEqual(snapshotsThatStay(vm, [snapshot(taken)], nobody), ["before"]);
+  assert.deepEqual(snapshotsThatStay(vm, [snapshot({ ...taken, machine: "earlier" })], nobody), []);
+});
+
+test("what disks of clones back onto stays as well, and says whose", () => {
+  const staying = snapshotsThatStay(vm, [snapshot(taken)], () => ["a", "b"]);
+  assert.deepEqual(staying, ["before (clones back onto it: a, b)"]);
 });

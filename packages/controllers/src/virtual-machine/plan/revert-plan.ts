@@ -74,14 +74,21 @@ export function isBeingSnapshotted(vm: VirtualMachine, snapshots: readonly VMSna
   });
 }
 
-/** Names of snapshots that shall outlive their machine, which is not deleted while they are there. */
-export function snapshotsThatStay(vm: VirtualMachine, snapshots: readonly VMSnapshot[]): readonly string[] {
-  return snapshots
-    .filter((snapshot) => {
-      const { machine, stage } = snapshotRecordOf(snapshot);
-      return (
-        stage !== "none" && machine === vm.metadata.uid && snapshot.spec.retentionPolicy?.deleteOnVMDelete === false
-      );
-    })
-    .map(({ metadata }) => metadata.name);
+/**
+ * Names of snapshots that shall outlive their machine, which is not deleted while they are there, and of those that disks of clones back
+ * onto, with the clones' names.
+ */
+export function snapshotsThatStay(
+  vm: VirtualMachine,
+  snapshots: readonly VMSnapshot[],
+  clonesOf: (snapshot: VMSnapshot) => readonly string[],
+): readonly string[] {
+  return snapshots.flatMap((snapshot) => {
+    const { machine, stage } = snapshotRecordOf(snapshot);
+    if (stage === "none" || machine !== vm.metadata.uid) return [];
+    const { name } = snapshot.metadata;
+    const clones = clonesOf(snapshot);
+    if (clones.length > 0) return [`${name} (clones back onto it: ${clones.join(", ")})`];
+    return snapshot.spec.retentionPolicy?.deleteOnVMDelete === false ? [name] : [];
+  });
 }

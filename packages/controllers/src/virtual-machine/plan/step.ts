@@ -3,7 +3,7 @@
 import type { PowerState, ProviderError, VmDefinition } from "@vivarium/provider";
 import { diskStepKey } from "./disk-plan.ts";
 import type { DiskStep } from "./disk-plan.ts";
-import type { BuildPlan, DataDisk, Problem, Resolved } from "./input.ts";
+import type { DataDisk, ImageDisk, Problem, Resolved } from "./input.ts";
 import { nicStepKey } from "./nic-plan.ts";
 import type { NicStep } from "./nic-plan.ts";
 import type { RevertStep } from "./revert-plan.ts";
@@ -45,7 +45,7 @@ export type Step =
   /** Says, durably, where and as what the VM is about to be made. */
   | { readonly kind: "RecordPlacement"; readonly provider: string; readonly definition: VmDefinition }
   | { readonly kind: "Check"; readonly definition: VmDefinition }
-  | { readonly kind: "EnsureRootDisk"; readonly disk: BuildPlan["root"] }
+  | { readonly kind: "EnsureRootDisk"; readonly disk: ImageDisk }
   | { readonly kind: "EnsureDataDisk"; readonly disk: DataDisk }
   | { readonly kind: "WriteSeed"; readonly seed: Uint8Array }
   | { readonly kind: "Define"; readonly definition: VmDefinition }

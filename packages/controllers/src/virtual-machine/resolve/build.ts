@@ -31,11 +31,14 @@ export function resolveBuild(
   return {
     ok: true,
     value: {
-      root: {
-        name: definition.disks[0]?.name ?? "root",
-        ...source.value,
-        ...(rootSizeBytes === undefined ? {} : { sizeBytes: rootSizeBytes }),
-      },
+      root:
+        "cloned" in source.value
+          ? source.value
+          : {
+              name: definition.disks[0]?.name ?? "root",
+              ...source.value,
+              ...(rootSizeBytes === undefined ? {} : { sizeBytes: rootSizeBytes }),
+            },
       seed: seedOf(vm, cloudInit.value, seedNics),
     },
   };

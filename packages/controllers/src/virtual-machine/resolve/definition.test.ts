@@ -46,6 +46,7 @@ function related(
     provider: (key) =>
       providers.find(({ metadata }) => metadata.name === key.name && metadata.namespace === key.namespace),
     vmClass: (key) => (key.name === "small" && key.namespace === "lab" ? small : undefined),
+    clone: () => undefined,
     image: () => undefined,
     volume: () => undefined,
     pool: () => undefined,

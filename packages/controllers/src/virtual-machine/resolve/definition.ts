@@ -1,7 +1,7 @@
 // Resolves a VirtualMachine and all that it refers to into what to build, or into everything that is missing or wrong at once. Pure.
 
 import { parseDuration } from "@vivarium/api";
-import type { ObjectKey, Provider, VirtualMachine, VMClass, VMImage } from "@vivarium/api";
+import type { ObjectKey, Provider, VirtualMachine, VMClass, VMClone, VMImage } from "@vivarium/api";
 import type { SeedNic } from "@vivarium/images";
 import type { VmDefinition, VmIdentity } from "@vivarium/provider";
 import { effectiveProvider } from "../../effective-provider.ts";
@@ -18,6 +18,7 @@ export interface RelatedObjects extends DiskObjects, NicObjects {
   provider(key: Required<ObjectKey>): Provider | undefined;
   vmClass(key: Required<ObjectKey>): VMClass | undefined;
   image(key: Required<ObjectKey>): VMImage | undefined;
+  clone(key: Required<ObjectKey>): VMClone | undefined;
 }
 
 export interface ResolvedVm {
@@ -207,7 +208,7 @@ function refuseUnsupported(vm: VirtualMachine, vmClass: VMClass | undefined, add
   const refuse = (field: string): void => add("Unsupported", `${field} is not supported`);
   if (spec.adopt !== undefined)
     add("InvalidSpec", "spec.adopt: this VM was made here, and cannot become another domain");
-  if (spec.importedDisk !== undefined) refuse("spec.importedDisk");
+  if (spec.importedDisk !== undefined && spec.importedDisk.source !== "clone") refuse("spec.importedDisk");
   if (spec.resources?.gpu !== undefined) refuse("spec.resources.gpu");
   if (spec.userData?.ignition !== undefined) refuse("spec.userData.ignition");
   const security = vmClass?.spec.securityProfile;

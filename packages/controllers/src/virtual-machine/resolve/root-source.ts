@@ -1,15 +1,16 @@
-// What a VM's root disk is made from: an image, once that is on the VM's provider. The VMImage controller brings it there because this VM
-// refers to it. Pure.
+// What a VM's root disk is made from: an image, once that is on the VM's provider, where the VMImage controller brings it because this VM
+// refers to it; or disks that a VMClone makes. Pure.
 
 import { formatDuration, parseDuration } from "@vivarium/api";
 import type { Provider, VirtualMachine, VMImage } from "@vivarium/api";
 import { imageOnProvider } from "../../image-on-provider.ts";
+import { resolveClonedDisks } from "./cloned-disks.ts";
 import { keyOf } from "./definition.ts";
 import type { RelatedObjects } from "./definition.ts";
-import type { BuildPlan, Problem, Resolved } from "../plan/input.ts";
+import type { ClonedDisks, ImageDisk, Problem, Resolved } from "../plan/input.ts";
 import { connectionOfVm } from "../../vm-host.ts";
 
-type RootSource = Pick<BuildPlan["root"], "imageId">;
+type RootSource = Pick<ImageDisk, "imageId"> | ClonedDisks;
 
 /** Without a provider only whether the image exists can be said. */
 export function resolveRootSource(
@@ -17,6 +18,8 @@ export function resolveRootSource(
   related: RelatedObjects,
   provider: Provider | undefined,
 ): Resolved<RootSource> {
+  const cloned = resolveClonedDisks(vm, related);
+  if (cloned !== undefined) return { ok: true, value: { cloned } };
   const ref = vm.spec.imageRef;
   if (ref === undefined)
     return problem("InvalidSpec", "spec.imageRef is absent: name the VMImage that the root disk is cloned from");

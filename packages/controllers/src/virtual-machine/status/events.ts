@@ -136,6 +136,7 @@ export function eventOfStop(record: VmRecord, power: PowerWish): VmEvent | undef
 
 const quietReasons = new Set([
   "Adopting",
+  "CloneNotReady",
   "Creating",
   "Deleted",
   "Deleting",

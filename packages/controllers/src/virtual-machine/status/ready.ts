@@ -87,7 +87,7 @@ export function readyOf(input: StatusInput): Verdict {
     case "DeleteHeld":
       return no(
         "SnapshotsKept",
-        `Cannot delete the VM while snapshots are there that shall outlive it (retentionPolicy.deleteOnVMDelete is false): ${situation.snapshots.join(", ")}`,
+        `Cannot delete the VM while snapshots are there that shall outlive it (retentionPolicy.deleteOnVMDelete is false), or that clones back onto: ${situation.snapshots.join(", ")}`,
       );
     case "DeleteUnavailable":
       return {

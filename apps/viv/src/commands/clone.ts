@@ -1,0 +1,171 @@
+// `viv clone`: one VMClone object for each new VM, and a snapshot that they share where there are several.
+
+import { apiVersionOf, cloneBaseLabel, VirtualMachine, VMClone, VMSnapshot } from "@vivarium/api";
+import { CliUserError } from "../cli-error.ts";
+import { formatDuration } from "../duration.ts";
+import type { GlobalOptions } from "../global-options.ts";
+import { openBoard, type Board } from "../output/board.ts";
+import { print } from "../output/print.ts";
+import { connect, type Session } from "../session/connect.ts";
+import { detachedError, interruptSignal } from "../session/interrupt.ts";
+import { notSeen } from "../session/vm.ts";
+import { waitForObject } from "../session/wait.ts";
+
+interface CloneOptions extends GlobalOptions {
+  readonly linked?: boolean;
+  readonly fromSnapshot?: string;
+  readonly count?: number;
+  readonly class?: string;
+  readonly hostname?: string;
+  readonly targetNamespace?: string;
+  readonly start?: boolean;
+  readonly wait?: boolean;
+  readonly timeout: number;
+}
+
+export async function clone(source: string, target: string, options: CloneOptions): Promise<void> {
+  const names = namesOf(target, options);
+  await using session = await connect(options);
+  using signal = interruptSignal();
+  const { namespace, client } = session;
+  await client.get(VirtualMachine, { namespace, name: source }, { signal });
+  const snapshot =
+    options.fromSnapshot ?? (names.length > 1 ? await sharedSnapshot(session, source, signal) : undefined);
+  const clones = await Promise.all(
+    names.map((name) => client.create(VMClone, cloneOf(name, { source, snapshot, namespace, options }), { signal })),
+  );
+  const made = clones.map(({ metadata, spec }) => ({ object: metadata.name, vm: spec.target.name }));
+  if (options.wait === false) {
+    for (const { object } of made) print(`vmclone/${object}: requested`);
+    return;
+  }
+  using board = openBoard();
+  await Promise.all(made.map((each) => waitUntilMade(session, each, { timeoutMs: options.timeout, signal, board })));
+}
+
+function namesOf(target: string, { count, hostname }: CloneOptions): readonly string[] {
+  if (count === undefined) return [target];
+  if (hostname !== undefined) {
+    throw new CliUserError("--hostname is for one VM: with --count each has its own name.", { exit: "usage" });
+  }
+  return Array.from({ length: count }, (_, index) => `${target}-${index + 1}`);
+}
+
+/** It goes when none of them needs it. */
+async function sharedSnapshot({ client, namespace }: Session, source: string, signal: AbortSignal): Promise<string> {
+  const made = await client.create(
+    VMSnapshot,
+    {
+      apiVersion: apiVersionOf(VMSnapshot),
+      kind: VMSnapshot.kind,
+      metadata: { name: `${source}-base-${Date.now().toString(36)}`, namespace, labels: { [cloneBaseLabel]: "true" } },
+      spec: {
+        vmRef: { name: source },
+        description: "Taken for clones; it goes when none needs it.",
+        snapshotConfig: { method: "External" },
+      },
+    },
+    { signal },
+  );
+  return made.metadata.name;
+}
+
+function cloneOf(
+  name: string,
+  {
+    source,
+    snapshot,
+    namespace,
+    options,
+  }: {
+    readonly source: string;
+    readonly snapshot: string | undefined;
+    readonly namespace: string;
+    readonly options: CloneOptions;
+  },
+): VMClone {
+  const { hostname, targetNamespace } = options;
+  return {
+    apiVersion: apiVersionOf(VMClone),
+    kind: VMClone.kind,
+    // A VM may be cloned into the same name again after it was deleted.
+    metadata: { name: `${name}-${Date.now().toString(36)}`, namespace },
+    spec: {
+      source: snapshot === undefined ? { vmRef: { name: source } } : { snapshotRef: { name: snapshot } },
+      target: {
+        name,
+        ...(targetNamespace === undefined ? {} : { namespace: targetNamespace }),
+        ...(options.class === undefined ? {} : { classRef: { name: options.class } }),
+      },
+      options: {
+        type: options.linked === true ? "LinkedClone" : "FullClone",
+        powerOn: options.start !== false,
+        timeout: `${Math.ceil(options.timeout / 1000)}s`,
+      },
+      ...(hostname === undefined ? {} : { customization: { hostname } }),
+    },
+  };
+}
+
+async function waitUntilMade(
+  { client, namespace }: Session,
+  { object: name, vm }: { readonly object: string; readonly vm: string },
+  { timeoutMs, signal, board }: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly board: Board },
+): Promise<void> {
+  const label = `vm/${vm}`;
+  const result = await waitForObject(
+    client,
+    { type: VMClone, key: { namespace, name } },
+    {
+      until: (object) => object === undefined || object.status?.phase === "Ready" || object.status?.phase === "Failed",
+      timeoutMs,
+      signal,
+      onChange: (object) => {
+        board.remove("server");
+        board.set(label, cloneStage(object));
+      },
+      onTrouble: (error) => board.set("server", error.message),
+    },
+  );
+  board.remove(label);
+  const fix = [`viv describe vmclone ${name}`, `viv delete vmclone ${name}`];
+  switch (result.kind) {
+    case "done":
+      if (result.object === undefined) {
+        throw new CliUserError(`VMClone "${name}" was deleted meanwhile.`, { exit: "notFound" });
+      }
+      if (result.object.status?.phase === "Failed") {
+        throw new CliUserError(`VM "${vm}" was not made: ${cloneStage(result.object)}`, { fix });
+      }
+      print(`${label}: ${madeText(result.object)}`);
+      return;
+    case "detached":
+      throw detachedError(label, [`viv get vmclone ${name}`]);
+    case "timeout":
+      throw new CliUserError(
+        `VM "${vm}" is not made after ${formatDuration(timeoutMs)}.\n  stage: ${result.isKnown ? cloneStage(result.object) : notSeen}`,
+        { fix, exit: "timeout" },
+      );
+  }
+}
+
+const consistencies = {
+  Off: "the source was off",
+  Memory: "with a snapshot that has memory",
+  Filesystem: "its file systems held still by the guest agent",
+  Crash: "disks as after a power cut",
+} as const;
+
+function madeText({ status }: VMClone): string {
+  const type = status?.actualCloneType === "LinkedClone" ? "linked clone" : "full clone";
+  const how = status?.consistency === undefined ? "" : ` (${consistencies[status.consistency]})`;
+  const left = status?.leftOut ?? [];
+  return `${type} of ${status?.source ?? "its source"}${how}${left.length === 0 ? "" : `; without ${left.join("; ")}`}`;
+}
+
+function cloneStage(object: VMClone | undefined): string {
+  if (object === undefined) return "it does not exist";
+  const { phase = "Pending", message, progress } = object.status ?? {};
+  const percent = phase === "Cloning" ? ` ${progress?.overallPercentage ?? 0} %` : "";
+  return `${phase}${percent}${message === undefined || phase === "Ready" ? "" : `: ${message}`}`;
+}
