@@ -1,9 +1,10 @@
 # Each target is a line or two over npm and ./viv, and starts from nothing but git, make, Node (20 or newer) and npm.
 .DEFAULT_GOAL := help
-ROLES := base
+ROLES := base docker k8s lxd kata observer
+ENVIRONMENTS := $(notdir $(basename $(wildcard examples/environments/*.yaml)))
 ACTIONS := create list restore delete
 GROUP_ACTIONS := create list start stop status snapshot delete
-.PHONY: $(ROLES:%=create-%) start stop ssh delete list status \
+.PHONY: $(ROLES:%=create-%) $(ENVIRONMENTS) start stop ssh delete list status \
   snapshot $(ACTIONS:%=snapshot-%) snapshot-unknown-action group $(GROUP_ACTIONS:%=group-%) group-unknown-action
 .PHONY: help ready deps bundle setup up down check test unit e2e bench clean
 # The locked Node and everything else, installed anew only when the lock file's content has changed.
@@ -22,13 +23,13 @@ option = $(if $($(2)),$(1) "$$$(2)")
 force = $(if $(filter 1,$(FORCE)),--yes)
 
 help: ## Show this list
-	@sed -n 's/^#: /  make /p; s/^\([a-z0-9-]*\):.*## \(.*\)/  make \1 | \2/p' Makefile | awk -F ' [|] ' '{ printf "%-62s %s\n", $$1, $$2 }'
+	@sed -n 's/^#: /  make /p; s/^\([a-z0-9-]*\):.*## \(.*\)/  make \1 | \2/p' Makefile | awk -F ' [|] ' '{ printf "%-78s %s\n", $$1, $$2 }'
 
 # A VM, without manifests. NAME may be left out where there is only one VM; a new one is then named after its role.
 
-#: create-base [NAME=] [CPUS= MEMORY= DISK=] | Make a VM and wait until it is up
+#: create-{base,docker,k8s,lxd,kata,observer} [NAME=] [CPUS= MEMORY= DISK=] | Make a VM of this role and wait until it is up
 $(ROLES:%=create-%): create-%: ready
-	@$(VIV) create --wait $(call option,--cpus,CPUS) $(call option,--memory,MEMORY) $(call option,--disk,DISK) -- $(or $(call given,NAME),$*)
+	@$(VIV) create --wait $(if $(filter-out base,$*),--role $*) $(call option,--cpus,CPUS) $(call option,--memory,MEMORY) $(call option,--disk,DISK) -- $(or $(call given,NAME),$*)
 
 #: start [NAME=] | Start a VM
 start: ready
@@ -80,6 +81,10 @@ group-delete: need-NAME ready
 	@$(VIV) group delete $(force) -- $(call given,NAME)
 group-unknown-action:
 	@$(error ACTION is none of $(GROUP_ACTIONS))
+
+#: dev-vm, web-vm, web-and-db, k8s-cluster [NAME=] | Make a ready-made environment of one or several VMs
+$(ENVIRONMENTS): ready
+	@$(VIV) env create -- $@ $(call given,NAME)
 
 # Before anything is installed or started.
 need-%:

@@ -10,6 +10,7 @@ export function addLabCommands(viv: Command, group: string): void {
     .helpGroup(group)
     .description("make a VM, and what it needs where that is not there: Provider and image")
     .argument("<name>")
+    .option("--role <name>", "VMRole of it, in the place of an image: docker, k8s, …")
     .option("--image <name>", "VMImage of its root disk (default: debian)")
     .option("--class <name>", "VMClass that gives its size")
     .option("--cpus <count>", "CPUs (default: 2 without a class)", parseCount)
@@ -26,6 +27,24 @@ export function addLabCommands(viv: Command, group: string): void {
     .addOption(outputOption(["json", "yaml", "name"]))
     .action(lazy(async () => (await import("./commands/create.ts")).create));
   addGroupCommands(viv, group);
+  addEnvironmentCommands(viv, group);
+}
+
+function addEnvironmentCommands(viv: Command, helpGroup: string): void {
+  const env = viv.command("env").helpGroup(helpGroup).description("ready-made environments of one or several VMs");
+  env
+    .command("list")
+    .description("list those that there are")
+    .action(lazy(async () => (await import("./commands/env.ts")).listEnvironments));
+  withTimeout(withNamespace(env.command("create")), "1h")
+    .description("make one, and start its VMs in order")
+    .argument("<environment>")
+    .argument("[name]", "name of its group, and the beginning of its VMs' names (default: the environment's)")
+    .option("--wait", "wait until all its VMs are up (default)")
+    .option("--no-wait", "return when the objects are stored")
+    .addOption(new Option("--dry-run <what>", "make nothing: only print what would be made").choices(["client"]))
+    .addOption(outputOption(["json", "yaml", "name"]))
+    .action(lazy(async () => (await import("./commands/env.ts")).createEnvironment));
 }
 
 function addGroupCommands(viv: Command, helpGroup: string): void {

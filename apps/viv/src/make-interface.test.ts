@@ -39,6 +39,10 @@ test("each target is one call of viv", async () => {
   for (const [line, wanted] of [
     ["create-base", "create --wait -- base"],
     ["create-base NAME=web CPUS=4", "create --wait --cpus 4 -- web"],
+    ["create-docker NAME=web", "create --wait --role docker -- web"],
+    ["create-k8s", "create --wait --role k8s -- k8s"],
+    ["k8s-cluster", "env create -- k8s-cluster"],
+    ["web-vm NAME=shop", "env create -- web-vm shop"],
     ["start NAME=web", "start -- web"],
     ["stop NAME=web", "stop -- web"],
     ["stop", "stop --"],

@@ -2,17 +2,17 @@
 
 import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
-import { isStatus, VirtualMachine } from "@vivarium/api";
+import { shippedRolesNamespace, VirtualMachine, VMRole } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
 import type { GlobalOptions } from "../global-options.ts";
+import { giveKeys } from "../lab/give-keys.ts";
 import { ensureLabBase } from "../lab/lab-base.ts";
 import { vmManifest, type VmWishes } from "../lab/vm-manifest.ts";
 import { asTyped } from "../output/as-typed.ts";
 import { print, tell } from "../output/print.ts";
 import { qualifiedKind, showObjects } from "../output/show-objects.ts";
-import { connect, type Session } from "../session/connect.ts";
+import { connect } from "../session/connect.ts";
 import { interruptSignal } from "../session/interrupt.ts";
-import { ensureOwnKey, publishKeys } from "../session/ssh-keys.ts";
 import { waitForVms } from "../session/wait-for-vms.ts";
 
 interface CreateOptions extends GlobalOptions, VmWishes {
@@ -25,7 +25,12 @@ interface CreateOptions extends GlobalOptions, VmWishes {
 
 export async function create(name: string, options: CreateOptions): Promise<void> {
   const { userData: file, ...wishes } = options;
-  const vm = vmManifest(name, { ...wishes, ...(file === undefined ? {} : { userData: await contentOf(file) }) });
+  const role = options.role === undefined ? undefined : await findRole(options, options.role);
+  const vm = vmManifest(
+    name,
+    { ...wishes, ...(file === undefined ? {} : { userData: await contentOf(file) }) },
+    role?.spec.resources,
+  );
   if (options.dryRun !== undefined) {
     await showObjects([{ kind: VirtualMachine, object: vm }], { format: options.output ?? "name", single: true });
     return;
@@ -49,22 +54,25 @@ export async function create(name: string, options: CreateOptions): Promise<void
   tell(`${name}${address === undefined ? " runs" : `: ${address}`}; log in: ${asTyped(`viv ssh ${name}`)}`);
 }
 
+/** In the VM's namespace, else among those that ship with the product. */
+async function findRole(options: GlobalOptions, name: string): Promise<VMRole> {
+  await using session = await connect(options);
+  const known: string[] = [];
+  for (const namespace of [session.namespace, shippedRolesNamespace]) {
+    const { items } = await session.client.list(VMRole, { namespace });
+    const found = items.find(({ metadata }) => metadata.name === name);
+    if (found !== undefined) return found;
+    known.push(...items.map(({ metadata }) => metadata.name));
+  }
+  const there = known.length === 0 ? "This server has no roles." : `There are ${[...new Set(known)].join(", ")}.`;
+  throw new CliUserError(`There is no role "${name}".`, { fix: [there], exit: "notFound" });
+}
+
 async function contentOf(file: string): Promise<string> {
   if (file === "-") return text(process.stdin);
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
     throw new CliUserError(`Cannot read ${file}: ${(error as Error).message}`, { exit: "usage", cause: error });
-  }
-}
-
-/** Keys for the login. Who may not write them can make VMs nevertheless. */
-async function giveKeys(session: Session): Promise<void> {
-  await ensureOwnKey(session.stateDir);
-  try {
-    await publishKeys(session.client, session.stateDir);
-  } catch (error) {
-    if (!isStatus(error, "Forbidden")) throw error;
-    tell(`warning: new VMs do not get your SSH keys: ${error.message}`);
   }
 }

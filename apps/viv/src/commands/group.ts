@@ -137,14 +137,14 @@ async function operate(
     print(`vmgroup/${name}: ${action.toLowerCase()} requested`);
     return;
   }
-  await waitUntilOver(session, key, { ...options, action, id, signal });
+  await waitForOperation(session, key, { ...options, action, id, signal });
 }
 
 function stamp(now: Date): string {
   return now.toISOString().slice(0, 23).replaceAll(/[-:.]/g, "").replace("T", "-");
 }
 
-async function waitUntilOver(
+export async function waitForOperation(
   session: Session,
   key: Required<ObjectKey>,
   options: {

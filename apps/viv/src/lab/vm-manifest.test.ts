@@ -30,6 +30,17 @@ test("a class gives the size, and what is said besides wins over it", () => {
   });
 });
 
+test("a role takes the place of the image, and gives the size that nobody else gives", () => {
+  const { spec } = vmManifest("web", { ...none, role: "docker", cpus: 4 }, { cpu: 2, memory: "2Gi", diskSize: "20Gi" });
+  assert.deepEqual(spec, {
+    roleRef: { name: "docker" },
+    resources: { cpu: 4, memoryMiB: 2048 },
+    disks: [{ name: "root", sizeGiB: 20 }],
+    powerState: "On",
+  });
+  assert.throws(() => vmManifest("web", { ...none, role: "docker", image: "debian" }), isUsage);
+});
+
 test("labels, networks, user-data and power are taken over", () => {
   const wishes = { label: ["app=web", "empty="], network: ["lab", "dmz"], off: true, userData: "#cloud-config\n" };
   const { metadata, spec } = vmManifest("web", wishes);

@@ -1,10 +1,11 @@
 // From the options of `viv create` to an ordinary VirtualMachine: nothing that a manifest could not say.
 
-import { InvalidValueError, parseQuantity, VirtualMachine } from "@vivarium/api";
+import { InvalidValueError, parseQuantity, VirtualMachine, type VMRoleSpec } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
 
 export interface VmWishes {
   readonly image?: string;
+  readonly role?: string;
   readonly class?: string;
   readonly cpus?: number;
   readonly memory?: string;
@@ -22,11 +23,15 @@ const MiB = 2 ** 20;
 const GiB = 2 ** 30;
 
 /** Pure. Sizes are written whole, so that the manifest says what the guest gets. */
-export function vmManifest(name: string, wishes: VmWishes & { readonly userData?: string }): VirtualMachine {
+export function vmManifest(
+  name: string,
+  wishes: VmWishes & { readonly userData?: string },
+  ofRole: VMRoleSpec["resources"] = {},
+): VirtualMachine {
   const hasClass = wishes.class !== undefined;
-  const cpu = wishes.cpus ?? (hasClass ? undefined : defaults.cpu);
-  const memory = wishes.memory ?? (hasClass ? undefined : defaults.memory);
-  const disk = wishes.disk ?? (hasClass ? undefined : defaults.disk);
+  const cpu = wishes.cpus ?? (hasClass ? undefined : (ofRole.cpu ?? defaults.cpu));
+  const memory = wishes.memory ?? (hasClass ? undefined : (ofRole.memory ?? defaults.memory));
+  const disk = wishes.disk ?? (hasClass ? undefined : (ofRole.diskSize ?? defaults.disk));
   const labels = Object.fromEntries(wishes.label.map((text) => labelOf(text)));
   const resources = {
     ...(cpu === undefined ? {} : { cpu }),
@@ -39,7 +44,9 @@ export function vmManifest(name: string, wishes: VmWishes & { readonly userData?
     spec: {
       ...(wishes.provider === undefined ? {} : { providerRef: { name: wishes.provider } }),
       ...(wishes.class === undefined ? {} : { classRef: { name: wishes.class } }),
-      imageRef: { name: wishes.image ?? defaultImage },
+      ...(wishes.role === undefined
+        ? { imageRef: { name: wishes.image ?? defaultImage } }
+        : roleOf(wishes, wishes.role)),
       ...(Object.keys(resources).length === 0 ? {} : { resources }),
       ...(disk === undefined ? {} : { disks: [{ name: "root", sizeGiB: wholeUnits("--disk", disk, GiB) }] }),
       ...(wishes.network.length === 0
@@ -51,6 +58,14 @@ export function vmManifest(name: string, wishes: VmWishes & { readonly userData?
       powerState: wishes.off === true ? "Off" : "On",
     },
   };
+}
+
+function roleOf({ image }: VmWishes, role: string): Pick<VirtualMachine["spec"], "roleRef"> {
+  if (image === undefined) return { roleRef: { name: role } };
+  throw new CliUserError("--role and --image are two ways to say what the root disk is.", {
+    fix: ["Use one of them."],
+    exit: "usage",
+  });
 }
 
 /** The server would say so too, after the host was prepared and a server started. */
@@ -68,7 +83,7 @@ function labelOf(text: string): readonly [string, string] {
   throw new CliUserError(`Cannot read label "${text}".`, { fix: ["Write --label key=value."], exit: "usage" });
 }
 
-function wholeUnits(option: string, size: string, unit: number): number {
+function wholeUnits(option: string, size: string | number, unit: number): number {
   try {
     const bytes = parseQuantity(size);
     if (bytes > 0) return Math.ceil(bytes / unit);

@@ -10,7 +10,8 @@ export function quickStartFile(): string {
   return shippedFile(join("examples", "quickstart.yaml"));
 }
 
-function shippedFile(path: string): string {
+/** A file or folder of the tree. */
+export function shippedFile(path: string): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {
     const file = join(folder, path);
