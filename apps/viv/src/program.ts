@@ -303,6 +303,13 @@ function addCloneCommands(viv: Command): void {
     .option("--wait", "wait until it is made (default)")
     .option("--no-wait", "return when the wish is stored")
     .action(lazy(async () => (await import("./commands/clone.ts")).clone));
+  withTimeout(withNamespace(viv.command("unlink")), "4h")
+    .helpGroup(groups.power)
+    .description("make a linked clone independent of what it was made from, while it runs or is off")
+    .argument("<vm>")
+    .option("--wait", "wait until it is (default)")
+    .option("--no-wait", "return when the wish is stored")
+    .action(lazy(async () => (await import("./commands/unlink.ts")).unlink));
 }
 
 function addGuestCommands(viv: Command): void {

@@ -17,6 +17,7 @@ import { createVirtualNetworkController } from "./virtual-network.ts";
 import { createVmClassController } from "./vm-class.ts";
 import { createVmGroupController } from "./vm-group/vm-group.ts";
 import { createVmCloneController } from "./vm-clone/vm-clone.ts";
+import { createVmUnlinkController } from "./vm-clone/vm-unlink.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
@@ -59,6 +60,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmSnapshotScheduleController({ manager, clock }),
       createRepeatedSnapshotController({ manager }),
       createVmCloneController({ manager, providers, clock }),
+      createVmUnlinkController({ manager, providers, clock }),
       createVmSetController({ manager, providers, clock }),
       createVmGroupController({ manager, clock }),
       createStoragePoolController({ manager, providers, clock }),

@@ -7,6 +7,7 @@ import {
   linkedToLabel,
   Namespace,
   Provider,
+  unlinkAnnotation,
   VirtualMachine,
   VMClass,
   VMClone,
@@ -19,6 +20,7 @@ import type { ControllersLab } from "../testing/controllers-lab.ts";
 import { createVirtualMachineController } from "../virtual-machine/virtual-machine.ts";
 import { createVmSnapshotController } from "../vm-snapshot.ts";
 import { createVmCloneController } from "./vm-clone.ts";
+import { createVmUnlinkController } from "./vm-unlink.ts";
 
 interface CloneLab extends ControllersLab {
   readonly clone: (name: string, spec: Partial<VMCloneSpec>) => Promise<VMClone>;
@@ -35,6 +37,7 @@ async function lab(t: TestContext, spec: Partial<VirtualMachineSpec> = {}): Prom
     createVirtualMachineController({ manager, providers, clock }),
     createVmSnapshotController({ manager, providers, clock }),
     createVmCloneController({ manager, providers, clock }),
+    createVmUnlinkController({ manager, providers, clock }),
   );
   // Time goes on by itself: what failed is tried again.
   const ticking = setInterval(() => void clock.advance(250), 10);
@@ -157,6 +160,26 @@ test("a snapshot that disks of a clone back onto is not removed, and says whose"
   assert.equal(vm.metadata.labels?.[linkedToLabel], held.metadata.uid);
   await remove(client, VirtualMachine, "copy");
   await untilGone(client, VMSnapshot, "mine");
+});
+
+test("a linked clone becomes independent when it is asked to, and its base goes", async (t) => {
+  const { clone, until, client, dataOf, write, hypervisor, clock } = await lab(t);
+  await write("web", "kept");
+  await clone("copy", { linked: true, powerOn: true });
+  const made = await until(VMClone, "copy", isReady);
+  hypervisor.fail("clones.unlink");
+  await client.mergePatch(VMClone, { namespace: "default", name: "copy" }, { spec: { linked: false } });
+  await until(VMClone, "copy", ({ status }) => status?.actualCloneType === "FullClone");
+  const vm = await client.get(VirtualMachine, { namespace: "default", name: "copy" });
+  assert.deepEqual(
+    [vm.metadata.labels?.[linkedToLabel], vm.metadata.annotations?.[unlinkAnnotation]],
+    [undefined, undefined],
+  );
+  assert.equal(hypervisor.calls.filter(({ method }) => method === "clones.unlink").length, 2);
+  await clock.advance(200_000);
+  await untilGone(client, VMSnapshot, made.status?.snapshotRef?.name ?? "");
+  await remove(client, VirtualMachine, "web");
+  assert.equal(await dataOf("copy"), "kept");
 });
 
 test("answers that are lost, and failures, double and lose nothing", async (t) => {
