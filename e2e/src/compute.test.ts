@@ -201,6 +201,36 @@ spec: {cpu: 1, memory: 256Mi, diskDefaults: {size: 64Mi}, performanceProfile: ${
     assert.equal(waiting.status?.currentResources?.cpu, 2);
   });
 
+  test("with reconfigurePolicy Graceful the guest is shut down for it, and started again with the size that is declared", async () => {
+    const before = await facts();
+    await patch({ spec: { lifecycle: { reconfigurePolicy: "Graceful" } } });
+    const after = await until("smaller", ({ status }) => status?.currentResources?.cpu === 1);
+    assert.equal(after.status?.lastStop?.method, "Graceful");
+    assert.ok(Date.parse(after.status?.lastReconfigureTime ?? "") > Date.parse(after.metadata.creationTimestamp ?? ""));
+    await eventually("another boot", async () => ((await facts()).boot === before.boot ? undefined : true), slow);
+    assert.equal((await facts()).cpus, 1);
+    await until("as declared", ({ status }) => pending(status)?.status === "False");
+    await patch({ spec: { lifecycle: null } });
+  });
+
+  test("the patch of the document is taken as it is written", async () => {
+    await server.apply(tinyVm("web-server", 'powerState: "Off", resources: {cpu: 2, memoryMiB: 4096}'));
+    const sized = (size: string) =>
+      eventually(
+        size,
+        async () => sizeOf((await server.get<VirtualMachine>("vm", "web-server"))?.status) === size || undefined,
+        slow,
+      );
+    await sized("2 CPUs, 4096 MiB");
+    const line = `patch vm web-server --type merge -p {"spec":{"resources":{"cpu":4,"memoryMiB":8192}}}`;
+    const patched = await server.kubectl(line.split(" "));
+    assert.equal(patched.stdout.trim(), "virtualmachine.infra.virtrigaud.io/web-server patched", patched.stderr);
+    await sized("4 CPUs, 8192 MiB");
+    const { status } = (await server.get<VirtualMachine>("vm", "web-server")) ?? {};
+    assert.ok(status?.lastReconfigureTime !== undefined);
+    await server.kubectl(["delete", "vm", "web-server", "--timeout=60s"], { timeoutMs: 70_000 });
+  });
+
   test("a VM that starts with the host is marked so, also while it runs", async () => {
     const autostart = async () => (await run("virsh", ["-q", "list", "--all", "--name", "--autostart"])).stdout.trim();
     assert.equal(await autostart(), "");

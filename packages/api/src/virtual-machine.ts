@@ -326,6 +326,12 @@ const spec = struct("What the machine shall be.", {
       gracefulShutdownTimeout: optional(
         duration("How long the guest may take to shut down before the plug is pulled.", { default: "60s" }),
       ),
+      reconfigurePolicy: optional(
+        choice(
+          "What follows when a change needs the machine to be off: `Manual` waits until somebody restarts it; `Graceful` shuts the guest down and starts it again, and waits like `Manual` when it does not follow within `gracefulShutdownTimeout`; `Force` then pulls the plug. `Manual` when absent.",
+          ["Manual", "Graceful", "Force"],
+        ),
+      ),
       crashPolicy: optional(
         choice(
           "What follows when the guest's kernel panics: `Restart` at once, `Preserve` it for a look, or `Destroy` (it goes off, and is started again as after any crash). Nobody notices a panic when absent.",

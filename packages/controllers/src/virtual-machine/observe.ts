@@ -77,7 +77,10 @@ async function followRun(
       await findAddresses(look, clock);
       look.record = recordRunning(look.record, {
         nowMs: clock.now(),
-        isStopWanted: isOffWanted(look.vm) || isRestartWanted({ record: look.record, restartRequest }),
+        isStopWanted:
+          isOffWanted(look.vm) ||
+          isRestartWanted({ record: look.record, restartRequest }) ||
+          look.record.powerCycle?.state === "asked",
         isPauseOver: power === "running" && look.vm.spec.powerState !== "Paused",
         hasAddress: look.memory.addresses.length > 0,
       });

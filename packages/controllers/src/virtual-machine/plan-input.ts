@@ -49,6 +49,7 @@ export function planInputOf(context: VmContext, look: Look): PlanInput {
     ...deletionOf(context, vm),
     ...snapshotsOf(context, vm),
     power: vm.spec.powerState ?? "On",
+    powerCyclePolicy: vm.spec.lifecycle?.reconfigurePolicy ?? "Manual",
     gracefulTimeoutMs: timeout.ok ? timeout.value : 60_000,
     ...requestsOf(vm),
     record,

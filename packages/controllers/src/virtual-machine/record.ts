@@ -2,6 +2,7 @@
 // at each look. It lives in the VM's status; see status/stored-record.ts for how it is read and written there.
 
 import type { AppliedDefinition } from "./applied.ts";
+import type { PowerCycleRecord } from "./plan/power-cycle-plan.ts";
 import type { RevertRecord } from "./plan/revert-plan.ts";
 import type { RunRequests } from "./plan/run-state-plan.ts";
 
@@ -45,6 +46,8 @@ export interface VmRecord {
   readonly restartStoppedFor?: string;
   /** The CPUs were, or were about to be, halted by us. */
   readonly isPausedByUs?: true;
+  /** The power cycle that is under way, or that the guest did not follow. */
+  readonly powerCycle?: PowerCycleRecord;
   /** The snapshot that it is going back to, or has gone back to as the spec still asks. */
   readonly revert?: RevertRecord;
   /** Requests by annotation that were carried out last. */

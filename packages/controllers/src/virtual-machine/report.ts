@@ -7,8 +7,7 @@ import type { Look } from "./look.ts";
 import type { DeviceMemory } from "./memory.ts";
 import type { PlanInput } from "./plan/input.ts";
 import type { Situation, Step } from "./plan/step.ts";
-import { isShareLeft, pendingText } from "./plan/size-plan.ts";
-import { changedFields } from "./applied.ts";
+import { pendingFields, pendingText } from "./plan/pending-fields.ts";
 import { eventsOfStatus } from "./status/events.ts";
 import type { VmEvent } from "./status/events.ts";
 import type { HotReport } from "./status/hot-status.ts";
@@ -27,7 +26,11 @@ export async function flush(
   const requestedAtMs = look.record.shutdownRequestedAtMs;
   const situation: Situation =
     step === "RequestShutdown" && requestedAtMs !== undefined
-      ? { kind: "ShuttingDown", deadlineMs: requestedAtMs + input.gracefulTimeoutMs }
+      ? {
+          kind: "ShuttingDown",
+          deadlineMs: requestedAtMs + input.gracefulTimeoutMs,
+          isForced: look.record.powerCycle?.state !== "asked" || input.powerCyclePolicy === "Force",
+        }
       : { kind: "Working", step };
   await writeReport(context, look, { situation, input });
   look.mustWrite = false;
@@ -55,6 +58,7 @@ export async function writeReport(
     ...(retryAtMs === undefined ? {} : { retryAtMs }),
     failures: memory.failure?.count ?? 0,
     pendingFields: pendingFieldsOf(look, input),
+    powerCyclePolicy: input.powerCyclePolicy,
     size: {
       definition,
       memoryAskedAtMs: memory.memoryAskedAtMs,
@@ -79,10 +83,11 @@ function hotReportOf({ detachAskedAtMs, failures }: DeviceMemory, nowMs: number)
 }
 
 /** Undefined when that cannot be told now. */
-function pendingFieldsOf({ record, resolved }: Look, { seen }: PlanInput): readonly string[] | undefined {
+function pendingFieldsOf({ record, resolved }: Look, input: PlanInput): readonly string[] | undefined {
+  const { seen } = input;
   if (seen.kind !== "present" || record.applied === undefined) return [];
   if (resolved?.ok !== true) return undefined;
-  const { definition } = resolved.value;
-  const fields = changedFields(record.applied, definition).map((field) => pendingText(field, definition, seen));
-  return isShareLeft(definition, seen) ? [...fields, "cpuShares"] : fields;
+  const { definition, diskSizes: sizes } = resolved.value;
+  const canGrowOnline = input.hotDisks !== undefined;
+  return pendingFields({ record, definition, sizes, canGrowOnline }, seen).map(pendingText);
 }

@@ -77,7 +77,7 @@ test("a VM that cannot grow waits for a power cycle", async (t) => {
   const given = await lab(t, {});
   await resize(given, { cpu: 2 });
   const vm = await given.untilVm("web", "waits", (found) => pending(found)?.status === "True");
-  assert.match(pending(vm)?.message ?? "", /: cpu\. Applied/);
+  assert.match(pending(vm)?.message ?? "", /: cpu \(its class does not enable .*\)\. Applied/);
   assert.equal(given.callsOf("sizing.addCpus"), 0);
 });
 

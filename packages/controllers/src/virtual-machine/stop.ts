@@ -57,12 +57,14 @@ export function isUnexpected(stop: StopRecord, power: StopInput["power"]): boole
 /** The record once the VM has been found off. */
 export function recordStop(input: StopInput): VmRecord {
   const { record, nowMs, power, restartRequest } = input;
-  const { runningSinceMs, shutdownRequestedAtMs, bootRetry, nextStartMs: _, ...rest } = record;
+  const { runningSinceMs, shutdownRequestedAtMs, bootRetry, nextStartMs: _, powerCycle, ...rest } = record;
   const wasRunning = runningSinceMs !== undefined || shutdownRequestedAtMs !== undefined;
   const isRestart = isRestartUndone(input) && isOnWanted(power);
   const common: VmRecord = {
     ...rest,
     ...(isRestart ? { restartStoppedFor: restartRequest } : {}),
+    // Whatever the guest was asked for: it starts from what is declared, and is not taken off for the same wish again.
+    ...(powerCycle === undefined ? {} : { powerCycle: { ...powerCycle, state: "done" as const } }),
     ...(bootRetry === "wanted" ? { bootRetry: "done" as const } : {}),
   };
   if (!wasRunning) return common;

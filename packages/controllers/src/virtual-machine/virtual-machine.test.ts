@@ -355,7 +355,10 @@ describe("changes of the spec", () => {
       (vm) => findCondition(vm.status?.conditions, "ReconfigurePendingPowerCycle")?.status === "True",
     );
     const condition = findCondition(pending.status?.conditions, "ReconfigurePendingPowerCycle");
-    assert.match(condition?.message ?? "", /: cpu\./);
+    assert.match(
+      condition?.message ?? "",
+      /: cpu \(its class does not enable performanceProfile\.cpuHotAddEnabled\)\./,
+    );
     assert.equal(pending.status?.currentResources?.cpu, 2);
     await lab.patchVm("web", { metadata: { annotations: { "vivarium.dev/restart-requested-at": "now" } } });
     const vm = await lab.untilVm("web", "has 4 CPUs", ({ status }) => status?.currentResources?.cpu === 4);

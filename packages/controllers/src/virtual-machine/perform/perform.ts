@@ -7,7 +7,15 @@ import { addFinalizer, dropFinalizer } from "./finalizer.ts";
 import { allocateMacs } from "./macs.ts";
 import { noteAdoption, noteBinding, notePlacement } from "./placement.ts";
 import { clearRevert, forgetRevert, noteRevert } from "./revert.ts";
-import { noteBootRetry, notePause, noteShutdownRequest, noteStop, noteVoidRequest, probe } from "./run.ts";
+import {
+  noteBootRetry,
+  notePause,
+  notePowerCycle,
+  noteShutdownRequest,
+  noteStop,
+  noteVoidRequest,
+  probe,
+} from "./run.ts";
 import { noteDisks, noteNics, noteSize } from "./running.ts";
 import type { StepOptions } from "./step-options.ts";
 
@@ -38,6 +46,8 @@ export async function perform(context: VmContext, look: Look, { step, input }: S
       return noteStop(context, look, { step, input });
     case "RecordShutdownRequest":
       return noteShutdownRequest(context, look);
+    case "RecordPowerCycle":
+      return notePowerCycle(context, look, step);
     case "RecordPause":
       return notePause(look);
     case "RecordVoidRequest":

@@ -25,9 +25,23 @@ export function noteStop(context: VmContext, look: Look, { step, input }: StepOp
   forgetRun(look.memory);
 }
 
-export function noteShutdownRequest({ clock }: VmContext, look: Look): void {
+export function noteShutdownRequest({ clock }: Pick<VmContext, "clock">, look: Look): void {
   // The status keeps whole seconds; the guest gets its time in full.
   look.remember({ ...look.record, shutdownRequestedAtMs: Math.ceil(clock.now() / 1000) * 1000 });
+}
+
+export function notePowerCycle(
+  { clock }: Pick<VmContext, "clock">,
+  look: Look,
+  { powerCycle }: StepOptions<"RecordPowerCycle">["step"],
+): void {
+  if (powerCycle.state === "asked") {
+    noteShutdownRequest({ clock }, look);
+    look.remember({ ...look.record, powerCycle });
+    return;
+  }
+  const { shutdownRequestedAtMs: _, ...rest } = look.record;
+  look.remember({ ...rest, powerCycle });
 }
 
 export function notePause(look: Look): void {

@@ -70,6 +70,7 @@ export const aimOf: Readonly<Record<Step["kind"], "run" | "stop" | "remove" | "r
   Start: "run",
   RecordStop: "record",
   RecordShutdownRequest: "record",
+  RecordPowerCycle: "record",
   RequestShutdown: "stop",
   ForceOff: "stop",
   ProbeBoot: "record",

@@ -5,6 +5,7 @@ import type { HostChoice } from "../../choose-host.ts";
 import type { VmRecord } from "../record.ts";
 import type { DiskSize } from "./disk-plan.ts";
 import type { HotMemory } from "./hot-plan.ts";
+import type { PowerCyclePolicy } from "./power-cycle-plan.ts";
 import type { RevertTarget } from "./revert-plan.ts";
 import type { RunRequests } from "./run-state-plan.ts";
 import type { SizeInput } from "./size-plan.ts";
@@ -88,6 +89,8 @@ export interface PlanInput {
   readonly isForcedDelete: boolean;
   readonly power: PowerWish;
   readonly gracefulTimeoutMs: number;
+  /** Whether the VM is taken off and on again for what only that changes. */
+  readonly powerCyclePolicy: PowerCyclePolicy;
   readonly restartRequest?: string;
   readonly requests: RunRequests;
   readonly record: VmRecord;

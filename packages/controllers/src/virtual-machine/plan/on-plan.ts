@@ -5,6 +5,7 @@ import type { HotWait } from "./hot-plan.ts";
 import type { PlanInput, Seen } from "./input.ts";
 import { isAsDeclared } from "./as-declared.ts";
 import { decideRunningNics } from "./nic-plan.ts";
+import { continuePowerCycle, decidePowerCycle } from "./power-cycle-plan.ts";
 import { isRestartWanted } from "./restart.ts";
 import { decideRunState, decideSuspend } from "./run-state-plan.ts";
 import type { RunStateStep } from "./run-state-plan.ts";
@@ -32,6 +33,8 @@ export function decideOn(input: PlanInput, seen: Extract<Seen, { kind: "present"
     }
     return isHalted ? { kind: "Resume" } : stopGracefully(input);
   }
+  const cycling = continuePowerCycle(input);
+  if (cycling !== undefined) return cycling;
   // It stands still for a snapshot of its memory, and goes on by itself.
   if (seen.power === "paused" && !isHalted && input.isBeingSnapshotted === true) {
     return sooner(watchRun(input), input.nowMs + snapshotLookMs);
@@ -44,6 +47,9 @@ export function decideOn(input: PlanInput, seen: Extract<Seen, { kind: "present"
   if (disks.kind !== "wait") return disks;
   const nics = decideNics(input, seen);
   if (nics.kind !== "wait") return nics;
+  const isChanging = [size, disks, nics].some(({ lookAgainAtMs }) => lookAgainAtMs !== undefined);
+  const cycle = decidePowerCycle(input, seen, { isChanging });
+  if (cycle !== undefined) return cycle;
   return [size, disks, nics].reduce((step, { lookAgainAtMs }) => sooner(step, lookAgainAtMs), watchRun(input));
 }
 

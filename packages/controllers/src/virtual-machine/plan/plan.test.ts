@@ -56,6 +56,7 @@ function input(change: Partial<PlanInput> = {}): PlanInput {
     isForcedDelete: false,
     power: "On",
     gracefulTimeoutMs: 60_000,
+    powerCyclePolicy: "Manual",
     requests: {},
     record: made,
     expectsAddress: true,

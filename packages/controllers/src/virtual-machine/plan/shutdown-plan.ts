@@ -11,8 +11,18 @@ export function stopGracefully(input: PlanInput): Step {
   if (record.shutdownRequestedAtMs === undefined) return { kind: "RecordShutdownRequest" };
   const deadlineMs = record.shutdownRequestedAtMs + input.gracefulTimeoutMs;
   if (nowMs >= deadlineMs) return { kind: "ForceOff", why: "Deadline" };
+  return askToShutDown(input, { shutdownRequestedAtMs: record.shutdownRequestedAtMs, isForced: true });
+}
+
+/** Within its time. */
+export function askToShutDown(
+  input: PlanInput,
+  { shutdownRequestedAtMs, isForced }: { readonly shutdownRequestedAtMs: number; readonly isForced: boolean },
+): Step {
+  const { nowMs } = input;
+  const deadlineMs = shutdownRequestedAtMs + input.gracefulTimeoutMs;
   // A guest that is still booting misses the power button, so it is pressed now and then.
   const nextAskMs = input.shutdownAskedAtMs === undefined ? nowMs : input.shutdownAskedAtMs + askAgainMs;
   if (nowMs >= nextAskMs) return { kind: "RequestShutdown" };
-  return settle({ kind: "ShuttingDown", deadlineMs }, Math.min(deadlineMs, nextAskMs));
+  return settle({ kind: "ShuttingDown", deadlineMs, isForced }, Math.min(deadlineMs, nextAskMs));
 }

@@ -2,7 +2,6 @@
 // Nothing here ever disturbs the VM itself: what cannot be changed now waits until it is next off, and is told of.
 
 import type { ResourceLimits, VmDefinition, VmObservation } from "@vivarium/provider";
-import { humanSize } from "../../human-size.ts";
 import { fieldsOf } from "../applied.ts";
 import type { VmRecord } from "../record.ts";
 
@@ -112,19 +111,6 @@ function fieldsToRecord({ record, definition, done }: SizeInput, seen: Present):
       return isThere[field] === true && value !== (applied[field] ?? "") ? [[field, value]] : [];
     }),
   );
-}
-
-/** What is said of a field that only a power cycle changes: with the reason, where the size could change in place in another case. */
-export function pendingText(field: string, definition: VmDefinition, seen: Present): string {
-  const { cpus, memoryBytes, maxCpus, maxMemoryBytes } = definition;
-  if (field === "cpu" && cpus < seen.cpus) return "cpu (no CPU is taken from a running guest)";
-  if (field === "cpu" && maxCpus !== undefined && cpus > (seen.maxCpus ?? 0)) {
-    return `cpu (started with room for ${seen.maxCpus ?? seen.cpus})`;
-  }
-  if (field === "memory" && maxMemoryBytes !== undefined && memoryBytes > (seen.maxMemoryBytes ?? 0)) {
-    return `memory (started with room for ${humanSize(seen.maxMemoryBytes ?? seen.memoryBytes)})`;
-  }
-  return field;
 }
 
 /** A weight that is no longer wanted stays until the VM is next off. */

@@ -6,6 +6,7 @@ import type { DiskStep } from "./disk-plan.ts";
 import type { DataDisk, ImageDisk, Problem, Resolved } from "./input.ts";
 import { nicStepKey } from "./nic-plan.ts";
 import type { NicStep } from "./nic-plan.ts";
+import type { PowerCycleRecord } from "./power-cycle-plan.ts";
 import type { RevertStep } from "./revert-plan.ts";
 import type { RunStateStep } from "./run-state-plan.ts";
 import type { SizeStep } from "./size-plan.ts";
@@ -29,7 +30,8 @@ export type Situation =
   /** The guest's kernel panicked, and it is kept for a look, as declared. */
   | { readonly kind: "CrashKept" }
   | { readonly kind: "StartsLater"; readonly atMs: number }
-  | { readonly kind: "ShuttingDown"; readonly deadlineMs: number }
+  /** `isForced`: the plug is pulled at the deadline. */
+  | { readonly kind: "ShuttingDown"; readonly deadlineMs: number; readonly isForced: boolean }
   | { readonly kind: "GuestStopping" }
   /** By somebody else, or by the guest itself. */
   | { readonly kind: "Paused"; readonly power: "paused" | "suspended"; readonly reason: string }
@@ -66,6 +68,8 @@ export type Step =
   /** Says, durably, that the VM is off and why, before anything is done about it. */
   | { readonly kind: "RecordStop"; readonly power: PowerState | "absent"; readonly reason: string }
   | { readonly kind: "RecordShutdownRequest" }
+  /** Says, durably, that the guest is asked to shut down for a change of its definition, or that it did not. */
+  | { readonly kind: "RecordPowerCycle"; readonly powerCycle: PowerCycleRecord }
   | { readonly kind: "RequestShutdown" }
   | { readonly kind: "ForceOff"; readonly why: "PowerOff" | "Deadline" | "Crashed" | "BootRetry" | "Delete" }
   /** Looks for any sign of life of a start that has shown none. */

@@ -4,13 +4,15 @@ import { findCondition, setCondition } from "@vivarium/api";
 import type { Condition } from "@vivarium/api";
 import type { Verdict } from "../../verdict.ts";
 import { disksCondition } from "./disk-status.ts";
+import type { PowerCyclePolicy } from "../plan/power-cycle-plan.ts";
+import type { VmRecord } from "../record.ts";
 import { networksCondition } from "./nic-status.ts";
 import type { Phase } from "./phase.ts";
 import { sizeCondition } from "./size-status.ts";
 import type { StatusInput } from "./status.ts";
 
 export function conditionsOf(
-  { vm, record, seen, situation, pendingFields, disks, nics, size }: StatusInput,
+  { vm, record, seen, situation, pendingFields, powerCyclePolicy, disks, nics, size }: StatusInput,
   { ready, phase, now }: { readonly ready: Verdict; readonly phase: Phase; readonly now: Date },
 ): Condition[] {
   const observedGeneration = vm.metadata.generation ?? 0;
@@ -30,15 +32,17 @@ export function conditionsOf(
   );
   set(
     "Reconfiguring",
-    seen.kind === "present"
-      ? sizeCondition(seen, size)
-      : { status: "False", reason: "Idle", message: "Nothing is being changed" },
+    record.powerCycle?.state === "asked"
+      ? powerCycling
+      : seen.kind === "present"
+        ? sizeCondition(seen, size)
+        : { status: "False", reason: "Idle", message: "Nothing is being changed" },
   );
   if (record.adoptedUuid !== undefined) {
     set("ReconfigurePendingPowerCycle", asFound);
     return conditions;
   }
-  set("ReconfigurePendingPowerCycle", pendingCondition(pendingFields));
+  set("ReconfigurePendingPowerCycle", pendingCondition(pendingFields, { record, policy: powerCyclePolicy }));
   if (seen.kind === "present") set("DisksAttached", disksCondition(seen, disks));
   if (seen.kind === "present") set("NetworksAttached", networksCondition(seen, nics));
   return conditions;
@@ -50,7 +54,16 @@ const asFound: Verdict = {
   message: "The domain stays as it was found: only its power follows the spec",
 };
 
-function pendingCondition(fields: readonly string[] | undefined): Verdict {
+const powerCycling: Verdict = {
+  status: "True",
+  reason: "PowerCycle",
+  message: "The guest was asked to shut down, to be started again as declared",
+};
+
+function pendingCondition(
+  fields: readonly string[] | undefined,
+  { record, policy }: { readonly record: VmRecord; readonly policy: PowerCyclePolicy },
+): Verdict {
   if (fields === undefined) {
     return { status: "Unknown", reason: "NotComparable", message: "What the VM shall be cannot be resolved now" };
   }
@@ -58,6 +71,19 @@ function pendingCondition(fields: readonly string[] | undefined): Verdict {
   return {
     status: "True",
     reason: "PowerCycleRequired",
-    message: `Changed in the spec, not in the domain: ${fields.join(", ")}. Applied when the VM is next off: restart it, or stop and start it`,
+    message: `Changed in the spec, not in the domain: ${fields.join(", ")}. ${nextOff(record, policy)}`,
   };
+}
+
+function nextOff({ powerCycle }: VmRecord, policy: PowerCyclePolicy): string {
+  const byHand = "Applied when the VM is next off: restart it, or stop and start it";
+  switch (powerCycle?.state) {
+    case "asked":
+      return "The guest was asked to shut down for it";
+    case "refused":
+      return `The guest was asked to shut down and did not within spec.lifecycle.gracefulShutdownTimeout. ${byHand}, or set spec.lifecycle.reconfigurePolicy to Force`;
+    case "done":
+    case undefined:
+      return policy === "Manual" ? byHand : "The guest will be shut down for it, and started again";
+  }
 }

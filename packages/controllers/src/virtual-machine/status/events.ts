@@ -34,6 +34,13 @@ export function eventOfStep(
     case "Start":
       if (step.isFromMemory) return normal("Restored", "Powered on; it goes on from its saved memory");
       return facts.isRestart ? normal("Restarted", "Started again as requested") : normal("Started", "Powered on");
+    case "RecordPowerCycle":
+      return step.powerCycle.state === "asked"
+        ? normal("ReconfigureStarted", "The guest is asked to shut down, to be started again as declared")
+        : warning(
+            "ReconfigureRefused",
+            "The guest did not shut down in time and is left running: its plug is not to be pulled",
+          );
     case "ForceOff":
       switch (step.why) {
         case "Deadline":

@@ -70,7 +70,9 @@ export function readyOf(input: StatusInput): Verdict {
     case "ShuttingDown":
       return no(
         "ShuttingDown",
-        `The guest was asked to shut down; the plug is pulled at ${timeOf(situation.deadlineMs)} if it has not`,
+        situation.isForced
+          ? `The guest was asked to shut down; the plug is pulled at ${timeOf(situation.deadlineMs)} if it has not`
+          : `The guest was asked to shut down, to be started again as declared; it is left running at ${timeOf(situation.deadlineMs)} if it has not`,
       );
     case "GuestStopping":
       return no("GuestStopping", "The guest is shutting down");

@@ -3,6 +3,7 @@
 
 import type { VirtualMachine, VirtualMachineStatus } from "@vivarium/api";
 import type { GuestAddress } from "@vivarium/provider";
+import type { PowerCyclePolicy } from "../plan/power-cycle-plan.ts";
 import type { Seen } from "../plan/input.ts";
 import type { Situation } from "../plan/step.ts";
 import type { VmRecord } from "../record.ts";
@@ -29,6 +30,7 @@ export interface StatusInput {
   readonly failures: number;
   /** What the running domain lacks of the spec; undefined when that cannot be told now. */
   readonly pendingFields: readonly string[] | undefined;
+  readonly powerCyclePolicy: PowerCyclePolicy;
   readonly disks: DiskReport;
   readonly nics: NicReport;
   readonly size: SizeReport;

@@ -2,6 +2,7 @@
 // controller reads. Pure.
 
 import type { VirtualMachineStatus } from "@vivarium/api";
+import type { PowerCycleRecord } from "../plan/power-cycle-plan.ts";
 import type { RevertRecord } from "../plan/revert-plan.ts";
 import type { RunRequests } from "../plan/run-state-plan.ts";
 import { macsOfApplied } from "../applied-nics.ts";
@@ -21,6 +22,7 @@ interface StoredRecord {
   readonly bootRetry?: "wanted" | "done";
   readonly isPausedByUs?: true;
   readonly revert?: RevertRecord;
+  readonly powerCycle?: PowerCycleRecord;
 }
 
 export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
@@ -49,6 +51,7 @@ export function readRecord(status: VirtualMachineStatus | undefined): VmRecord {
     ...(stored.bootRetry === undefined ? {} : { bootRetry: stored.bootRetry }),
     ...(stored.isPausedByUs === undefined ? {} : { isPausedByUs: stored.isPausedByUs }),
     ...(stored.revert === undefined ? {} : { revert: stored.revert }),
+    ...(stored.powerCycle === undefined ? {} : { powerCycle: stored.powerCycle }),
     ...(Object.keys(requestsDone).length === 0 ? {} : { requestsDone }),
     ...(startedAtMs === undefined ? {} : { runningSinceMs: startedAtMs }),
     ...(shutdownRequestedAtMs === undefined ? {} : { shutdownRequestedAtMs }),
@@ -73,6 +76,7 @@ export function storedOf(record: VmRecord): Record<string, unknown> {
     bootRetry,
     isPausedByUs,
     revert,
+    powerCycle,
   } = record;
   const stored: StoredRecord = {
     ...(madeOn === undefined ? {} : { madeOn }),
@@ -86,6 +90,7 @@ export function storedOf(record: VmRecord): Record<string, unknown> {
     ...(bootRetry === undefined ? {} : { bootRetry }),
     ...(isPausedByUs === undefined ? {} : { isPausedByUs }),
     ...(revert === undefined ? {} : { revert }),
+    ...(powerCycle === undefined ? {} : { powerCycle }),
   };
   return { ...stored };
 }

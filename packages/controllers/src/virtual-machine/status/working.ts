@@ -54,6 +54,7 @@ export function workingReady(step: Step["kind"], seen: Seen): Verdict {
       return is("Starting", "The guest is being made to begin anew");
     case "RecordStop":
     case "RecordShutdownRequest":
+    case "RecordPowerCycle":
     case "RequestShutdown":
       return is("ShuttingDown", "The guest is being asked to shut down");
     case "ForceOff":
