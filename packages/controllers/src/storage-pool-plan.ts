@@ -3,7 +3,10 @@
 //   adopted: seen ─► reported                                        deleted ─► let go of
 //   made:    Check ─► RecordPlacement ─► Create ─► Start, Refresh    deleted ─► Remove (once empty) ─► let go of
 
-import type { PoolDefinition, PoolObservation, PoolRef, ProviderError } from "@vivarium/provider";
+import type { PoolDefinition, PoolObservation, PoolRef } from "@vivarium/provider";
+import type { Unavailable } from "./or-unavailable.ts";
+import { settlePlaced as settle } from "./placed/placed-situation.ts";
+import type { PlacedSettle } from "./placed/placed-situation.ts";
 
 export interface StorageProblem {
   readonly reason: string;
@@ -25,20 +28,12 @@ export interface PoolInput {
   readonly provider?: string;
   /** Where something was, or may have been, made. */
   readonly madeOn?: string;
-  readonly seen: PoolObservation | { readonly kind: "unavailable"; readonly error: ProviderError };
+  readonly seen: PoolObservation | Unavailable;
   /** Volume objects in it. */
   readonly volumes: readonly string[];
   readonly refreshedAtMs?: number;
-  readonly done: ReadonlySet<PoolStep["kind"]>;
+  readonly done: ReadonlySet<string>;
 }
-
-export type PoolSituation =
-  | { readonly kind: "Gone" }
-  | { readonly kind: "Ready" }
-  | { readonly kind: "Inactive" }
-  | { readonly kind: "Problem"; readonly problem: StorageProblem }
-  | { readonly kind: "Unavailable"; readonly error: ProviderError }
-  | { readonly kind: "InUse"; readonly volumes: readonly string[] };
 
 export type PoolStep =
   | { readonly kind: "AddFinalizer" }
@@ -49,7 +44,7 @@ export type PoolStep =
   | { readonly kind: "Refresh"; readonly ref: PoolRef }
   | { readonly kind: "Remove"; readonly ref: Extract<PoolRef, { kind: "made" }> }
   | { readonly kind: "RemoveFinalizer" }
-  | { readonly kind: "Settle"; readonly situation: PoolSituation; readonly lookAgainAtMs?: number };
+  | PlacedSettle;
 
 /** How often the host is asked to look at what lies there. */
 export const refreshEveryMs = 60_000;
@@ -94,7 +89,7 @@ export function decidePool(input: PoolInput): PoolStep {
 function decideDelete(input: PoolInput): PoolStep {
   const { seen, target, nowMs } = input;
   if (!input.hasFinalizer) return settle({ kind: "Gone" });
-  if (input.volumes.length > 0) return settle({ kind: "InUse", volumes: input.volumes }, input.nowMs + 5_000);
+  if (input.volumes.length > 0) return settle({ kind: "InUse", users: input.volumes }, input.nowMs + 5_000);
   // Nothing was made, or there is nothing left to ask.
   if (input.madeOn === undefined || target.kind !== "create" || input.isForcedDelete)
     return { kind: "RemoveFinalizer" };
@@ -107,8 +102,4 @@ function decideDelete(input: PoolInput): PoolStep {
     case "present":
       return { kind: "Remove", ref: target.ref };
   }
-}
-
-function settle(situation: PoolSituation, lookAgainAtMs?: number): PoolStep {
-  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
 }

@@ -4,16 +4,21 @@ import { poolPolicyOf, roundQuantity, setCondition } from "@vivarium/api";
 import type { StoragePool, StoragePoolStatus } from "@vivarium/api";
 import type { PoolObservation } from "@vivarium/provider";
 import { observedGenerationOf } from "./verdict.ts";
-import type { Verdict } from "./verdict.ts";
 import { lowCapacity } from "./storage-guard.ts";
-import type { PoolInput, PoolSituation } from "./storage-pool-plan.ts";
+import { placedPhase, placedVerdict } from "./placed/placed-situation.ts";
+import type { PlacedSituation } from "./placed/placed-situation.ts";
+import type { PoolInput } from "./storage-pool-plan.ts";
 import { poolNameOf } from "./storage-pool-target.ts";
 
 export function poolStatusOf(
   pool: StoragePool,
-  { situation, input, now }: { readonly situation: PoolSituation; readonly input: PoolInput; readonly now: Date },
+  { situation, input, now }: { readonly situation: PlacedSituation; readonly input: PoolInput; readonly now: Date },
 ): StoragePoolStatus {
-  const ready = readyOf(pool, situation);
+  const ready = placedVerdict(situation, {
+    noun: "pool",
+    name: poolNameOf(pool),
+    users: "volumes are in it",
+  });
   const observed = observedGenerationOf(pool);
   const seen = input.seen.kind === "present" ? input.seen : undefined;
   let conditions = setCondition(pool.status?.conditions, { type: "Ready", ...ready, ...observed }, { now });
@@ -28,7 +33,7 @@ export function poolStatusOf(
   return {
     ...pool.status,
     ...(seen === undefined ? {} : numbersOf(seen)),
-    phase: phaseOf(situation, input),
+    phase: placedPhase(situation, input),
     message: ready.message,
     pool: poolNameOf(pool),
     ...observed,
@@ -51,46 +56,4 @@ function numbersOf(seen: Extract<PoolObservation, { kind: "present" }>): Partial
     volumes,
     usedPercent: capacityBytes === 0 ? 0 : Math.round(((capacityBytes - availableBytes) / capacityBytes) * 100),
   };
-}
-
-function phaseOf(situation: PoolSituation, input: PoolInput): NonNullable<StoragePoolStatus["phase"]> {
-  if (input.isDeleting) return "Deleting";
-  switch (situation.kind) {
-    case "Ready":
-      return "Ready";
-    case "Inactive":
-      return "Inactive";
-    case "Problem":
-      return "Failed";
-    case "Unavailable":
-      return "Pending";
-    case "InUse":
-    case "Gone":
-      return "Deleting";
-  }
-}
-
-function readyOf(pool: StoragePool, situation: PoolSituation): Verdict {
-  const no = (reason: string, message: string): Verdict => ({ status: "False", reason, message });
-  switch (situation.kind) {
-    case "Ready":
-      return { status: "True", reason: "Ready", message: `Pool "${poolNameOf(pool)}" is active` };
-    case "Inactive":
-      return no(
-        "Inactive",
-        `Pool "${poolNameOf(pool)}" is stopped. It was adopted and is not started from here: start it on the host`,
-      );
-    case "Problem":
-      return no(situation.problem.reason, situation.problem.message);
-    case "Unavailable":
-      return {
-        status: "Unknown",
-        reason: "ProviderUnavailable",
-        message: `Cannot look at the pool: ${situation.error.message}`,
-      };
-    case "InUse":
-      return no("InUse", `Cannot be deleted while volumes are in it: ${situation.volumes.join(", ")}`);
-    case "Gone":
-      return no("Deleted", "Deleted");
-  }
 }

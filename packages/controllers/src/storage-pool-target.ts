@@ -1,24 +1,9 @@
-// What a StoragePool means on the hypervisor: on which Provider, under which name, adopted or to be made. Pure.
+// What a StoragePool means on the hypervisor: under which name, adopted or to be made. Pure.
 
-import type { Provider, StoragePool } from "@vivarium/api";
+import type { StoragePool } from "@vivarium/api";
 import { domainNameOf } from "@vivarium/provider";
-import { effectiveProvider } from "./effective-provider.ts";
 import type { ProviderKey } from "./provider-registry.ts";
 import type { PoolTarget } from "./storage-pool-plan.ts";
-
-/** What the controller must remember about a pool across restarts. */
-export function recordOf(pool: StoragePool): { readonly madeOn?: string } {
-  const madeOn = pool.status?.record?.["madeOn"];
-  return typeof madeOn === "string" ? { madeOn } : {};
-}
-
-/** Where it was made, else the Provider named, else the only one of its namespace. */
-export function providerOfPool(pool: StoragePool, objects: readonly Provider[]): ProviderKey | undefined {
-  const [namespace, name] = recordOf(pool).madeOn?.split("/") ?? [];
-  if (namespace !== undefined && name !== undefined) return { namespace, name };
-  const effective = effectiveProvider(pool, objects);
-  return effective.kind === "found" ? effective.key : undefined;
-}
 
 export function targetOf(pool: StoragePool, provider: ProviderKey | undefined): PoolTarget {
   const { adopt, create } = pool.spec;

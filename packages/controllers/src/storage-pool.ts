@@ -10,23 +10,21 @@ import {
   Volume,
 } from "@vivarium/api";
 import { isProviderError, ProviderError } from "@vivarium/provider";
-import type { PoolRole } from "@vivarium/provider";
-import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
-import type {
-  Clock,
-  Controller,
-  Manager,
-  ReconcileContext,
-  ReconcileRequest,
-  ReconcileResult,
-} from "@vivarium/runtime";
+import { related, writeStatus } from "@vivarium/runtime";
+import type { Clock, Controller, Manager } from "@vivarium/runtime";
 import { requestOf } from "./request-of.ts";
 import { ObjectNews } from "./object-news.ts";
+import { orUnavailable } from "./or-unavailable.ts";
+import { isPlacedOn, madeOnOf, providerOfPlaced } from "./placed/placed-object.ts";
+import { placedReconcile } from "./placed/placed-reconcile.ts";
+import type { FinalizerStep, PlacedKind, ReportOptions } from "./placed/placed-reconcile.ts";
+import type { PlacedSettle } from "./placed/placed-situation.ts";
+import { roleOf } from "./placed/role-of.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { decidePool } from "./storage-pool-plan.ts";
-import type { PoolInput, PoolSituation, PoolStep, PoolTarget } from "./storage-pool-plan.ts";
+import type { PoolInput, PoolStep } from "./storage-pool-plan.ts";
 import { poolStatusOf } from "./storage-pool-status.ts";
-import { poolNameOf, providerOfPool, recordOf, targetOf } from "./storage-pool-target.ts";
+import { poolNameOf, targetOf } from "./storage-pool-target.ts";
 import { referredBy } from "./volume-resolve.ts";
 
 export interface StorageControllerOptions {
@@ -35,7 +33,7 @@ export interface StorageControllerOptions {
   readonly clock: Clock;
 }
 
-const mostSteps = 20;
+type OwnStep = Exclude<PoolStep, FinalizerStep | PlacedSettle>;
 
 export function createStoragePoolController({ manager, providers, clock }: StorageControllerOptions): Controller {
   const pools = manager.cache(StoragePool);
@@ -49,35 +47,27 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
   /** By uid: when the host last looked at what lies there. */
   const refreshedAtMs = new Map<string, number>();
 
-  async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
-    const done = new Set<PoolStep["kind"]>();
-    for (let count = 0; count < mostSteps; count++) {
-      const pool = pools.get(request);
-      if (pool === undefined) return undefined;
-      const input = await observe(pool, { done, signal: context.signal });
-      const step = decidePool(input);
-      if (step.kind === "Settle") return settle(pool, { ...step, input }, context);
-      try {
-        await act(pool, step, context);
-      } catch (error) {
-        if (!isProviderError(error)) throw error;
-        const lookAgainAtMs = clock.now() + (error.retryable ? 10_000 : 60_000);
-        const problem = { reason: reasonOf(error), message: error.message };
-        return settle(pool, { situation: { kind: "Problem", problem }, lookAgainAtMs, input }, context);
-      }
-      done.add(step.kind);
-      if (step.kind === "RemoveFinalizer") return undefined;
-    }
-    throw new Error(`Cannot settle StoragePool "${request.name}": ${mostSteps} steps led nowhere`);
-  }
+  const kind: PlacedKind<StoragePool, PoolInput, OwnStep> = {
+    type: StoragePool,
+    finalizer: storagePoolFinalizer,
+    look: observe,
+    decide: decidePool,
+    act,
+    explain: (error) => ({
+      reason: error.code === "Conflict" ? "InUse" : error.code,
+      retryMs: error.retryable ? 10_000 : 60_000,
+    }),
+    report,
+    forget: ({ metadata }) => void refreshedAtMs.delete(metadata.uid ?? ""),
+  };
 
   async function observe(
     pool: StoragePool,
-    { done, signal }: { readonly done: ReadonlySet<PoolStep["kind"]>; readonly signal: AbortSignal },
+    { done, signal }: { readonly done: ReadonlySet<string>; readonly signal: AbortSignal },
   ): Promise<PoolInput> {
-    const key = providerOfPool(pool, providerObjects.list());
+    const key = providerOfPlaced(pool, providerObjects.list());
     const target = targetOf(pool, key);
-    const madeOn = recordOf(pool).madeOn;
+    const madeOn = madeOnOf(pool);
     const refreshed = refreshedAtMs.get(pool.metadata.uid ?? "");
     return {
       nowMs: clock.now(),
@@ -87,7 +77,10 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
       target,
       ...(key === undefined ? {} : { provider: formatKey(key) }),
       ...(madeOn === undefined ? {} : { madeOn }),
-      seen: await see(target, key, signal),
+      seen: await orUnavailable(async () => {
+        if (target.kind === "problem") throw new ProviderError("Unavailable", target.problem.message);
+        return roleOf(providers, key, "pools").observe(target.ref, { signal });
+      }),
       volumes: volumes
         .list()
         .filter((volume) => isIn(volume, pool))
@@ -97,89 +90,40 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
     };
   }
 
-  async function see(
-    target: PoolTarget,
-    key: ProviderKey | undefined,
-    signal: AbortSignal,
-  ): Promise<PoolInput["seen"]> {
-    const unavailable = (message: string): PoolInput["seen"] => ({
-      kind: "unavailable",
-      error: new ProviderError("Unavailable", message),
-    });
-    if (target.kind === "problem") return unavailable(target.problem.message);
-    try {
-      return await roleOf(key).observe(target.ref, { signal });
-    } catch (error) {
-      if (!isProviderError(error)) throw error;
-      return { kind: "unavailable", error };
+  async function act(pool: StoragePool, step: OwnStep, options: { readonly signal: AbortSignal }): Promise<void> {
+    if (step.kind === "RecordPlacement") {
+      const status = { ...pool.status, record: { madeOn: step.provider } };
+      await writeStatus(manager.client, { type: StoragePool, object: pool, status }, options);
+      return;
     }
-  }
-
-  function roleOf(key: ProviderKey | undefined): PoolRole {
-    const name = key === undefined ? "" : formatKey(key);
-    const open = key && providers.get(key);
-    if (open === undefined) throw new ProviderError("Unavailable", `Provider "${name}" is not connected`);
-    if (open.pools === undefined) throw new ProviderError("Unsupported", `Provider "${name}" has no storage pools`);
-    return open.pools;
-  }
-
-  async function act(
-    pool: StoragePool,
-    step: Exclude<PoolStep, { kind: "Settle" }>,
-    { signal, log }: ReconcileContext,
-  ): Promise<void> {
-    const options = { signal };
-    const finalized = { type: StoragePool, object: pool, finalizer: storagePoolFinalizer };
-    const logged = { step: step.kind, pool: formatKey(requestOf(pool)) };
-    const role = (): PoolRole => roleOf(providerOfPool(pool, providerObjects.list()));
-    log.info({ ...logged, phase: "start" }, "step");
+    const role = roleOf(providers, providerOfPlaced(pool, providerObjects.list()), "pools");
     switch (step.kind) {
-      case "AddFinalizer":
-        await ensureFinalizer(manager.client, finalized, options);
-        break;
-      case "RecordPlacement": {
-        const status = { ...pool.status, record: { madeOn: step.provider } };
-        await writeStatus(manager.client, { type: StoragePool, object: pool, status }, options);
-        break;
-      }
       case "Check":
-        await role().check(step.definition, options);
-        break;
+        return role.check(step.definition, options);
       case "Create":
-        await role().create(step.definition, options);
+        await role.create(step.definition, options);
         tell(pool, "Normal", "Created", `Pool "${step.definition.name}" of type "${step.definition.type}" is made`);
-        break;
+        return;
       case "Start":
-        await role().start(step.ref, options);
+        await role.start(step.ref, options);
         tell(pool, "Normal", "Started", `Pool "${step.ref.name}" was stopped, and is started again`);
-        break;
+        return;
       case "Refresh":
         refreshedAtMs.set(pool.metadata.uid ?? "", clock.now());
         try {
-          await role().refresh(step.ref, options);
+          await role.refresh(step.ref, options);
         } catch (error) {
           // Busy with a volume; what is known of it will do until the next time.
           if (!isProviderError(error, "Unavailable")) throw error;
         }
-        break;
+        return;
       case "Remove":
-        await role().remove(step.ref, options);
-        break;
-      case "RemoveFinalizer":
-        refreshedAtMs.delete(pool.metadata.uid ?? "");
-        await removeFinalizer(manager.client, finalized, options);
+        return role.remove(step.ref, options);
     }
-    log.info({ ...logged, phase: "done" }, "step");
   }
 
-  async function settle(
-    pool: StoragePool,
-    outcome: { readonly situation: PoolSituation; readonly lookAgainAtMs?: number; readonly input: PoolInput },
-    { signal }: ReconcileContext,
-  ): Promise<ReconcileResult> {
-    const { situation, lookAgainAtMs, input } = outcome;
-    if (situation.kind === "Gone") return undefined;
-    const status = poolStatusOf(pool, { situation, input, now: new Date(clock.now()) });
+  async function report(pool: StoragePool, { situation, look, signal }: ReportOptions<PoolInput>): Promise<void> {
+    const status = poolStatusOf(pool, { situation, input: look, now: new Date(clock.now()) });
     await writeStatus(manager.client, { type: StoragePool, object: pool, status }, { signal });
     for (const type of ["Ready", "CapacityLow"] as const) {
       const now = findCondition(status.conditions, type);
@@ -190,7 +134,6 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
       if (isFine && (type === "Ready" || old === undefined)) continue;
       tell(pool, isFine ? "Normal" : "Warning", isFine ? "CapacityRestored" : now.reason, now.message);
     }
-    return lookAgainAtMs === undefined ? undefined : { requeueAfterMs: Math.max(0, lookAgainAtMs - clock.now()) };
   }
 
   function tell(pool: StoragePool, type: "Normal" | "Warning", reason: string, message: string): void {
@@ -198,10 +141,7 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
   }
 
   function poolsOn(key: ProviderKey): readonly StoragePool[] {
-    return pools.list().filter((pool) => {
-      const found = providerOfPool(pool, providerObjects.list());
-      return found?.namespace === key.namespace && found.name === key.name;
-    });
+    return pools.list().filter((pool) => isPlacedOn(pool, key, providerObjects.list()));
   }
 
   return {
@@ -209,9 +149,7 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
     for: StoragePool,
     related: [
       related(Volume, (volume) => (volumeNews.isNews(volume) ? [referredBy(volume, volume.spec.poolRef)] : [])),
-      related(Provider, (provider) =>
-        poolsOn({ namespace: provider.metadata.namespace ?? "", name: provider.metadata.name }).map(requestOf),
-      ),
+      related(Provider, (provider) => poolsOn(requestOf(provider)).map(requestOf)),
     ],
     sources: [
       (enqueue, { signal }) =>
@@ -225,15 +163,11 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
           { signal },
         ),
     ],
-    reconcile,
+    reconcile: placedReconcile(kind, { manager, clock }),
   };
 }
 
 function isIn(volume: Volume, pool: StoragePool): boolean {
   const { name, namespace = volume.metadata.namespace } = volume.spec.poolRef;
   return name === pool.metadata.name && namespace === pool.metadata.namespace;
-}
-
-function reasonOf(error: ProviderError): string {
-  return error.code === "Conflict" ? "InUse" : error.code;
 }

@@ -11,8 +11,10 @@ import type {
   NetworkRef,
   NetworkSettings,
   NetworkUser,
-  ProviderError,
 } from "@vivarium/provider";
+import type { Unavailable } from "./or-unavailable.ts";
+import { settlePlaced as settle } from "./placed/placed-situation.ts";
+import type { PlacedSettle } from "./placed/placed-situation.ts";
 
 export interface NetworkProblem {
   readonly reason: string;
@@ -43,21 +45,13 @@ export interface NetworkInput {
   readonly provider?: string;
   /** Where something was, or may have been, made. */
   readonly madeOn?: string;
-  readonly seen: NetworkObservation | { readonly kind: "unavailable"; readonly error: ProviderError };
+  readonly seen: NetworkObservation | Unavailable;
   /** VirtualMachine objects that name it. */
   readonly machines: readonly string[];
   /** Domains that are plugged in, by the names that people know them by. */
   readonly users: readonly string[];
-  readonly done: ReadonlySet<NetworkStep["kind"]>;
+  readonly done: ReadonlySet<string>;
 }
-
-export type NetworkSituation =
-  | { readonly kind: "Gone" }
-  | { readonly kind: "Ready" }
-  | { readonly kind: "Inactive" }
-  | { readonly kind: "Problem"; readonly problem: NetworkProblem }
-  | { readonly kind: "Unavailable"; readonly error: ProviderError }
-  | { readonly kind: "InUse"; readonly users: readonly string[] };
 
 export type NetworkStep =
   | { readonly kind: "AddFinalizer" }
@@ -70,7 +64,7 @@ export type NetworkStep =
   | { readonly kind: "Reconnect"; readonly ref: NetworkRef }
   | { readonly kind: "Remove"; readonly ref: MadeRef }
   | { readonly kind: "RemoveFinalizer" }
-  | { readonly kind: "Settle"; readonly situation: NetworkSituation; readonly lookAgainAtMs?: number };
+  | PlacedSettle;
 
 /** Leases come and go without an event. */
 export const lookEveryMs = 30_000;
@@ -184,8 +178,4 @@ function sorted(values: readonly (string | number)[] = []): string {
 
 function problem(reason: string, message: string, lookAgainAtMs?: number): NetworkStep {
   return settle({ kind: "Problem", problem: { reason, message } }, lookAgainAtMs);
-}
-
-function settle(situation: NetworkSituation, lookAgainAtMs?: number): NetworkStep {
-  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
 }

@@ -4,14 +4,15 @@ import { setCondition } from "@vivarium/api";
 import type { VirtualNetwork, VirtualNetworkStatus } from "@vivarium/api";
 import type { NetworkObservation } from "@vivarium/provider";
 import { observedGenerationOf } from "./verdict.ts";
-import type { Verdict } from "./verdict.ts";
 import { machineName } from "./virtual-network-machines.ts";
 import type { PluggedNic } from "./virtual-network-machines.ts";
-import type { NetworkInput, NetworkSituation } from "./virtual-network-plan.ts";
+import { placedPhase, placedVerdict } from "./placed/placed-situation.ts";
+import type { PlacedSituation } from "./placed/placed-situation.ts";
+import type { NetworkInput } from "./virtual-network-plan.ts";
 import { networkNameOf } from "./virtual-network-place.ts";
 
 interface NetworkFacts {
-  readonly situation: NetworkSituation;
+  readonly situation: PlacedSituation;
   readonly input: NetworkInput;
   readonly plugged: readonly PluggedNic[];
   readonly now: Date;
@@ -21,7 +22,11 @@ export function networkStatusOf(
   network: VirtualNetwork,
   { situation, input, plugged, now }: NetworkFacts,
 ): VirtualNetworkStatus {
-  const ready = readyOf(network, situation);
+  const ready = placedVerdict(situation, {
+    noun: "network",
+    name: networkNameOf(network),
+    users: "machines are plugged in",
+  });
   const observed = observedGenerationOf(network);
   const { target, seen } = input;
   let conditions = setCondition(network.status?.conditions, { type: "Ready", ...ready, ...observed }, { now });
@@ -38,7 +43,7 @@ export function networkStatusOf(
     ...(seen.kind === "unavailable" ? network.status : {}),
     ...(record === undefined ? {} : { record }),
     ...(seen.kind === "present" ? factsOf(network, seen, { plugged, input }) : {}),
-    phase: phaseOf(situation, input),
+    phase: placedPhase(situation, input),
     message: ready.message,
     network: networkNameOf(network),
     ...observed,
@@ -73,47 +78,4 @@ function factsOf(
       }),
     usedBy: [...input.users],
   };
-}
-
-function phaseOf(situation: NetworkSituation, input: NetworkInput): NonNullable<VirtualNetworkStatus["phase"]> {
-  if (input.isDeleting) return "Deleting";
-  switch (situation.kind) {
-    case "Ready":
-      return "Ready";
-    case "Inactive":
-      return "Inactive";
-    case "Problem":
-      return "Failed";
-    case "Unavailable":
-      return "Pending";
-    case "InUse":
-    case "Gone":
-      return "Deleting";
-  }
-}
-
-function readyOf(network: VirtualNetwork, situation: NetworkSituation): Verdict {
-  const name = networkNameOf(network);
-  const no = (reason: string, message: string): Verdict => ({ status: "False", reason, message });
-  switch (situation.kind) {
-    case "Ready":
-      return { status: "True", reason: "Ready", message: `Network "${name}" is active` };
-    case "Inactive":
-      return no(
-        "Inactive",
-        `Network "${name}" is stopped. It was adopted and is not started from here: start it on the host`,
-      );
-    case "Problem":
-      return no(situation.problem.reason, situation.problem.message);
-    case "Unavailable":
-      return {
-        status: "Unknown",
-        reason: "ProviderUnavailable",
-        message: `Cannot look at the network: ${situation.error.message}`,
-      };
-    case "InUse":
-      return no("InUse", `Cannot be deleted while machines are plugged in: ${situation.users.join(", ")}`);
-    case "Gone":
-      return no("Deleted", "Deleted");
-  }
 }

@@ -8,7 +8,8 @@ import { dhcpSubnetOf, networkSpecProblems } from "./virtual-network-check.ts";
 import type { NetworkCreation } from "./virtual-network-check.ts";
 import { keptLeases } from "./virtual-network-leases.ts";
 import type { PluggedNic } from "./virtual-network-machines.ts";
-import { networkNameOf, networkRecordOf } from "./virtual-network-place.ts";
+import { networkNameOf } from "./virtual-network-place.ts";
+import { madeOnOf } from "./placed/placed-object.ts";
 import type { NetworkTarget } from "./virtual-network-plan.ts";
 
 export function networkTargetOf(
@@ -19,7 +20,7 @@ export function networkTargetOf(
   const { uid = "", namespace = "default", name: objectName } = network.metadata;
   const name = networkNameOf(network);
   const ref = { kind: "made", uid, name } as const;
-  const isMade = networkRecordOf(network).madeOn !== undefined;
+  const isMade = madeOnOf(network) !== undefined;
   const problem = (reason: string, message: string): NetworkTarget => ({
     kind: "problem",
     problem: { reason, message },

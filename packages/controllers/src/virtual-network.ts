@@ -11,31 +11,29 @@ import {
   virtualNetworkFinalizer,
   VMNetworkAttachment,
 } from "@vivarium/api";
-import { isProviderError, ProviderError } from "@vivarium/provider";
-import type { NetworkRole } from "@vivarium/provider";
-import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
-import type {
-  Clock,
-  Controller,
-  Manager,
-  ReconcileContext,
-  ReconcileRequest,
-  ReconcileResult,
-} from "@vivarium/runtime";
+import { ProviderError } from "@vivarium/provider";
+import { related, writeStatus } from "@vivarium/runtime";
+import type { Clock, Controller, Manager, ReconcileRequest } from "@vivarium/runtime";
 import { requestOf } from "./request-of.ts";
 import { ObjectNews } from "./object-news.ts";
+import { orUnavailable } from "./or-unavailable.ts";
+import { isPlacedOn, madeOnOf, providerOfPlaced } from "./placed/placed-object.ts";
+import { placedReconcile } from "./placed/placed-reconcile.ts";
+import type { FinalizerStep, PlacedKind, ReportOptions } from "./placed/placed-reconcile.ts";
+import type { PlacedSettle } from "./placed/placed-situation.ts";
+import { roleOf } from "./placed/role-of.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { keptMacs } from "./virtual-machine/resolve/macs.ts";
 import { virtualNetworkOf } from "./virtual-machine/resolve/virtual-network.ts";
 import { machineName, pluggedInto } from "./virtual-network-machines.ts";
 import type { PluggedNic } from "./virtual-network-machines.ts";
 import { decideNetwork } from "./virtual-network-plan.ts";
-import type { NetworkInput, NetworkSituation, NetworkStep, NetworkTarget } from "./virtual-network-plan.ts";
+import type { NetworkInput, NetworkStep } from "./virtual-network-plan.ts";
 import { networkStatusOf } from "./virtual-network-status.ts";
-import { networkNameOf, networkRecordOf, providerOfNetwork } from "./virtual-network-place.ts";
+import { networkNameOf } from "./virtual-network-place.ts";
 import { networkTargetOf } from "./virtual-network-target.ts";
 
-const mostSteps = 20;
+type OwnStep = Exclude<NetworkStep, FinalizerStep | PlacedSettle>;
 
 interface Look extends NetworkInput {
   readonly plugged: readonly PluggedNic[];
@@ -56,38 +54,33 @@ export function createVirtualNetworkController({
   const providerObjects = manager.cache(Provider);
   const machineNews = new ObjectNews<VirtualMachine>((vm) => [vm.spec.networks, vm.status?.addresses, keptMacs(vm)]);
 
-  async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
-    const done = new Set<NetworkStep["kind"]>();
-    for (let count = 0; count < mostSteps; count++) {
-      const network = networks.get(request);
-      if (network === undefined) return undefined;
-      const look = await observe(network, { done, signal: context.signal });
-      const step = decideNetwork(look);
-      if (step.kind === "Settle") return settle(network, { ...step, look }, context);
-      try {
-        await act(network, step, context);
-      } catch (error) {
-        if (!isProviderError(error)) throw error;
-        const lookAgainAtMs = clock.now() + (error.retryable ? 10_000 : 30_000);
-        const problem = { reason: step.kind === "Remove" ? "InUse" : error.code, message: error.message };
-        return settle(network, { situation: { kind: "Problem", problem }, lookAgainAtMs, look }, context);
-      }
-      done.add(step.kind);
-      if (step.kind === "RemoveFinalizer") return undefined;
-    }
-    throw new Error(`Cannot settle VirtualNetwork "${request.name}": ${mostSteps} steps led nowhere`);
-  }
+  const kind: PlacedKind<VirtualNetwork, Look, OwnStep> = {
+    type: VirtualNetwork,
+    finalizer: virtualNetworkFinalizer,
+    look: observe,
+    decide: decideNetwork,
+    act,
+    explain: (error, step) => ({
+      reason: step.kind === "Remove" ? "InUse" : error.code,
+      retryMs: error.retryable ? 10_000 : 30_000,
+    }),
+    report,
+  };
 
   async function observe(
     network: VirtualNetwork,
-    { done, signal }: { readonly done: ReadonlySet<NetworkStep["kind"]>; readonly signal: AbortSignal },
+    { done, signal }: { readonly done: ReadonlySet<string>; readonly signal: AbortSignal },
   ): Promise<Look> {
-    const provider = providerOfNetwork(network, providerObjects.list());
+    const provider = providerOfPlaced(network, providerObjects.list());
     const all = machines.list();
     const plugged = pluggedInto(network, all, (key) => attachments.get(key));
     const target = networkTargetOf(network, { provider, plugged });
-    const { madeOn } = networkRecordOf(network);
-    const seen = await see(target, provider, signal);
+    const madeOn = madeOnOf(network);
+    const seen = await orUnavailable(async () => {
+      const { ref } = target;
+      if (ref === undefined) throw new ProviderError("Unavailable", "The spec does not tell which network it is");
+      return roleOf(providers, provider, "networks").observe(ref, { signal });
+    });
     const domains = seen.kind === "present" ? seen.users : [];
     return {
       nowMs: clock.now(),
@@ -108,92 +101,39 @@ export function createVirtualNetworkController({
     };
   }
 
-  async function see(
-    target: NetworkTarget,
-    key: ProviderKey | undefined,
-    signal: AbortSignal,
-  ): Promise<NetworkInput["seen"]> {
-    if (target.ref === undefined) {
-      return {
-        kind: "unavailable",
-        error: new ProviderError("Unavailable", "The spec does not tell which network it is"),
-      };
+  async function act(network: VirtualNetwork, step: OwnStep, options: { readonly signal: AbortSignal }): Promise<void> {
+    if (step.kind === "RecordPlacement") {
+      const status = { ...network.status, record: { madeOn: step.provider } };
+      await writeStatus(manager.client, { type: VirtualNetwork, object: network, status }, options);
+      return;
     }
-    try {
-      return await roleOf(key).observe(target.ref, { signal });
-    } catch (error) {
-      if (!isProviderError(error)) throw error;
-      return { kind: "unavailable", error };
-    }
-  }
-
-  function roleOf(key: ProviderKey | undefined): NetworkRole {
-    const name = key === undefined ? "" : formatKey(key);
-    const open = key && providers.get(key);
-    if (open === undefined) throw new ProviderError("Unavailable", `Provider "${name}" is not connected`);
-    if (open.networks === undefined) throw new ProviderError("Unsupported", `Provider "${name}" has no networks`);
-    return open.networks;
-  }
-
-  async function act(
-    network: VirtualNetwork,
-    step: Exclude<NetworkStep, { kind: "Settle" }>,
-    { signal, log }: ReconcileContext,
-  ): Promise<void> {
-    const options = { signal };
-    const finalized = { type: VirtualNetwork, object: network, finalizer: virtualNetworkFinalizer };
-    const logged = { step: step.kind, network: formatKey(requestOf(network)) };
-    const role = (): NetworkRole => roleOf(providerOfNetwork(network, providerObjects.list()));
-    log.info({ ...logged, phase: "start" }, "step");
+    const role = roleOf(providers, providerOfPlaced(network, providerObjects.list()), "networks");
+    const tellDone = (reason: string, message: string): void => tell(network, "Normal", reason, message);
     switch (step.kind) {
-      case "AddFinalizer":
-        await ensureFinalizer(manager.client, finalized, options);
-        break;
-      case "RecordPlacement": {
-        const status = { ...network.status, record: { madeOn: step.provider } };
-        await writeStatus(manager.client, { type: VirtualNetwork, object: network, status }, options);
-        break;
-      }
       case "Check":
-        await role().check(step.definition, options);
-        break;
+        return role.check(step.definition, options);
       case "Create":
-        await role().create(step.definition, options);
-        tell(network, "Normal", "Created", `Network "${step.definition.name}" of mode ${step.definition.mode} is made`);
-        break;
+        await role.create(step.definition, options);
+        tellDone("Created", `Network "${step.definition.name}" of mode ${step.definition.mode} is made`);
+        return;
       case "Start":
-        await role().start(step.ref, options);
-        tell(network, "Normal", "Started", `Network "${step.ref.name}" was stopped, and is started again`);
-        break;
+        await role.start(step.ref, options);
+        tellDone("Started", `Network "${step.ref.name}" was stopped, and is started again`);
+        return;
       case "Update":
-        await role().update(step.definition, options);
-        tell(network, "Normal", "Updated", "Addresses and names of the network are as declared");
-        break;
+        await role.update(step.definition, options);
+        tellDone("Updated", "Addresses and names of the network are as declared");
+        return;
       case "Reconnect":
-        await role().reconnect(step.ref, options);
-        tell(
-          network,
-          "Normal",
-          "Reconnected",
-          "Machines that were cut off when the network was stopped are plugged in",
-        );
-        break;
+        await role.reconnect(step.ref, options);
+        tellDone("Reconnected", "Machines that were cut off when the network was stopped are plugged in");
+        return;
       case "Remove":
-        await role().remove(step.ref, options);
-        break;
-      case "RemoveFinalizer":
-        await removeFinalizer(manager.client, finalized, options);
+        return role.remove(step.ref, options);
     }
-    log.info({ ...logged, phase: "done" }, "step");
   }
 
-  async function settle(
-    network: VirtualNetwork,
-    outcome: { readonly situation: NetworkSituation; readonly lookAgainAtMs?: number; readonly look: Look },
-    { signal }: ReconcileContext,
-  ): Promise<ReconcileResult> {
-    const { situation, lookAgainAtMs, look } = outcome;
-    if (situation.kind === "Gone") return undefined;
+  async function report(network: VirtualNetwork, { situation, look, signal }: ReportOptions<Look>): Promise<void> {
     const { plugged } = look;
     const status = networkStatusOf(network, { situation, input: look, plugged, now: new Date(clock.now()) });
     await writeStatus(manager.client, { type: VirtualNetwork, object: network, status }, { signal });
@@ -203,7 +143,6 @@ export function createVirtualNetworkController({
       if (now === undefined || now.status === "True") continue;
       if (now.status !== old?.status || now.reason !== old.reason) tell(network, "Warning", now.reason, now.message);
     }
-    return lookAgainAtMs === undefined ? undefined : { requeueAfterMs: Math.max(0, lookAgainAtMs - clock.now()) };
   }
 
   function tell(network: VirtualNetwork, type: "Normal" | "Warning", reason: string, message: string): void {
@@ -211,10 +150,7 @@ export function createVirtualNetworkController({
   }
 
   function networksOn(key: ProviderKey): readonly VirtualNetwork[] {
-    return networks.list().filter((network) => {
-      const found = providerOfNetwork(network, providerObjects.list());
-      return found?.namespace === key.namespace && found.name === key.name;
-    });
+    return networks.list().filter((network) => isPlacedOn(network, key, providerObjects.list()));
   }
 
   /** Those that it is plugged into, and those that keep an address for it. */
@@ -253,7 +189,7 @@ export function createVirtualNetworkController({
           { signal },
         ),
     ],
-    reconcile,
+    reconcile: placedReconcile(kind, { manager, clock }),
   };
 }
 

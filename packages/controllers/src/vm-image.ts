@@ -24,7 +24,7 @@ import { BackgroundTasks } from "./background-tasks.ts";
 import { effectiveProvider } from "./effective-provider.ts";
 import { providerStatusKey } from "./image-on-provider.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
-import { providerOfPool } from "./storage-pool-target.ts";
+import { providerOfPlaced } from "./placed/placed-object.ts";
 import { Turns } from "./turns.ts";
 import { connectionOfVm } from "./vm-host.ts";
 import { decideImage, PrepareTimeout, refreshedSource } from "./vm-image-plan.ts";
@@ -159,7 +159,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       const wanted = imageOfVolume(volume);
       if (wanted?.name !== name || wanted.namespace !== namespace || volume.status?.phase === "Ready") continue;
       const pool = pools.get(referredBy(volume, volume.spec.poolRef));
-      const provider = pool && providerOfPool(pool, providers.list());
+      const provider = pool && providerOfPlaced(pool, providers.list());
       if (provider !== undefined && providers.get(provider) !== undefined) {
         found.set(providerStatusKey(image, provider), provider);
       }

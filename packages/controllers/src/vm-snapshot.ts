@@ -15,7 +15,7 @@ import {
   VMSnapshot,
   vmSnapshotFinalizer,
 } from "@vivarium/api";
-import { isProviderError, ProviderError } from "@vivarium/provider";
+import { ProviderError } from "@vivarium/provider";
 import type { SnapshotProgress, SnapshotRole, VmIdentity } from "@vivarium/provider";
 import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
 import type {
@@ -29,6 +29,7 @@ import type {
 import { requestOf } from "./request-of.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
 import { ObjectNews } from "./object-news.ts";
+import { orUnavailable } from "./or-unavailable.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
 import { withDeadline } from "./deadline.ts";
 import { identityOf } from "./virtual-machine/resolve/definition.ts";
@@ -154,7 +155,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
       const message = `The Provider of VM "${name}" is not connected, or has no snapshots`;
       return { kind: "unavailable", error: new ProviderError("Unavailable", message) };
     }
-    try {
+    return orUnavailable(async () => {
       const list = await withDeadline((inner) => role.list(identity, { signal: inner }), {
         clock,
         what: `look at the snapshots of VM "${name}"`,
@@ -162,10 +163,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
         signal,
       });
       return { kind: "seen", snapshots: list };
-    } catch (error) {
-      if (!isProviderError(error)) throw error;
-      return { kind: "unavailable", error };
-    }
+    });
   }
 
   async function act(

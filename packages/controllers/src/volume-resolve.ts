@@ -7,7 +7,8 @@ import type { VolumeCreation, VolumeRef } from "@vivarium/provider";
 import { imageOnProvider } from "./image-on-provider.ts";
 import type { ProviderKey } from "./provider-registry.ts";
 import { readAmount } from "./read-amount.ts";
-import { poolNameOf, providerOfPool } from "./storage-pool-target.ts";
+import { providerOfPlaced } from "./placed/placed-object.ts";
+import { poolNameOf } from "./storage-pool-target.ts";
 import type { StorageResolved, VolumeMaking } from "./volume-plan.ts";
 
 interface Key {
@@ -58,7 +59,7 @@ export function resolvePlace(volume: Volume, objects: VolumeObjects): StorageRes
   const name = `StoragePool "${key.namespace}/${key.name}"`;
   const pool = objects.pool(key);
   if (pool === undefined) return failed("PoolNotFound", `${name} does not exist`);
-  const provider = providerOfPool(pool, objects.providers());
+  const provider = providerOfPlaced(pool, objects.providers());
   if (provider === undefined) return failed("PoolNotReady", `${name} belongs to no Provider`);
   const record = volumeRecordOf(volume);
   const ref = record.volume ?? { pool: poolNameOf(pool), name: volumeNameOf(volume) };

@@ -26,10 +26,11 @@ import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivariu
 import type { Controller, ReconcileContext, ReconcileRequest, ReconcileResult } from "@vivarium/runtime";
 import { requestOf } from "./request-of.ts";
 import { ObjectNews } from "./object-news.ts";
+import { orUnavailable } from "./or-unavailable.ts";
 import type { ProviderKey } from "./provider-registry.ts";
 import { guardRefusal } from "./storage-guard.ts";
 import type { StorageControllerOptions } from "./storage-pool.ts";
-import { providerOfPool } from "./storage-pool-target.ts";
+import { providerOfPlaced } from "./placed/placed-object.ts";
 import { decideVolume } from "./volume-plan.ts";
 import type { StorageResolved, VolumeInput, VolumeMaking, VolumeSituation, VolumeStep } from "./volume-plan.ts";
 import { referredBy, refersTo, resolveMaking, resolvePlace, resolveSize, volumeRecordOf } from "./volume-resolve.ts";
@@ -138,12 +139,8 @@ export function createVolumeController(
 
   async function see(place: StorageResolved<VolumePlace>, signal: AbortSignal): Promise<VolumeInput["seen"]> {
     if (!place.ok) return { kind: "unavailable", error: new ProviderError("Unavailable", place.problem.message) };
-    try {
-      return await roleOf(place.value.provider).observe(place.value.ref, { signal });
-    } catch (error) {
-      if (!isProviderError(error)) throw error;
-      return { kind: "unavailable", error };
-    }
+    const { provider, ref } = place.value;
+    return orUnavailable(async () => roleOf(provider).observe(ref, { signal }));
   }
 
   /** The guard, with what is promised to others at this moment. Where the pool cannot be seen the step itself will say so. */
@@ -337,7 +334,7 @@ export function createVolumeController(
   function volumesOn(key: ProviderKey): readonly Volume[] {
     return volumes.list().filter((volume) => {
       const pool = pools.get(referredBy(volume, volume.spec.poolRef));
-      const found = pool && providerOfPool(pool, providerObjects.list());
+      const found = pool && providerOfPlaced(pool, providerObjects.list());
       return found?.namespace === key.namespace && found.name === key.name;
     });
   }

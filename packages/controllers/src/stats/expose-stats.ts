@@ -6,7 +6,8 @@ import type { DomainStats } from "@vivarium/provider";
 import { Counter, Gauge } from "prom-client";
 import type { Registry } from "prom-client";
 import type { HostKey, ProviderKey } from "../provider-registry.ts";
-import { poolNameOf, providerOfPool } from "../storage-pool-target.ts";
+import { providerOfPlaced } from "../placed/placed-object.ts";
+import { poolNameOf } from "../storage-pool-target.ts";
 import type { HostRecord, StatsCollector, StatsSources, VmRecord } from "./stats-collector.ts";
 import { vmMetrics } from "./vm-metrics.ts";
 import type { VmMetric } from "./vm-metrics.ts";
@@ -200,7 +201,7 @@ function exposePools(
   const gauge = (name: string, help: string, of: (status: NonNullable<StoragePool["status"]>) => number | undefined) =>
     expose({ name: `vivarium_storage_pool_${name}`, kind: "gauge", help, labels }, () =>
       sources.pools.list().flatMap((pool): Series => {
-        const provider = providerOfPool(pool, sources.providerObjects.list());
+        const provider = providerOfPlaced(pool, sources.providerObjects.list());
         if (provider === undefined || !collector.isUp(provider)) return [];
         const value = pool.status?.phase === "Ready" ? of(pool.status) : undefined;
         const { namespace = "", name: poolName } = pool.metadata;

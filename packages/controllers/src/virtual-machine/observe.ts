@@ -2,8 +2,8 @@
 
 import { restartAnnotation } from "@vivarium/api";
 import type { VirtualMachine } from "@vivarium/api";
-import { isProviderError } from "@vivarium/provider";
 import { withDeadline } from "../deadline.ts";
+import { orUnavailable } from "../or-unavailable.ts";
 import { connectionOfVm, hostOfVm } from "../vm-host.ts";
 import { findAddresses } from "./address-lookup.ts";
 import { boundVm } from "./binding.ts";
@@ -46,17 +46,14 @@ async function see(context: VmContext, look: Look): Promise<Seen> {
   const { open } = look;
   if (open === undefined) return { kind: "unavailable", error: notOpen(context, look) };
   const identity = identityOf(look.vm);
-  try {
-    return await withDeadline((signal) => open.compute.observe(identity, { signal }), {
+  return orUnavailable(() =>
+    withDeadline((signal) => open.compute.observe(identity, { signal }), {
       clock: context.clock,
       what: `look at VM "${identity.name}"`,
       deadlineMs: lookDeadlineMs,
       signal: look.signal,
-    });
-  } catch (error) {
-    if (!isProviderError(error)) throw error;
-    return { kind: "unavailable", error };
-  }
+    }),
+  );
 }
 
 /** Of one that is on: its addresses, and since when. */

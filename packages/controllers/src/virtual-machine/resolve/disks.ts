@@ -2,7 +2,7 @@
 
 import type { ObjectKey, Provider, StoragePool, VirtualMachine, VMClass, Volume } from "@vivarium/api";
 import type { DiskDefinition, DiskLimits } from "@vivarium/provider";
-import { providerOfPool } from "../../storage-pool-target.ts";
+import { providerOfPlaced } from "../../placed/placed-object.ts";
 import type { DiskSize } from "../plan/disk-plan.ts";
 import type { DataDisk, Problem, Resolved } from "../plan/input.ts";
 import { readAmount } from "../../read-amount.ts";
@@ -137,7 +137,7 @@ function volumeOf(
     return undefined;
   }
   const pool = objects.pool(referredBy(volume, volume.spec.poolRef));
-  const on = pool && providerOfPool(pool, objects.providers());
+  const on = pool && providerOfPlaced(pool, objects.providers());
   if (provider.ok && on !== undefined) {
     const { namespace: where = "", name: who } = provider.value.metadata;
     if (on.namespace !== where || on.name !== who) {

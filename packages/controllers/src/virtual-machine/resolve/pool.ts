@@ -3,7 +3,7 @@
 import { findCondition } from "@vivarium/api";
 import type { Provider, StoragePool } from "@vivarium/api";
 import { providerConfigPool } from "../../provider-config.ts";
-import { providerOfPool } from "../../storage-pool-target.ts";
+import { providerOfPlaced } from "../../placed/placed-object.ts";
 import type { Problem } from "../plan/input.ts";
 
 /** Without a StoragePool for it nobody has set a limit. */
@@ -13,7 +13,7 @@ export function lowPoolOf(
 ): Problem | undefined {
   const name = providerConfigPool(provider);
   for (const pool of pools) {
-    const on = providerOfPool(pool, providers);
+    const on = providerOfPlaced(pool, providers);
     const isIts = on?.name === provider.metadata.name && on.namespace === provider.metadata.namespace;
     const low = findCondition(pool.status?.conditions, "CapacityLow");
     if (!isIts || pool.status?.pool !== name || low?.status !== "True") continue;

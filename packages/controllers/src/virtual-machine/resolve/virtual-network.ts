@@ -5,7 +5,8 @@ import type { ObjectKey, Provider, VirtualMachine, VirtualNetwork, VMNetworkAtta
 import type { NicDefinition } from "@vivarium/provider";
 import type { AddProblem } from "./disks.ts";
 import type { Resolved } from "../plan/input.ts";
-import { networkNameOf, providerOfNetwork } from "../../virtual-network-place.ts";
+import { providerOfPlaced } from "../../placed/placed-object.ts";
+import { networkNameOf } from "../../virtual-network-place.ts";
 
 type Key = Required<ObjectKey>;
 type DeclaredNic = NonNullable<VirtualMachine["spec"]["networks"]>[number];
@@ -44,7 +45,7 @@ export function resolveVirtualNetwork(
     add("NetworkNotReady", `${name} is not ready: ${ready?.message ?? "it has not been looked at yet"}`);
     return undefined;
   }
-  const on = providerOfNetwork(network, from.providers);
+  const on = providerOfPlaced(network, from.providers);
   const { metadata } = provider.ok ? provider.value : {};
   if (metadata !== undefined && (on?.name !== metadata.name || on.namespace !== metadata.namespace)) {
     add("InvalidSpec", `${name} is on Provider "${on?.namespace ?? ""}/${on?.name ?? ""}", and this VM is not`);
