@@ -363,10 +363,6 @@ const status = struct("What was seen of the machine.", {
         to: string("Host that it goes to."),
         mode: choice("Whether it runs meanwhile.", ["Live", "Offline"]),
         storage: choice("Whether its disks stay where they are or are copied.", ["Shared", "Copied"]),
-        stage: choice(
-          "`Moving`: it may end up on either side. `Settling`: on which one is known, and what is left on the other is removed.",
-          ["Moving", "Settling"],
-        ),
         since: dateTime("When it began."),
       },
     ),

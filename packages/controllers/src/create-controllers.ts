@@ -7,6 +7,7 @@ import type { Clock, Controller, Manager } from "@vivarium/runtime";
 import { createAdoptionController } from "./adoption.ts";
 import { createHostController } from "./host.ts";
 import { HostReports } from "./host-reports.ts";
+import { MachineTurns } from "./machine-turns.ts";
 import { OpenProviders } from "./open-providers.ts";
 import { createImageCollectionController } from "./image-collection/image-collection.ts";
 import { createProviderController } from "./provider.ts";
@@ -19,6 +20,7 @@ import { createVmGroupController } from "./vm-group/vm-group.ts";
 import { createVmCloneController } from "./vm-clone/vm-clone.ts";
 import { createVmUnlinkController } from "./vm-clone/vm-unlink.ts";
 import { createVmImageController } from "./vm-image.ts";
+import { createVmMigrationController } from "./vm-migration/vm-migration.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
 import { createRepeatedSnapshotController } from "./vm-snapshot-schedule/repeated-snapshot.ts";
@@ -46,6 +48,7 @@ export function createControllers(options: ControllersOptions): Controllers {
   const clock = options.clock ?? realClock;
   const providers = new OpenProviders(options.factories);
   const reports = new HostReports();
+  const turns = new MachineTurns();
   return {
     registry: providers,
     controllers: [
@@ -54,8 +57,9 @@ export function createControllers(options: ControllersOptions): Controllers {
       createAdoptionController({ manager, providers, clock }),
       createVmClassController({ manager, clock }),
       createVmNetworkAttachmentController({ manager, clock }),
-      createVirtualMachineController({ manager, providers, clock }),
+      createVirtualMachineController({ manager, providers, clock, turns }),
       createVirtualNetworkController({ manager, providers, clock }),
+      createVmMigrationController({ manager, providers, clock, turns }),
       createVmSnapshotController({ manager, providers, clock }),
       createVmSnapshotScheduleController({ manager, clock }),
       createRepeatedSnapshotController({ manager }),

@@ -17,6 +17,7 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
+import { MachineTurns } from "../machine-turns.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { createVmContext } from "./context.ts";
 import type { VmContext } from "./context.ts";
@@ -37,6 +38,8 @@ export interface VirtualMachineControllerOptions {
   readonly manager: Manager;
   readonly providers: ProviderRegistry;
   readonly clock: Clock;
+  /** Shared with who moves machines; its own when absent. */
+  readonly turns?: MachineTurns;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
   readonly concurrency?: number;
@@ -46,16 +49,19 @@ export interface VirtualMachineControllerOptions {
 const mostSteps = 100;
 
 export function createVirtualMachineController(options: VirtualMachineControllerOptions): Controller {
-  const { random = Math.random, concurrency = 8 } = options;
+  const { random = Math.random, concurrency = 8, turns = new MachineTurns() } = options;
   const context = createVmContext({ ...options, random });
   const { machines, attachments } = context.objects;
   return {
     name: "virtual-machine",
     for: VirtualMachine,
     related: relatedToVirtualMachines(machines, attachments),
-    sources: wakeUps(context),
+    sources: [...wakeUps(context), (enqueue, { signal }) => turns.onGivenBack(enqueue, { signal })],
     concurrency,
-    reconcile: (request, running) => reconcile(context, request, running),
+    reconcile: (request, running) => {
+      const uid = machines.get(request)?.metadata.uid ?? "";
+      return turns.run(uid, () => reconcile(context, request, running));
+    },
   };
 }
 
@@ -67,6 +73,11 @@ async function reconcile(
   const { machines } = context.objects;
   const first = machines.get(request);
   if (first === undefined) {
+    context.memories.forget(request);
+    return undefined;
+  }
+  if (first.status?.moving !== undefined) {
+    // It is the migration's; what is remembered of it is of another host afterwards.
     context.memories.forget(request);
     return undefined;
   }

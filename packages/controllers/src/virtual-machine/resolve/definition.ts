@@ -80,7 +80,7 @@ export function keyOf(
  */
 export function resolveProvider(
   vm: VirtualMachine,
-  related: RelatedObjects,
+  related: Pick<RelatedObjects, "provider" | "providers">,
   madeOn: string | undefined,
 ): Resolved<Provider> & { readonly made?: Provider } {
   const named = namedProvider(vm, related);
@@ -98,7 +98,10 @@ export function resolveProvider(
   return { ok: true, value: made, made };
 }
 
-function namedProvider(vm: VirtualMachine, related: RelatedObjects): Resolved<Provider> {
+function namedProvider(
+  vm: VirtualMachine,
+  related: Pick<RelatedObjects, "provider" | "providers">,
+): Resolved<Provider> {
   const effective = effectiveProvider(vm, related.providers());
   switch (effective.kind) {
     case "found": {

@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { findCondition, Host, Provider, VirtualMachine, VMImage, VMMigration } from "@vivarium/api";
+import type { VirtualMachineSpec, VMMigrationSpec } from "@vivarium/api";
+import { createSimulatedHypervisor } from "@vivarium/provider";
+import type { ProviderFactory } from "@vivarium/provider";
+import { createManager, ManualClock } from "@vivarium/runtime";
+import { createHostController } from "../host.ts";
+import { HostReports } from "../host-reports.ts";
+import { MachineTurns } from "../machine-turns.ts";
+import { OpenProviders } from "../open-providers.ts";
+import { createProviderController } from "../provider.ts";
+import { headOf } from "../testing/controllers-lab.ts";
+import { eventually } from "../testing/eventually.ts";
+import { startApi } from "../testing/start-api.ts";
+import { createVirtualMachineController } from "../virtual-machine/virtual-machine.ts";
+import { createVmMigrationController } from "./vm-migration.ts";
+
+const namespace = "default";
+const digest = `sha256:${"ab".repeat(32)}`;
+
+/** Two hosts with storage of their own, of one Provider. */
+async function lab(t: TestContext) {
+  const { client, logger } = await startApi(t);
+  const clock = new ManualClock(Date.now());
+  const [a, b] = ["a", "b"].map(() => createSimulatedHypervisor({ clock, guest: { leaseMs: 100, shutdownMs: 2_000 } }));
+  assert.ok(a !== undefined && b !== undefined);
+  const factory: ProviderFactory = { type: "sim", open: ({ endpoint }) => (endpoint === "sim://a" ? a : b).open() };
+  const image = { digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: 2 ** 30 } as const;
+  const { id } = await a.open().images.import(image);
+  await b.open().images.import(image);
+  await client.create(Provider, {
+    ...headOf(Provider, "rack"),
+    spec: {
+      type: "sim",
+      hosts: [
+        { name: "a", endpoint: "sim://a" },
+        { name: "b", endpoint: "sim://b" },
+      ],
+    },
+  });
+  const made = await client.create(VMImage, {
+    ...headOf(VMImage, "debian"),
+    spec: { source: { libvirt: { url: "https://images.example/debian.qcow2" } } },
+  });
+  const available = { available: true, id };
+  await client.updateStatus(VMImage, {
+    ...made,
+    status: {
+      phase: "Ready",
+      ready: true,
+      observedGeneration: made.metadata.generation ?? 1,
+      providerStatus: { "rack@a": available, "rack@b": available },
+    },
+  });
+  let stop: () => Promise<void> = () => Promise.resolve();
+  const boot = (): void => {
+    const manager = createManager({ client, logger, clock, random: () => 0 });
+    const providers = new OpenProviders(new Map([["sim", factory]]));
+    const reports = new HostReports();
+    const turns = new MachineTurns();
+    manager.add(createProviderController({ manager, reports, clock }));
+    manager.add(createHostController({ manager, providers, reports, clock }));
+    manager.add(createVirtualMachineController({ manager, providers, clock, turns, random: () => 0 }));
+    manager.add(createVmMigrationController({ manager, providers, clock, turns }));
+    const stopping = new AbortController();
+    const done = manager.run({ signal: stopping.signal });
+    stop = async () => {
+      stopping.abort();
+      await done;
+    };
+  };
+  boot();
+  t.after(() => stop());
+  const until = <T>(what: string, look: () => Promise<T | false | undefined>): Promise<T> =>
+    eventually(async () => {
+      await clock.advance(500);
+      return (await look()) ?? false;
+    }, what);
+  const vm = () => client.get(VirtualMachine, { namespace, name: "web" });
+  const untilVm = (what: string, isSo: (object: VirtualMachine) => boolean) =>
+    until(what, async () => {
+      const found = await vm();
+      return isSo(found) && found;
+    });
+  await until("both hosts", async () => {
+    const { items } = await client.list(Host);
+    return (
+      items.length === 2 && items.every((host) => findCondition(host.status?.conditions, "Ready")?.status === "True")
+    );
+  });
+  return {
+    client,
+    clock,
+    a,
+    b,
+    vm,
+    untilVm,
+    create: async (spec: Partial<VirtualMachineSpec> = {}) => {
+      await client.create(VirtualMachine, {
+        ...headOf(VirtualMachine, "web"),
+        spec: {
+          imageRef: { name: "debian" },
+          resources: { cpu: 1, memoryMiB: 1024 },
+          placement: { host: "a" },
+          ...spec,
+        },
+      });
+      await untilVm("web is Ready", isReady);
+      // It was only to begin there.
+      await client.mergePatch(VirtualMachine, { namespace, name: "web" }, { spec: { placement: { host: null } } });
+    },
+    move: (name: string, spec: Partial<VMMigrationSpec> = {}) =>
+      client.create(VMMigration, {
+        ...headOf(VMMigration, name),
+        spec: { source: { vmRef: { name: "web" } }, target: { host: "b" }, ...spec },
+      }),
+    ended: (name: string, phase: string) =>
+      until(`${name} is ${phase}`, async () => {
+        const found = await client.get(VMMigration, { namespace, name });
+        return found.status?.phase === phase && found;
+      }),
+    until,
+    restart: async () => {
+      await stop();
+      boot();
+    },
+    /** Name of the hosts that have a domain, and of those on which it runs. */
+    domains: () => {
+      const on = [
+        ["a", a],
+        ["b", b],
+      ] as const;
+      const uids = on.flatMap(([name, sim]) => [...sim.world.domains.values()].map(({ power }) => ({ name, power })));
+      return uids.map(({ name, power }) => `${name} ${power}`);
+    },
+  };
+}
+
+function isReady(vm: VirtualMachine): boolean {
+  return findCondition(vm.status?.conditions, "Ready")?.status === "True";
+}
+
+test("a running VM goes to another host and is the same VM there: its controller neither starts a second one nor misses the first", async (t) => {
+  const { create, move, ended, domains, untilVm, a, b, vm } = await lab(t);
+  await create();
+  const boots = [...a.world.domains.values()][0]?.boots;
+  await move("go");
+  const { status } = await ended("go", "Ready");
+  assert.deepEqual(
+    [
+      status?.sourceHost,
+      status?.targetHost,
+      status?.mode,
+      status?.storage,
+      status?.downtime,
+      status?.progress?.percentage,
+    ],
+    ["a", "b", "Live", "Copied", "100ms", 100],
+  );
+  assert.deepEqual(domains(), ["b running"]);
+  const found = await untilVm("web is Ready on b", (object) => isReady(object) && object.status?.host === "b");
+  assert.equal(found.status?.moving, undefined);
+  assert.equal(findCondition(found.status?.conditions, "Migrating")?.status, "False");
+  assert.equal([...b.world.domains.values()][0]?.boots, boots);
+  assert.equal(a.world.volumesOf(found.metadata.uid ?? "").length, 0);
+  assert.equal((await vm()).status?.lastStop, undefined);
+});
+
+test("everything that stands in the way is told at once, and nothing is touched", async (t) => {
+  const { client, create, move, ended, domains, b } = await lab(t);
+  await create({ networks: [{ name: "lan" }] });
+  b.world.networks.delete("default");
+  await client.mergePatch(Host, { namespace, name: "b" }, { spec: { unschedulable: true } });
+  await client.mergePatch(
+    VirtualMachine,
+    { namespace, name: "web" },
+    { spec: { placement: { hostSelector: { zone: "1" } } } },
+  );
+  await move("go", { options: { copyStorage: false } });
+  const { status } = await ended("go", "Failed");
+  assert.deepEqual(
+    status?.blockers?.map(({ reason }) => reason),
+    ["HostUnschedulable", "HostSelector", "StorageDiffers", "NetworkMissing"],
+  );
+  assert.equal(findCondition(status.conditions, "Ready")?.reason, "Blocked");
+  assert.deepEqual(domains(), ["a running"]);
+});
+
+test("a move that is cancelled leaves the VM where it is, running", async (t) => {
+  const { client, create, move, ended, domains, untilVm, a, until } = await lab(t);
+  await create();
+  a.guest.moveMs = 3_600_000;
+  await move("go");
+  await untilVm("web is moving", ({ status }) => status?.moving !== undefined);
+  await until("there is progress", async () => {
+    const { status } = await client.get(VMMigration, { namespace, name: "go" });
+    return (status?.progress?.percentage ?? 0) > 0;
+  });
+  await client.mergePatch(VMMigration, { namespace, name: "go" }, { spec: { cancel: true } });
+  await ended("go", "Cancelled");
+  const { status } = await untilVm("web is its own again", (object) => object.status?.moving === undefined);
+  assert.equal(status?.host, "a");
+  assert.deepEqual(domains(), ["a running"]);
+});
+
+test("the server is killed in the middle: it finds out where the VM is, and the move is made all the same", async (t) => {
+  for (const stage of ["prepared", "switched"] as const) {
+    await t.test(stage, async (inner) => {
+      const { create, move, ended, domains, untilVm, a, restart } = await lab(inner);
+      await create();
+      a.world.brokenMove = stage;
+      // The answer that it was cut off is never read: what is left is what a killed server leaves.
+      a.hang("migration.settle");
+      await move("go");
+      await untilVm("web is moving", ({ status }) => status?.moving !== undefined);
+      await restart();
+      a.clearFaults();
+      await ended("go", "Ready");
+      await untilVm("web is Ready on b", (object) => isReady(object) && object.status?.host === "b");
+      assert.deepEqual(domains(), ["b running"]);
+    });
+  }
+});
+
+test("offline: the guest is shut down, moved and started there; that is no crash", async (t) => {
+  const { create, move, ended, domains, untilVm } = await lab(t);
+  await create();
+  await move("go", { options: { mode: "Offline" } });
+  await ended("go", "Ready");
+  const { status } = await untilVm("web is Ready on b", (object) => isReady(object) && object.status?.host === "b");
+  assert.deepEqual(domains(), ["b running"]);
+  assert.equal(status?.lastStop?.method, "Graceful");
+});
+
+test("a failure of the way is tried again as the policy says, and the VM stays usable in between", async (t) => {
+  const { create, move, ended, domains, a, clock, until, client } = await lab(t);
+  await create();
+  a.fail("migration.move", { times: 2 });
+  await move("go", { options: { retryPolicy: { maxRetries: 2, retryDelay: "1m", backoffMultiplier: 2 } } });
+  await until("it waits for the next attempt", async () => {
+    const { status } = await client.get(VMMigration, { namespace, name: "go" });
+    return status?.nextAttemptTime !== undefined;
+  });
+  assert.deepEqual(domains(), ["a running"]);
+  await clock.advance(300_000);
+  const { status } = await ended("go", "Ready");
+  assert.equal(status?.retryCount, 2);
+  assert.deepEqual(domains(), ["b running"]);
+});
+
+test("a migration that is removed with force leaves no machine in between", async (t) => {
+  const { client, create, move, domains, untilVm, a } = await lab(t);
+  await create();
+  a.guest.moveMs = 3_600_000;
+  await move("go");
+  await untilVm("web is moving", ({ status }) => status?.moving !== undefined);
+  await client.mergePatch(VMMigration, { namespace, name: "go" }, { metadata: { finalizers: null } });
+  await client.delete(VMMigration, { namespace, name: "go" });
+  await untilVm("web is its own again", (object) => object.status?.moving === undefined && isReady(object));
+  assert.deepEqual(domains(), ["a running"]);
+});
