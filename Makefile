@@ -4,7 +4,7 @@ ROLES := base docker k8s lxd kata observer
 ENVIRONMENTS := $(notdir $(basename $(wildcard examples/environments/*.yaml)))
 ACTIONS := create list restore delete
 GROUP_ACTIONS := create list start stop status snapshot delete
-.PHONY: $(ROLES:%=create-%) $(ENVIRONMENTS) start stop ssh delete list status \
+.PHONY: $(ROLES:%=create-%) $(ENVIRONMENTS) start stop ssh delete list status clone operations \
   snapshot $(ACTIONS:%=snapshot-%) snapshot-unknown-action group $(GROUP_ACTIONS:%=group-%) group-unknown-action
 .PHONY: help ready deps bundle setup up down check test unit e2e bench clean
 # The locked Node and everything else, installed anew only when the lock file's content has changed.
@@ -13,7 +13,7 @@ SOURCES = $(shell find apps/viv/src packages/*/src -name '*.ts' ! -name '*.test.
 
 # What users say (NAME=web) goes to viv through the environment, as it was typed: neither make nor the shell reads anything into it. A
 # variable of that name that make itself was started with is not meant.
-ARGUMENTS := NAME ACTION SNAPSHOT FORCE MEMBERS CPUS MEMORY DISK
+ARGUMENTS := NAME ACTION SNAPSHOT FORCE MEMBERS SOURCE TARGET CPUS MEMORY DISK
 $(foreach a,$(ARGUMENTS),$(eval override $(a) := $$(if $$(filter command,$$(origin $(a))),$$(value $(a)))))
 export $(ARGUMENTS)
 VIV := ./viv
@@ -81,6 +81,13 @@ group-delete: need-NAME ready
 	@$(VIV) group delete $(force) -- $(call given,NAME)
 group-unknown-action:
 	@$(error ACTION is none of $(GROUP_ACTIONS))
+
+#: clone SOURCE= TARGET= | Make a VM of another one
+clone: need-SOURCE need-TARGET ready
+	@$(VIV) clone -- $(call given,SOURCE) $(call given,TARGET)
+
+operations: ready ## Show long work: what goes on, and what was done
+	@$(VIV) operations
 
 #: dev-vm, web-vm, web-and-db, k8s-cluster [NAME=] | Make a ready-made environment of one or several VMs
 $(ENVIRONMENTS): ready

@@ -26,6 +26,15 @@ export function addLabCommands(viv: Command, group: string): void {
     .addOption(new Option("--dry-run <what>", "make nothing: only print what would be made").choices(["client"]))
     .addOption(outputOption(["json", "yaml", "name"]))
     .action(lazy(async () => (await import("./commands/create.ts")).create));
+  withNamespace(viv.command("operations"))
+    .helpGroup(group)
+    .description("list work that took a second or more: start, duration, outcome")
+    .argument("[object]", "only of objects of this name")
+    .option("-A, --all-namespaces", "in all namespaces")
+    .option("--running", "only what goes on now")
+    .option("--failed", "only what failed")
+    .addOption(outputOption(["json", "yaml", "name"]))
+    .action(lazy(async () => (await import("./commands/operations.ts")).operations));
   addGroupCommands(viv, group);
   addEnvironmentCommands(viv, group);
 }

@@ -28,6 +28,7 @@ export * from "./kind.ts";
 export * from "./kinds.ts";
 export * from "./lease.ts";
 export * from "./namespace.ts";
+export * from "./operation.ts";
 export * from "./provider.ts";
 export * from "./quantity.ts";
 export * from "./role.ts";

@@ -10,6 +10,7 @@ import { ImageBuild } from "./image-build.ts";
 import type { KindDefinition } from "./kind.ts";
 import { Lease } from "./lease.ts";
 import { Namespace } from "./namespace.ts";
+import { Operation } from "./operation.ts";
 import { Provider } from "./provider.ts";
 import { Role } from "./role.ts";
 import { RoleBinding } from "./role-binding.ts";
@@ -49,6 +50,7 @@ export const kinds: readonly KindDefinition[] = [
   VMSet,
   VMSetRevision,
   VMGroup,
+  Operation,
   StoragePool,
   Volume,
   VirtualNetwork,

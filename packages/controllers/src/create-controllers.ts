@@ -3,11 +3,13 @@
 import type { ImageCache } from "@vivarium/images";
 import type { ProviderFactory } from "@vivarium/provider";
 import { realClock } from "@vivarium/runtime";
+import type { Registry } from "prom-client";
 import type { Clock, Controller, Manager } from "@vivarium/runtime";
 import { createAdoptionController } from "./adoption.ts";
 import { createHostController } from "./host.ts";
 import { HostReports } from "./host-reports.ts";
 import { MachineTurns } from "./machine-turns.ts";
+import { createOperationsController } from "./operations/operations.ts";
 import { OpenProviders } from "./open-providers.ts";
 import { createImageCollectionController } from "./image-collection/image-collection.ts";
 import { createProviderController } from "./provider.ts";
@@ -34,6 +36,8 @@ export interface ControllersOptions {
   readonly factories: ReadonlyMap<string, ProviderFactory>;
   readonly imageCache: ImageCache;
   readonly clock?: Clock;
+  /** Where long work is counted. */
+  readonly metrics?: Registry;
 }
 
 export interface Controllers {
@@ -67,6 +71,11 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmUnlinkController({ manager, providers, clock }),
       createVmSetController({ manager, providers, clock }),
       createVmGroupController({ manager, clock }),
+      createOperationsController({
+        manager,
+        clock,
+        ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+      }),
       createStoragePoolController({ manager, providers, clock }),
       createVolumeController({ manager, providers, imageCache, clock }),
       createImageCollectionController({ manager, providers, clock }),

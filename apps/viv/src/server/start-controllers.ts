@@ -67,6 +67,7 @@ export function startControllers(options: ControllersOptions): Controllers {
     manager,
     factories: meteredFactories(providerFactories(stateDir, logger), metrics),
     imageCache,
+    metrics,
   });
   for (const controller of controllers) manager.add(controller);
   const stats = createStats({ manager, providers: registry, logger, metrics });

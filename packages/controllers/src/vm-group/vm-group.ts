@@ -1,15 +1,7 @@
 // The VMGroup controller: says how its machines are, and carries out the operation that its spec asks for, once, in the order of what needs
 // what. Between operations each machine is its own master: what somebody stops is not started again by its group.
 
-import {
-  formatTime,
-  groupLabel,
-  groupOperationLabel,
-  isStatus,
-  VirtualMachine,
-  VMGroup,
-  VMSnapshot,
-} from "@vivarium/api";
+import { formatTime, groupLabel, groupOperationLabel, VirtualMachine, VMGroup, VMSnapshot } from "@vivarium/api";
 import { related, writeStatus } from "@vivarium/runtime";
 import type {
   Clock,
@@ -19,6 +11,7 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
+import { ignoring } from "../ignoring.ts";
 import { requestOf } from "../request-of.ts";
 import { deleteGoal, snapshotGoal, startGoal, stopGoal } from "./vm-group-goals.ts";
 import { isSelected, memberNamed, readMembers, type GroupMember, type GroupReading } from "./vm-group-members.ts";
@@ -235,12 +228,4 @@ function offState(group: VMGroup): "Off" | "OffGraceful" {
 
 function snapshotName(vm: string, { id }: GroupOperation): string {
   return `${vm}-${id}`;
-}
-
-async function ignoring(reason: "NotFound" | "AlreadyExists", work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!isStatus(error, reason)) throw error;
-  }
 }
