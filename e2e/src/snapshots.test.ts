@@ -2,12 +2,11 @@
 // when the server is killed in the middle.
 
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { findCondition, type VirtualMachine, type VMSnapshot } from "@vivarium/api";
-import { WebSocket } from "ws";
-import { parse } from "yaml";
 import { eventually } from "./support/eventually.ts";
+import { guestShell } from "./support/guest-shell.ts";
 import { inventory } from "./support/host-inventory.ts";
 import { LibvirtDaemon, whyNoHost } from "./support/libvirt-daemon.ts";
 import { tinyBase, tinyVm } from "./support/manifests.ts";
@@ -38,13 +37,6 @@ spec:
   snapshotTemplate: {spec: {description: by the clock}}
 `;
 const timed = "vvsnap-timed";
-
-interface Kubeconfig {
-  readonly clusters: readonly [
-    { readonly cluster: { readonly server: string; readonly "certificate-authority-data": string } },
-  ];
-  readonly users: readonly [{ readonly user: { readonly token: string } }];
-}
 
 describe("snapshots", { skip, concurrency: false }, () => {
   const libvirt = new LibvirtDaemon();
@@ -116,37 +108,7 @@ describe("snapshots", { skip, concurrency: false }, () => {
     await untilRunning();
   }
 
-  /** Types a command into the guest's shell on the serial console, and gives what it prints. */
-  async function guest(command: string): Promise<string> {
-    const { clusters, users } = parse(await readFile(server.kubeconfig, "utf8")) as Kubeconfig;
-    const { cluster } = clusters[0];
-    const url = `${cluster.server.replace("https:", "wss:")}/apis/${group}/namespaces/default/virtualmachines/${name}/console`;
-    const ca = Buffer.from(cluster["certificate-authority-data"], "base64");
-    const socket = new WebSocket(url, { ca, headers: { authorization: `Bearer ${users[0].user.token}` } });
-    let heard = "";
-    socket.on("message", (data: Buffer) => (heard += data.toString("latin1")));
-    await new Promise((resolve, reject) => {
-      socket.once("open", resolve);
-      socket.once("error", reject);
-    });
-    try {
-      // A shell that has just come up may miss the first words.
-      return await eventually(
-        `the guest answers to ${command}`,
-        async () => {
-          heard = "";
-          socket.send(Buffer.from(`echo "A""NSWER=$(${command})=E""ND"\n`));
-          return eventually("it prints", () => Promise.resolve(/ANSWER=([^]*?)=END/.exec(heard)?.[1]?.trim()), {
-            timeoutMs: 5_000,
-          });
-        },
-        { timeoutMs: 60_000 },
-      );
-    } finally {
-      socket.close();
-    }
-  }
-
+  const guest = (command: string): Promise<string> => guestShell(server, name, command);
   const write = (text: string): Promise<string> => guest(`echo ${text} > /dev/vdb; sync; echo done`);
   const read = (): Promise<string> => guest("head -n 1 /dev/vdb");
 
