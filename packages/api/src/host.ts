@@ -6,13 +6,18 @@ import { boolean, choice, dateTime, int32, int64, list, optional, string, struct
 import { ageColumn, defineKind, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
+import { taints } from "./taints.ts";
 
-const spec = struct("Which host it is. Made from the Provider: only `unschedulable` is yours to change.", {
-  providerRef: localRef("The Provider that has it; in the same namespace."),
-  unschedulable: optional(
-    boolean("Whether no further machine may be put there. Those that are there stay. False when absent."),
-  ),
-});
+const spec = struct(
+  "Which host it is. Made from the Provider: only `unschedulable` and `taints` are yours to change.",
+  {
+    providerRef: localRef("The Provider that has it; in the same namespace."),
+    unschedulable: optional(
+      boolean("Whether no further machine may be put there. Those that are there stay. False when absent."),
+    ),
+    taints: optional(taints("What keeps machines away that do not tolerate it.")),
+  },
+);
 
 function amount(description: string) {
   return struct(description, {
@@ -94,6 +99,12 @@ export type Host = Resource<HostSpec, HostStatus>;
 
 /** The label that says in which zone a host stands; Kubernetes' own. */
 export const zoneLabel = "topology.kubernetes.io/zone";
+/** The label that says in which region a host stands; Kubernetes' own. */
+export const regionLabel = "topology.kubernetes.io/region";
+/** The cluster that a host belongs to; that of its Provider's name when absent. */
+export const clusterLabel = "topology.vivarium.dev/cluster";
+/** The datastore that a host keeps disks in, where several share one; its own storage pool when absent. */
+export const datastoreLabel = "topology.vivarium.dev/datastore";
 
 export const Host: KindDefinition<Host> = defineKind({
   ...vivarium,

@@ -31,6 +31,7 @@ import { VMSet } from "./vm-set.ts";
 import { VMSetRevision } from "./vm-set-revision.ts";
 import { VMNetworkAttachment } from "./vm-network-attachment.ts";
 import { VMRole } from "./vm-role.ts";
+import { VMPlacementPolicy } from "./vm-placement-policy.ts";
 import { VMSnapshot } from "./vm-snapshot.ts";
 import { VMSnapshotSchedule } from "./vm-snapshot-schedule.ts";
 import { Volume } from "./volume.ts";
@@ -51,6 +52,7 @@ export const kinds: readonly KindDefinition[] = [
   VMSetRevision,
   VMGroup,
   Operation,
+  VMPlacementPolicy,
   StoragePool,
   Volume,
   VirtualNetwork,

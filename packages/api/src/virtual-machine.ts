@@ -29,6 +29,7 @@ import {
 import { ageColumn, defineKind, infra } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
+import { tolerations } from "./taints.ts";
 import { userData } from "./user-data.ts";
 import { vmRoleRef } from "./vm-role-ref.ts";
 
@@ -315,6 +316,7 @@ const spec = struct("What the machine shall be.", {
       hostSelector: optional(stringMap("Labels that the host must have, of a Provider with several hosts.")),
       resourcePool: optional(string("Resource pool.")),
       storagePod: optional(string("Datastore cluster (vSphere).")),
+      tolerations: optional(tolerations("Taints of hosts that the machine tolerates.")),
     }),
   ),
   placementRef: optional(localRef("The VMPlacementPolicy to follow.")),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { findCondition, Host, Provider, VirtualMachine, VMImage } from "@vivarium/api";
+import { Event, findCondition, Host, Provider, VirtualMachine, VMImage, VMPlacementPolicy } from "@vivarium/api";
 import type { VirtualMachineSpec } from "@vivarium/api";
 import { createSimulatedHypervisor } from "@vivarium/provider";
 import type { ProviderFactory } from "@vivarium/provider";
@@ -145,13 +145,13 @@ test("each host has its own Host; the Provider says what they have together", as
   assert.equal(host.status?.capacity?.memoryBytes, 4 * gib);
 });
 
-test("a VM lands where most memory is free, and many that come at once are spread", async (t) => {
+test("a VM lands where the largest share is free, and many that come at once are spread", async (t) => {
   const { create, ready, sim } = await lab(t);
   await Promise.all(Array.from({ length: 6 }, (_, index) => create(`vm-${index}`)));
   const hosts: (string | undefined)[] = [];
   for (let index = 0; index < 6; index++) hosts.push((await ready(`vm-${index}`)).status?.host);
-  // 8, 7, 6, 5 against 4, then they are level.
-  assert.deepEqual([hosts.filter((host) => host === "b").length, hosts.filter((host) => host === "a").length], [5, 1]);
+  // The larger host gets twice as many.
+  assert.deepEqual([hosts.filter((host) => host === "b").length, hosts.filter((host) => host === "a").length], [4, 2]);
   assert.equal(sim("a").world.domains.size + sim("b").world.domains.size, 6);
 });
 
@@ -166,8 +166,75 @@ test("a host or labels that are named decide; what fits nowhere is told for each
   assert.match(readyOf(refused)?.message ?? "", /a: it has 2048 MiB.*b: its label zone/);
   assert.equal(refused.status?.host, undefined);
   await client.mergePatch(VirtualMachine, { namespace, name: "named" }, { spec: { powerState: "Off" } });
-  await client.mergePatch(Host, { namespace, name: "a" }, { metadata: { labels: { touched: "yes" } } });
   assert.equal((await ready("large")).status?.host, "a");
+});
+
+test("a VM that is off keeps its place but not its room: with no room it is not started, and is as soon as there is some", async (t) => {
+  const { client, create, ready, reason, restart, sim, until } = await lab(t);
+  const power = (name: string, powerState: "On" | "Off") =>
+    client.mergePatch(VirtualMachine, { namespace, name }, { spec: { powerState } });
+  const large = { resources: { cpu: 1, memoryMiB: 3072 }, placement: { hostSelector: { zone: "1" } } };
+  await create("first", large);
+  await ready("first");
+  await power("first", "Off");
+  await reason("first", "Stopped");
+  await create("second", large);
+  assert.equal((await ready("second")).status?.host, "a");
+  await restart();
+  await power("first", "On");
+  const full = await reason("first", "HostFull");
+  assert.match(
+    readyOf(full)?.message ?? "",
+    /of its host "a", it has 1024 MiB of memory left of 4096 MiB, the VM wants 3072/,
+  );
+  await until("an event tells it", async () => {
+    const { items } = await client.list(Event, { namespace });
+    return items.some((event) => event.reason === "FailedScheduling" && event.involvedObject.name === "first");
+  });
+  const running = [...sim("a").world.domains.values()].filter(({ power: state }) => state === "running");
+  assert.deepEqual(
+    running.map(({ name }) => name),
+    ["second"],
+  );
+  await client.delete(VirtualMachine, { namespace, name: "second" });
+  assert.equal((await ready("first")).status?.host, "a");
+});
+
+test("a policy that is missing holds a VM back; there, it is kept, and what no host can take is told of each", async (t) => {
+  const { client, create, ready, reason } = await lab(t);
+  const spread = { placementRef: { name: "spread" } };
+  await create("one", spread);
+  const early = await reason("one", "NoHostFits");
+  assert.match(readyOf(early)?.message ?? "", /VMPlacementPolicy "default\/spread".*does not exist/);
+  await client.create(VMPlacementPolicy, {
+    ...headOf(VMPlacementPolicy, "spread"),
+    spec: { antiAffinity: { hostAntiAffinity: true } },
+  });
+  const first = (await ready("one")).status?.host;
+  await create("two", spread);
+  const second = (await ready("two")).status?.host;
+  assert.deepEqual(new Set([first, second]), new Set(["a", "b"]));
+  await create("three", spread);
+  const third = await reason("three", "NoHostFits");
+  assert.match(readyOf(third)?.message ?? "", /^0\/2 hosts can take the VM: 2 with machines to be apart from/);
+  await client.delete(VirtualMachine, { namespace, name: "one" });
+  assert.equal((await ready("three")).status?.host, first);
+});
+
+test("a host is cordoned and tainted: only who tolerates it lands there, and who is there stays", async (t) => {
+  const { client, create, ready, get } = await lab(t);
+  await create("there", { placement: { hostSelector: { zone: "2" } } });
+  await ready("there");
+  const taints = [{ key: "dedicated", value: "db", effect: "NoSchedule" }];
+  await client.mergePatch(Host, { namespace, name: "b" }, { spec: { taints } });
+  await create("other");
+  assert.equal((await ready("other")).status?.host, "a");
+  await create("db", { placement: { tolerations: [{ key: "dedicated", operator: "Exists" }] } });
+  assert.equal((await ready("db")).status?.host, "b");
+  await client.mergePatch(Host, { namespace, name: "b" }, { spec: { unschedulable: true } });
+  await create("late", { placement: { tolerations: [{ key: "dedicated", operator: "Exists" }] } });
+  assert.equal((await ready("late")).status?.host, "a");
+  assert.equal((await get("there")).status?.powerState, "On");
 });
 
 test("a host that is down makes its VMs Unknown; they stay bound, and are never made elsewhere", async (t) => {

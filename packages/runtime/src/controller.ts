@@ -74,7 +74,13 @@ export interface Cache<T extends KubeObject> {
   list(options?: { readonly namespace?: string }): readonly T[];
   /** Gives it an object that this process has just written, without waiting for the watch. Older ones are ignored. */
   observe(object: T): void;
+  /** Told of each change, the first list included, before any controller hears of it that is added later. */
+  onChange(listener: (change: CacheChange<T>) => void): void;
 }
+
+export type CacheChange<T extends KubeObject> =
+  | { readonly kind: "set"; readonly object: T; readonly previous?: T }
+  | { readonly kind: "deleted"; readonly previous: T };
 
 /** Writes core/v1 Events; repeats of the same event are counted in one object. Never throws, never waits. */
 export interface EventRecorder {

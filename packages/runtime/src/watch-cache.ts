@@ -13,13 +13,9 @@ import type { Client } from "@vivarium/client";
 import type { Logger } from "pino";
 import { backoffMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
-import type { Cache, ReconcileRequest } from "./controller.ts";
+import type { Cache, CacheChange, ReconcileRequest } from "./controller.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import { compareVersions } from "./resource-version.ts";
-
-export type CacheChange<T extends KubeObject> =
-  | { readonly kind: "set"; readonly object: T; readonly previous?: T }
-  | { readonly kind: "deleted"; readonly previous: T };
 
 export interface WatchCacheOptions {
   readonly client: Client;

@@ -1,10 +1,11 @@
 // On which host of its Provider a VM is: chosen once, written down before anything is made, and then held to. The choice itself is in
-// choose-host.ts, what it is given in host-chooser.ts.
+// placement/, when there is one in host-chooser.ts.
 
 import type { Provider, VirtualMachine } from "@vivarium/api";
-import type { HostChoice } from "../choose-host.ts";
+import type { Placement } from "../placement/model.ts";
 import { hasSeveralHosts } from "../vm-host.ts";
 import type { VmContext } from "./context.ts";
+import { chooseHost } from "./host-chooser.ts";
 import type { Look } from "./look.ts";
 import type { Resolved } from "./plan/input.ts";
 
@@ -15,16 +16,12 @@ export function boundVm({ vm, record }: Look): VirtualMachine {
 }
 
 /** Undefined where there is nothing to choose. */
-export function hostChoiceOf(
-  { chooser }: VmContext,
-  look: Look,
-  provider: Provider | undefined,
-): HostChoice | undefined {
-  return provider && chooser.choose(boundVm(look), provider);
+export function hostChoiceOf({ placer }: VmContext, look: Look, provider: Provider | undefined): Placement | undefined {
+  return provider && chooseHost(boundVm(look), provider, placer);
 }
 
-export function bindHost({ chooser }: VmContext, look: Look, host: string): void {
-  chooser.bind(look.vm, host);
+export function bindHost({ placer }: VmContext, look: Look, host: string): void {
+  placer.ledger.bind(look.vm, host);
   look.remember({ ...look.record, host });
 }
 

@@ -19,9 +19,9 @@ import {
 import type { Client } from "@vivarium/client";
 import type { Cache, Clock, EventRecorder, Manager } from "@vivarium/runtime";
 import type { ProviderRegistry } from "../provider-registry.ts";
-import { HostChooser } from "./host-chooser.ts";
+import type { Placer } from "../placement/placer.ts";
+import { createPlacer } from "./host-chooser.ts";
 import { VmMemories } from "./memories.ts";
-import { isOnProvider } from "./on-provider.ts";
 import { MacLedger } from "./perform/mac-ledger.ts";
 import type { RelatedObjects } from "./resolve/definition.ts";
 
@@ -37,7 +37,7 @@ export interface VmContext {
   readonly related: RelatedObjects;
   readonly memories: VmMemories;
   readonly macLedger: MacLedger;
-  readonly chooser: HostChooser;
+  readonly placer: Placer;
 }
 
 export interface VmObjects {
@@ -57,9 +57,17 @@ export interface VmContextOptions {
   readonly providers: ProviderRegistry;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Shared with the controller of VMPlacementPolicies; one of its own when absent. */
+  readonly placer?: Placer;
 }
 
-export function createVmContext({ manager, providers, clock, random }: VmContextOptions): VmContext {
+export function createVmContext({
+  manager,
+  providers,
+  clock,
+  random,
+  placer = createPlacer(manager),
+}: VmContextOptions): VmContext {
   const objects: VmObjects = {
     machines: manager.cache(VirtualMachine),
     attachments: manager.cache(VMNetworkAttachment),
@@ -71,25 +79,11 @@ export function createVmContext({ manager, providers, clock, random }: VmContext
     secrets: manager.cache(Secret),
     configMaps: manager.cache(ConfigMap),
   };
-  const { machines, hosts } = objects;
   const related = relatedObjects(manager, objects);
   const macLedger = new MacLedger();
-  const chooser = new HostChooser({
-    hosts,
-    machines,
-    related,
-    isOn: (vm, { metadata }) =>
-      isOnProvider(vm, { namespace: metadata.namespace ?? "", name: metadata.name }, related.providers()),
-  });
-  const memories = new VmMemories({
-    clock,
-    onForget: (uid) => {
-      macLedger.forget(uid);
-      chooser.forget(uid);
-    },
-  });
+  const memories = new VmMemories({ clock, onForget: (uid) => macLedger.forget(uid) });
   const { client, recorder } = manager;
-  return { client, recorder, providers, clock, random, objects, related, memories, macLedger, chooser };
+  return { client, recorder, providers, clock, random, objects, related, memories, macLedger, placer };
 }
 
 function relatedObjects(

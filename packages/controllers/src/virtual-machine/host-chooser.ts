@@ -1,92 +1,70 @@
-// Brings together what the choice of a host needs: what each host has, what is bound to it already, and what was bound a moment ago by a VM
-// whose status nobody has read yet.
+// The scheduler as the VirtualMachine controller uses it: over caches that keep its ledger true, and only where there is something to choose.
 
-import { findCondition } from "@vivarium/api";
-import type { Host, Provider, VirtualMachine } from "@vivarium/api";
-import type { Cache } from "@vivarium/runtime";
-import { chooseHost } from "../choose-host.ts";
-import type { HostAmount, HostCandidate, HostChoice } from "../choose-host.ts";
+import { Host, Namespace, Provider, VirtualMachine, VMClass, VMPlacementPolicy } from "@vivarium/api";
+import type { KubeObject, ResourceType } from "@vivarium/api";
+import type { Manager } from "@vivarium/runtime";
+import type { Placement } from "../placement/model.ts";
+import { Placer } from "../placement/placer.ts";
 import { hostsOf } from "../provider-config.ts";
-import { adoptionOf, amountOf } from "./resolve/definition.ts";
-import type { RelatedObjects } from "./resolve/definition.ts";
 import { hasSeveralHosts, hostOfVm } from "../vm-host.ts";
+import { adoptionOf } from "./resolve/definition.ts";
 
-export interface HostChooserOptions {
-  readonly hosts: Cache<Host>;
-  readonly machines: Cache<VirtualMachine>;
-  readonly related: RelatedObjects;
-  /** Whether the VM is on this Provider. */
-  readonly isOn: (vm: VirtualMachine, provider: Provider) => boolean;
-}
-
-export class HostChooser {
-  readonly #options: HostChooserOptions;
-  /** By uid: bound by this process. */
-  readonly #bound = new Map<string, string>();
-
-  constructor(options: HostChooserOptions) {
-    this.#options = options;
-  }
-
-  /** Undefined where there is nothing to choose: the VM is bound, or its Provider has one host. */
-  choose(vm: VirtualMachine, provider: Provider): HostChoice | undefined {
-    if (!hasSeveralHosts(provider) || this.#hostOf(vm, provider) !== undefined) return undefined;
-    const { placement } = vm.spec;
-    if (adoptionOf(vm) !== undefined && placement?.host === undefined) {
-      const reason = "an adopted domain is where it is: name its host in spec.placement.host";
-      return { kind: "none", reasons: [reason] };
+/** One a process: the ledger in it is what keeps hosts from being promised twice. */
+export function createPlacer(manager: Manager): Placer {
+  const providers = manager.cache(Provider);
+  const hosts = manager.cache(Host);
+  const classes = manager.cache(VMClass);
+  const policies = manager.cache(VMPlacementPolicy);
+  const namespaces = manager.cache(Namespace);
+  const placer = new Placer({
+    providers: () => providers.list(),
+    provider: (key) => providers.get(key),
+    host: (key) => hosts.get(key),
+    vmClass: (key) => classes.get(key),
+    policy: (key) => policies.get(key),
+    namespaceLabels: (name) => namespaces.get({ namespace: "", name })?.metadata.labels ?? {},
+  });
+  manager.cache(VirtualMachine).onChange((change) => {
+    if (change.kind === "set") {
+      placer.ledger.set(change.object);
+      return;
     }
-    return chooseHost(
-      {
-        ...amountOf(vm, this.#options.related),
-        ...(placement?.host === undefined ? {} : { host: placement.host }),
-        selector: placement?.hostSelector ?? {},
-      },
-      this.#candidates(provider),
-    );
-  }
+    const { uid = "" } = change.previous.metadata;
+    placer.ledger.delete(uid);
+    placer.waiting.delete(uid);
+  });
+  // What VMs refer to says how large they are, and where.
+  refreshOnSpec(VMClass);
+  refreshOnSpec(Provider);
+  return placer;
 
-  /** Counted from now on, before the VM's status says so. */
-  bind(vm: VirtualMachine, host: string): void {
-    this.#bound.set(vm.metadata.uid ?? "", host);
-  }
-
-  forget(uid: string): void {
-    this.#bound.delete(uid);
-  }
-
-  #hostOf(vm: VirtualMachine, provider: Provider): string | undefined {
-    return this.#bound.get(vm.metadata.uid ?? "") ?? hostOfVm(vm, provider);
-  }
-
-  #candidates(provider: Provider): readonly HostCandidate[] {
-    const { hosts, machines, isOn, related } = this.#options;
-    const namespace = provider.metadata.namespace ?? "";
-    const here = machines.list().filter((vm) => isOn(vm, provider));
-    return hostsOf(provider).map(({ name, labels }) => {
-      const host = hosts.get({ namespace, name });
-      const ready = findCondition(host?.status?.conditions, "Ready");
-      const allocatable = host?.status?.allocatable;
-      const others = host?.status?.allocatedByOthers ?? { cpus: 0, memoryBytes: 0 };
-      const bound = here.filter((vm) => this.#hostOf(vm, provider) === name && takesRoom(vm));
-      return {
-        name,
-        labels: { ...host?.metadata.labels, ...labels },
-        isUnschedulable: host?.spec.unschedulable === true,
-        ...(ready?.status === "True" ? {} : { notReady: ready?.message ?? "it was not tried yet" }),
-        ...(allocatable === undefined ? {} : { allocatable }),
-        taken: bound.map((vm) => amountOf(vm, related)).reduce(sum, others),
-      };
+  function refreshOnSpec<T extends KubeObject>(type: ResourceType<T>): void {
+    manager.cache(type).onChange((change) => {
+      const isSame =
+        change.kind === "set" && change.previous?.metadata.generation === change.object.metadata.generation;
+      if (!isSame) placer.ledger.refresh();
     });
   }
 }
 
-/** One that is declared off gives its room to others. */
-function takesRoom({ spec, metadata }: VirtualMachine): boolean {
-  const power = spec.powerState ?? "On";
-  return metadata.deletionTimestamp === undefined && (power === "On" || power === "Paused");
-}
-
-function sum(a: HostAmount, b: HostAmount): HostAmount {
-  return { cpus: a.cpus + b.cpus, memoryBytes: a.memoryBytes + b.memoryBytes };
+/** Undefined where there is nothing to choose: the VM is on a host, or may be on the only one that its Provider has. */
+export function chooseHost(vm: VirtualMachine, provider: Provider, placer: Placer): Placement | undefined {
+  const assumed = placer.ledger.hostOf(vm.metadata.uid ?? "");
+  const isAdopted = adoptionOf(vm) !== undefined;
+  if (hasSeveralHosts(provider)) {
+    if (hostOfVm(vm, provider) !== undefined) return undefined;
+    // An adopted domain is where it is, whatever the rules.
+    const adopted = isAdopted
+      ? hostsOf(provider).find(({ name }) => name === vm.spec.placement?.host)?.name
+      : undefined;
+    // Chosen before, and not written yet.
+    const host = assumed ?? adopted;
+    return host === undefined ? placer.choose(vm, provider) : { kind: "chosen", host, verdicts: [] };
+  }
+  if (assumed !== undefined || isAdopted || vm.metadata.deletionTimestamp !== undefined) return undefined;
+  const placement = placer.choose(vm, provider);
+  if (placement.kind === "none") return placement;
+  // Where it is to be needs no words, but its room is held.
+  placer.ledger.bind(vm, placement.host);
+  return undefined;
 }

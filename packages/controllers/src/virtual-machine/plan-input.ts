@@ -41,7 +41,8 @@ export function planInputOf(context: VmContext, look: Look): PlanInput {
       : { ok: false, problems: provider.ok ? [] : provider.problems };
   look.resolved = resolved;
   const timeout = gracefulTimeoutOf(vm);
-  const hostChoice = hostChoiceOf(context, look, object);
+  const isKnown = resolved.ok || adopted !== undefined || vm.metadata.deletionTimestamp !== undefined;
+  const hostChoice = isKnown ? hostChoiceOf(context, look, object) : undefined;
   return {
     nowMs: context.clock.now(),
     generation: vm.metadata.generation ?? 0,

@@ -14,6 +14,7 @@ import {
   VMClone,
   VMImage,
   VMNetworkAttachment,
+  VMPlacementPolicy,
   VMSnapshot,
   Volume,
 } from "@vivarium/api";
@@ -131,6 +132,9 @@ export function relatedToVirtualMachines(
     ),
     // A host that became ready, larger, or schedulable may take what no host could.
     related(Host, (object) => (hostNews.isNews(object) ? machines.list().filter(isWaiting).map(requestOf) : [])),
+    related(VMPlacementPolicy, (object) =>
+      concerned(object, (vm) => vm.spec.placementRef !== undefined && isSame(object, keyOf(vm, vm.spec.placementRef))),
+    ),
     related(Provider, (object) =>
       concerned(object, (vm) => {
         const madeOn = vm.status?.provider?.["madeOn"];

@@ -18,6 +18,7 @@ import type {
   ReconcileResult,
 } from "@vivarium/runtime";
 import { MachineTurns } from "../machine-turns.ts";
+import type { Placer } from "../placement/placer.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { createVmContext } from "./context.ts";
 import type { VmContext } from "./context.ts";
@@ -31,6 +32,7 @@ import { decide } from "./plan/plan.ts";
 import type { PlanInput } from "./plan/input.ts";
 import type { Step } from "./plan/step.ts";
 import { relatedToVirtualMachines } from "./related.ts";
+import { whyNoRoom } from "./room.ts";
 import { settle } from "./settle.ts";
 import { wakeUps } from "./wake-up.ts";
 
@@ -42,6 +44,8 @@ export interface VirtualMachineControllerOptions {
   readonly turns?: MachineTurns;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
+  /** Shared with the controller of VMPlacementPolicies; one of its own when absent. */
+  readonly placer?: Placer;
   readonly concurrency?: number;
 }
 
@@ -93,6 +97,8 @@ async function reconcile(
     if (step.kind === "Settle") return settle(context, look, { ...step, input });
     const held = heldBack(context, look, step);
     if (held !== undefined) return settle(context, look, { situation: held, input });
+    const full = whyNoRoom(context, look, { step, input });
+    if (full !== undefined) return settle(context, look, { situation: full, input });
     const failure = await takeStep(context, look, { step, input });
     if (failure !== undefined) return settle(context, look, { situation: failure, input });
     if (step.kind === "RemoveFinalizer") return undefined;

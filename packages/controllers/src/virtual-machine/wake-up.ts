@@ -16,6 +16,13 @@ export function wakeUps(context: VmContext): NonNullable<Controller["sources"]> 
         },
         { signal },
       ),
+    (enqueue, { signal }) =>
+      context.placer.ledger.subscribe(
+        (change) => {
+          for (const request of context.placer.waiting.concernedBy(change)) enqueue(request);
+        },
+        { signal },
+      ),
   ];
 }
 

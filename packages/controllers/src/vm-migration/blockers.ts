@@ -2,7 +2,7 @@
 
 import { findCondition } from "@vivarium/api";
 import type { Host, Provider, VirtualMachine } from "@vivarium/api";
-import type { HostAmount } from "../choose-host.ts";
+import type { HostAmount } from "../placement/model.ts";
 import { hostsOf } from "../provider-config.ts";
 import type { Blocker } from "./host-move-plan.ts";
 

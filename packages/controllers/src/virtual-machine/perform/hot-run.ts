@@ -2,6 +2,7 @@
 
 import type { VmContext } from "../context.ts";
 import { openOf } from "../connection.ts";
+import { assertRoom } from "../room.ts";
 import type { Look } from "../look.ts";
 import { flush } from "../report.ts";
 import { identityOf } from "../resolve/definition.ts";
@@ -27,9 +28,16 @@ export function hotRunOf(
     case "EnsureDataDisk":
       return (signal) => act(open, step, { vm, macs: [], signal });
     case "SetMemory":
-      look.memory.memoryAskedAtMs = context.clock.now();
-      return (signal) => actOnSize(open, step, { vm, signal });
+      return async (signal) => {
+        assertRoom(context, look);
+        look.memory.memoryAskedAtMs = context.clock.now();
+        await actOnSize(open, step, { vm, signal });
+      };
     case "AddCpus":
+      return async (signal) => {
+        assertRoom(context, look);
+        await actOnSize(open, step, { vm, signal });
+      };
     case "SetLimits":
     case "SetStartOnBoot":
       return (signal) => actOnSize(open, step, { vm, signal });

@@ -42,4 +42,5 @@ const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
   DomainNotFound: true,
   DomainNotFree: false,
   NoHostFits: false,
+  HostFull: false,
 };

@@ -1,7 +1,7 @@
 // All that the plan is given: what is declared, resolved, remembered and seen.
 
 import type { GuestAddress, ProviderError, VmDefinition, VmObservation } from "@vivarium/provider";
-import type { HostChoice } from "../../choose-host.ts";
+import type { Placement } from "../../placement/model.ts";
 import type { VmRecord } from "../record.ts";
 import type { DiskSize } from "./disk-plan.ts";
 import type { HotMemory } from "./hot-plan.ts";
@@ -35,7 +35,8 @@ export interface Problem {
     | "CloneFailed"
     | "DomainNotFound"
     | "DomainNotFree"
-    | "NoHostFits";
+    | "NoHostFits"
+    | "HostFull";
   readonly message: string;
 }
 
@@ -101,7 +102,7 @@ export interface PlanInput {
   /** `namespace/name` of the Provider; absent when there is none (its problem is then in `definition`). */
   readonly provider?: string;
   /** Absent once the VM is bound to a host, or where there is only one. */
-  readonly hostChoice?: HostChoice;
+  readonly hostChoice?: Placement;
   readonly definition: Resolved<VmDefinition>;
   readonly dataDisks: readonly DataDisk[];
   /** Of the VM's own disks, where the spec says one. */

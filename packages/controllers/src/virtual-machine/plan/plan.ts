@@ -8,7 +8,8 @@
 // The domain's existence is the commit record of disks and seed: while it is absent they are made (again), afterwards they are
 // left alone. "Could not look" leads to no step at all.
 
-import type { HostChoice } from "../../choose-host.ts";
+import type { Placement } from "../../placement/model.ts";
+import { summaryOf } from "../../placement/summary.ts";
 import { isPlaced } from "./as-declared.ts";
 import { decideDelete } from "./delete-plan.ts";
 import type { BuildPlan, PlanInput, Problem, Seen } from "./input.ts";
@@ -87,10 +88,12 @@ export function decidePresent(input: PlanInput, seen: Extract<Seen, { kind: "pre
   }
 }
 
-export function bindHost(choice: HostChoice): Step {
-  if (choice.kind === "chosen") return { kind: "BindHost", host: choice.host };
-  const message = `No host can take the VM: ${choice.reasons.join("; ")}`;
-  return settle({ kind: "Blocked", problems: [{ reason: "NoHostFits", message }] });
+export function bindHost(choice: Placement): Step {
+  if (choice.kind === "chosen") {
+    const { host, verdicts } = choice;
+    return { kind: "BindHost", host, fitting: verdicts.filter(({ obstacles }) => obstacles.length === 0).length };
+  }
+  return settle({ kind: "Blocked", problems: [{ reason: "NoHostFits", message: summaryOf(choice) }] });
 }
 
 /** A disk that was cloned is not made again: an empty one in its place would be taken for it. */

@@ -76,7 +76,7 @@ export type Step =
   | { readonly kind: "ProbeBoot" }
   | { readonly kind: "RecordBootRetry" }
   /** Says on which of several hosts the VM is to be; for good. */
-  | { readonly kind: "BindHost"; readonly host: string }
+  | { readonly kind: "BindHost"; readonly host: string; readonly fitting: number }
   /** Says, durably, that the VM is a domain that was there before. */
   | { readonly kind: "RecordAdoption"; readonly provider: string; readonly uuid: string }
   /** Marks the domain as the VM's. */

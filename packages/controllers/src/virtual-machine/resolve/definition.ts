@@ -226,7 +226,6 @@ function refuseUnsupported(vm: VirtualMachine, vmClass: VMClass | undefined, add
 export function fieldsNotApplied({ spec }: VirtualMachine): readonly string[] {
   const fields: readonly (readonly [string, unknown])[] = [
     ...placementNotApplied(spec.placement),
-    ["spec.placementRef", spec.placementRef],
     ["spec.lifecycle.preStop", spec.lifecycle?.preStop],
     ["spec.lifecycle.postStart", spec.lifecycle?.postStart],
     ["spec.disks[].storageClass", spec.disks?.find((disk) => disk.storageClass !== undefined)],
@@ -234,9 +233,9 @@ export function fieldsNotApplied({ spec }: VirtualMachine): readonly string[] {
   return fields.flatMap(([field, value]) => (value === undefined ? [] : [field]));
 }
 
-/** On which of several hosts the VM shall be is applied; see choose-host.ts. */
+/** On which host the VM shall be is applied; see placement/. */
 function placementNotApplied(placement: VirtualMachine["spec"]["placement"]): readonly (readonly [string, unknown])[] {
-  const { host: _, hostSelector: _selector, ...rest } = placement ?? {};
+  const { host: _, hostSelector: _selector, tolerations: _tolerations, ...rest } = placement ?? {};
   return Object.entries(rest).map(([field, value]) => [`spec.placement.${field}`, value]);
 }
 

@@ -94,7 +94,10 @@ export function eventOfStep(
     case "TuneNic":
       return normal("InterfaceChanged", `Interface "${step.nic.name}" is as declared`);
     case "BindHost":
-      return normal("HostChosen", `The VM is to be on host "${step.host}"`);
+      return normal(
+        "Scheduled",
+        `Put on host "${step.host}"${step.fitting > 1 ? `; ${step.fitting} hosts could have taken it` : ""}`,
+      );
     case "AllocateMacs":
     case "RecordNics":
     case "RecordAdoption":
@@ -162,6 +165,9 @@ const quietReasons = new Set([
   "WaitingForAddress",
 ]);
 
+/** Told by the name that users of Kubernetes look for. */
+const unscheduled = new Set(["NoHostFits", "HostFull"]);
+
 const quietDeviceReasons = new Set(["Detaching", "NotAttached"]);
 
 /** Told when this status is written. */
@@ -171,7 +177,8 @@ export function eventsOfStatus(vm: VirtualMachine, next: VirtualMachineStatus): 
   const ready = findCondition(next.conditions, "Ready");
   const oldReady = findCondition(old?.conditions, "Ready");
   if (ready !== undefined && ready.reason !== oldReady?.reason && !quietReasons.has(ready.reason)) {
-    events.push({ type: "Warning", reason: ready.reason, message: ready.message });
+    const reason = unscheduled.has(ready.reason) ? "FailedScheduling" : ready.reason;
+    events.push({ type: "Warning", reason, message: ready.message });
   }
   const [ip] = next.ips ?? [];
   if (ip !== undefined && ip !== old?.ips?.[0]) {

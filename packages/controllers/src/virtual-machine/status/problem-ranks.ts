@@ -26,6 +26,7 @@ const ranks: Readonly<Record<Problem["reason"], number>> = {
   DomainNotFound: 0,
   DomainNotFree: 0,
   NoHostFits: 6,
+  HostFull: 6,
 };
 
 export function rankOf(problem: Problem): number {
