@@ -94,3 +94,24 @@ export const resetAnnotation = "vivarium.dev/reset-requested-at";
 
 /** In the same way: memory that was saved to disk is thrown away, so that the next start boots. */
 export const discardMemoryAnnotation = "vivarium.dev/discard-memory-requested-at";
+
+/** Holds an ImageBuild until its machine is gone. */
+export const imageBuildFinalizer = "imagebuild.vivarium.dev/finalizer";
+
+/** On the machine that an ImageBuild builds in: the name of that. */
+export const imageBuildLabel = "vivarium.dev/image-build";
+
+/** On an ImageBuild that has failed or was cancelled; each new value (by custom the time, RFC 3339) asks for another try. */
+export const retryBuildAnnotation = "vivarium.dev/retry-requested-at";
+
+/** On a VirtualMachine with a role: the VMImage that was chosen for it and put into spec.imageRef. */
+export const roleImageAnnotation = "vivarium.dev/role-image";
+
+/** On a VirtualMachine with a role: why that image, or why none. */
+export const roleChoiceAnnotation = "vivarium.dev/role-choice";
+
+/** On a VMRole that ships with the product: the digest of its spec as it shipped. One that was changed since is left alone. */
+export const shippedDigestAnnotation = "vivarium.dev/shipped-digest";
+
+/** On a VMImage that was made for a role: the name of that. */
+export const roleLabel = "vivarium.dev/role";

@@ -16,6 +16,7 @@ const spec = struct(
     providerRef: optional(
       objectRef("The Provider to build on. May be absent where there is only one Provider in the namespace."),
     ),
+    host: optional(string("Host to build on, of a Provider with several.", { maxLength: 253 })),
     priority: optional(
       int32("Higher goes first; builds of one priority in the order in which they were asked for.", { default: 0 }),
     ),

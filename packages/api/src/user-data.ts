@@ -13,6 +13,11 @@ export function userData(description: string) {
         ),
       }),
     ),
+    vendorData: optional(
+      struct("cloud-init vendor-data: what is done besides, and gives way to the user-data.", {
+        inline: optional(string("The text itself.")),
+      }),
+    ),
     ignition: optional(
       struct("Ignition configuration, for Fedora CoreOS and its kin.", {
         inline: optional(string("The JSON itself.")),

@@ -45,6 +45,7 @@ export function resolveCloudInit(vm: VirtualMachine, sources: CloudInitSources):
 
 /** The bytes of the seed disk. The same input gives the same instance-id, so cloud-init runs its first-boot work once. */
 export function seedOf(vm: VirtualMachine, cloudInit: CloudInit, nics: readonly SeedNic[]): Uint8Array {
+  const vendorData = vm.spec.userData?.vendorData?.inline;
   return buildSeed({
     ...(cloudInit.userData === undefined ? {} : { userData: cloudInit.userData }),
     metaData: {
@@ -54,6 +55,7 @@ export function seedOf(vm: VirtualMachine, cloudInit: CloudInit, nics: readonly 
       extra: cloudInit.metaData,
     },
     networkConfig: networkConfigFor(nics),
+    ...(vendorData === undefined ? {} : { vendorData }),
   });
 }
 

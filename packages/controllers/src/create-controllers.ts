@@ -10,10 +10,13 @@ import { createHostController } from "./host.ts";
 import { HostReports } from "./host-reports.ts";
 import { MachineTurns } from "./machine-turns.ts";
 import { createOperationsController } from "./operations/operations.ts";
+import { createImageBuildController } from "./image-build/image-build.ts";
 import { OpenProviders } from "./open-providers.ts";
 import { createImageCollectionController } from "./image-collection/image-collection.ts";
 import { createProviderController } from "./provider.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
+import { createMachineRoleController } from "./roles/machine-role.ts";
+import { createVmRoleController } from "./roles/vm-role.ts";
 import { createStoragePoolController } from "./storage-pool.ts";
 import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 import { createVirtualNetworkController } from "./virtual-network.ts";
@@ -80,6 +83,9 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVolumeController({ manager, providers, imageCache, clock }),
       createImageCollectionController({ manager, providers, clock }),
       createVmImageController({ manager, registry: providers, imageCache, clock }),
+      createVmRoleController({ manager, clock }),
+      createMachineRoleController({ manager }),
+      createImageBuildController({ manager, registry: providers, clock }),
     ],
   };
 }

@@ -5,7 +5,7 @@
 //   progress, ends ──┘                        ├─► ask the source for a newer one   (background)
 //                                             └─► rest: report
 
-import { Provider, StoragePool, VirtualMachine, VMImage, Volume } from "@vivarium/api";
+import { Provider, VirtualMachine, VMImage, Volume } from "@vivarium/api";
 import type { DeclaredImageSource, VMImageStatus } from "@vivarium/api";
 import type { CachedImage, ImageCache, ImageProgress } from "@vivarium/images";
 import { isProviderError } from "@vivarium/provider";
@@ -21,19 +21,17 @@ import type {
 } from "@vivarium/runtime";
 import { requestOf } from "./request-of.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
-import { effectiveProvider } from "./effective-provider.ts";
+import { createLayerImages } from "./image-build/layer-image.ts";
 import { providerStatusKey } from "./image-on-provider.ts";
+import { imageOfMachine, imageOfVolume, ImageUsers } from "./image-users.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
-import { providerOfPlaced } from "./placed/placed-object.ts";
 import { Turns } from "./turns.ts";
-import { connectionOfVm } from "./vm-host.ts";
 import { decideImage, PrepareTimeout, refreshedSource } from "./vm-image-plan.ts";
 import type { FetchState, ImageObservation, ImageStep, ImageUser } from "./vm-image-plan.ts";
 import { removeImage, removeOutdated, vmImageFinalizer } from "./vm-image-removal.ts";
 import { candidateDigests, describeSource, imageWorkOf, recordedDigest } from "./vm-image-source.ts";
 import type { ImageWork } from "./vm-image-source.ts";
 import { imageStatus } from "./vm-image-status.ts";
-import { referredBy } from "./volume-resolve.ts";
 
 export interface VmImageControllerOptions {
   readonly manager: Manager;
@@ -48,10 +46,8 @@ const believeMs = 30_000;
 export function createVmImageController(options: VmImageControllerOptions): Controller {
   const { manager, registry, imageCache, clock } = options;
   const images = manager.cache(VMImage);
-  const providers = manager.cache(Provider);
-  const machines = manager.cache(VirtualMachine);
-  const volumes = manager.cache(Volume);
-  const pools = manager.cache(StoragePool);
+  const imageUsers = new ImageUsers(manager);
+  const layers = createLayerImages({ manager, registry, users: imageUsers, clock });
   const seen = new Map<string, { readonly imported: ImportedImage; readonly atMs: number }>();
   /** Two VMImages may mean the same bytes: they are sent to a provider one after the other, the second finding them there. */
   const turns = new Turns();
@@ -81,7 +77,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       refreshedMs.delete(image?.metadata.uid ?? "");
       return image === undefined ? undefined : removeImage(image, { manager, registry, clock, signal: context.signal });
     }
-    return prepare(image, context);
+    return image.spec.source?.layer === undefined ? prepare(image, context) : layers.prepare(image, context);
   }
 
   async function prepare(image: VMImage, context: ReconcileContext): Promise<ReconcileResult> {
@@ -122,7 +118,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       await stopTasks(request, []);
       return { nowMs: clock.now(), work, users: [], fetches: [] };
     }
-    const keys = usersOf(image);
+    const keys = imageUsers.of(image);
     // Work that nobody wants any more, because of another spec or because its VMs are gone, is aborted.
     await stopTasks(request, keys.length === 0 ? [] : work.sources.map((source) => fetchKey(image, source)));
     const states = work.sources.map((source): FetchState => fetches.state(fetchKey(image, source)));
@@ -139,32 +135,6 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     const known = refreshedMs.get(image.metadata.uid ?? "") ?? Date.parse(lastRefreshTime ?? lastPrepareTime ?? "");
     const lastMs = Number.isNaN(known) ? clock.now() : known;
     return { refresh: { state: refreshes.state(fetchKey(image, source)), lastMs } };
-  }
-
-  /** Providers on which some VM uses the image, or some Volume begins with it. */
-  function usersOf(image: VMImage): readonly ProviderKey[] {
-    const { namespace, name } = image.metadata;
-    const found = new Map<string, ProviderKey>();
-    for (const vm of machines.list()) {
-      const wanted = imageOf(vm);
-      if (wanted === undefined || vm.metadata.deletionTimestamp !== undefined) continue;
-      if (wanted.name !== name || wanted.namespace !== namespace) continue;
-      const effective = effectiveProvider(vm, providers.list());
-      const provider = effective.kind === "found" ? providers.get(effective.key) : undefined;
-      // To one of several hosts only once the VM is bound to it.
-      const key = provider && connectionOfVm(vm, provider);
-      if (key !== undefined) found.set(providerStatusKey(image, key), key);
-    }
-    for (const volume of volumes.list()) {
-      const wanted = imageOfVolume(volume);
-      if (wanted?.name !== name || wanted.namespace !== namespace || volume.status?.phase === "Ready") continue;
-      const pool = pools.get(referredBy(volume, volume.spec.poolRef));
-      const provider = pool && providerOfPlaced(pool, providers.list());
-      if (provider !== undefined && providers.get(provider) !== undefined) {
-        found.set(providerStatusKey(image, provider), provider);
-      }
-    }
-    return [...found.values()];
   }
 
   async function look(
@@ -301,12 +271,17 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     });
   }
 
+  function withAncestors(request: ReconcileRequest | undefined): readonly ReconcileRequest[] {
+    return request === undefined ? [] : imageUsers.withAncestors(request);
+  }
+
   return {
     name: "vm-image",
     for: VMImage,
     related: [
-      related(VirtualMachine, (vm) => [imageOf(vm)].filter((request) => request !== undefined)),
-      related(Volume, (volume) => [imageOfVolume(volume)].filter((request) => request !== undefined)),
+      related(VirtualMachine, (vm) => withAncestors(imageOfMachine(vm))),
+      related(Volume, (volume) => withAncestors(imageOfVolume(volume))),
+      ...layers.related,
       // A provider that came, went, or got another health concerns every image: there are few of both.
       related(Provider, () => images.list().map(requestOf)),
     ],
@@ -336,16 +311,6 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     ],
     reconcile,
   };
-}
-
-function imageOf(vm: VirtualMachine): ReconcileRequest | undefined {
-  const ref = vm.spec.imageRef;
-  return ref === undefined ? undefined : { namespace: ref.namespace ?? vm.metadata.namespace ?? "", name: ref.name };
-}
-
-function imageOfVolume(volume: Volume): ReconcileRequest | undefined {
-  const ref = volume.spec.source?.imageRef;
-  return ref === undefined ? undefined : referredBy(volume, ref);
 }
 
 function timeoutOf(work: ImageWork | { readonly kind: "problem" }, action: string) {

@@ -13,6 +13,12 @@ export interface ScriptedFetch {
 
 export class ScriptedImageCache implements ImageCache {
   readonly fetches: ScriptedFetch[] = [];
+  readonly #isImmediate: boolean;
+
+  /** `isImmediate`: every source is there at once. */
+  constructor({ isImmediate = false }: { readonly isImmediate?: boolean } = {}) {
+    this.#isImmediate = isImmediate;
+  }
 
   async find(): Promise<CachedImage | undefined> {
     return undefined;
@@ -20,6 +26,7 @@ export class ScriptedImageCache implements ImageCache {
 
   ensure(source: ImageSource, options: EnsureOptions): Promise<CachedImage> {
     const { signal, onProgress, refresh: isRefresh = false } = options;
+    if (this.#isImmediate) return Promise.resolve(cachedImage);
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
       this.fetches.push({

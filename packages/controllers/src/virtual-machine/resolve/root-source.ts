@@ -1,7 +1,7 @@
 // What a VM's root disk is made from: an image, once that is on the VM's provider, where the VMImage controller brings it because this VM
 // refers to it; or disks that a VMClone makes. Pure.
 
-import { formatDuration, parseDuration } from "@vivarium/api";
+import { formatDuration, parseDuration, roleChoiceAnnotation } from "@vivarium/api";
 import type { Provider, VirtualMachine, VMImage } from "@vivarium/api";
 import { imageOnProvider } from "../../image-on-provider.ts";
 import { resolveClonedDisks } from "./cloned-disks.ts";
@@ -21,6 +21,12 @@ export function resolveRootSource(
   const cloned = resolveClonedDisks(vm, related);
   if (cloned !== undefined) return { ok: true, value: { cloned } };
   const ref = vm.spec.imageRef;
+  if (ref === undefined && vm.spec.roleRef !== undefined) {
+    const why = vm.metadata.annotations?.[roleChoiceAnnotation];
+    return why === undefined
+      ? problem("ImageNotReady", `The image of role "${vm.spec.roleRef.name}" is being chosen`)
+      : problem("ImageNotFound", why);
+  }
   if (ref === undefined)
     return problem("InvalidSpec", "spec.imageRef is absent: name the VMImage that the root disk is cloned from");
   const key = keyOf(vm, ref);

@@ -1,0 +1,330 @@
+// Decides what to do next about an ImageBuild. Pure.
+//
+//   wait for the parent ─► wait for a turn ─► make a machine ─► watch its log ─► shut it down ─► seal its disk ─► remove the machine
+//
+// Where it is is written down before each step that makes something, so that it goes on after a crash at any point. A machine that goes
+// wrong is removed and another one made, as often as the spec says; a recipe that fails would fail again, and is not tried again by itself.
+
+import type { ImageBuildStatus } from "@vivarium/api";
+import type { ProvisionState } from "@vivarium/images";
+import type { ImportedImage, ProviderError } from "@vivarium/provider";
+import type { TaskState } from "../background-tasks.ts";
+import type { QueuePlace } from "./image-build-queue.ts";
+
+export type BuildPhase = NonNullable<ImageBuildStatus["phase"]>;
+
+/** What is remembered across restarts. */
+export interface BuildRecord {
+  /** 0: no machine was asked for yet. */
+  readonly attempt: number;
+  /** `built`: the guest has done all, and is to be shut down. */
+  readonly stage: "none" | "machine" | "built";
+  readonly startedMs?: number;
+  readonly digest?: string;
+  readonly recipeDigest?: string;
+  /** uid of the machine, once it is made. */
+  readonly machine?: string;
+  readonly step?: { readonly number: number; readonly of: number; readonly title: string };
+}
+
+export type BuildTarget =
+  | { readonly kind: "problem"; readonly reason: string; readonly message: string }
+  | {
+      readonly kind: "found";
+      readonly image: string;
+      readonly parent: string;
+      readonly parentIs:
+        | { readonly kind: "gone" }
+        | { readonly kind: "preparing"; readonly message: string }
+        | { readonly kind: "ready" };
+      /** Known with the parent's. */
+      readonly digest?: string;
+      readonly recipeDigest: string;
+    };
+
+export type BuildProvider =
+  | { readonly kind: "problem"; readonly reason: string; readonly message: string; readonly isHopeless: boolean }
+  | {
+      readonly kind: "open";
+      readonly layer:
+        | { readonly kind: "unknown" }
+        | { readonly kind: "absent" }
+        | { readonly kind: "present" }
+        | { readonly kind: "unavailable"; readonly error: ProviderError };
+    };
+
+export type BuildMachine =
+  | { readonly kind: "absent" }
+  /** Somebody else's, of that name. */
+  | { readonly kind: "foreign" }
+  | {
+      readonly kind: "present";
+      readonly uid: string;
+      readonly isDeleting: boolean;
+      readonly isOff: boolean;
+      /** Its guest was asked to shut down. */
+      readonly isToldOff: boolean;
+      /** It went off without having been told to. */
+      readonly stopped?: string;
+      readonly failed?: string;
+      readonly message: string;
+    };
+
+export type SealTask = TaskState<ImportedImage, { readonly doneBytes: number }>;
+
+export interface BuildInput {
+  readonly nowMs: number;
+  readonly isDeleting: boolean;
+  readonly hasFinalizer: boolean;
+  readonly isCancelled: boolean;
+  readonly keepOnFailure: boolean;
+  /** Value of the retry annotation that was not carried out yet. */
+  readonly retryRequest?: string;
+  readonly phase: BuildPhase | undefined;
+  readonly record: BuildRecord;
+  readonly timeoutMs: number;
+  readonly retries: number;
+  readonly target: BuildTarget;
+  readonly provider: BuildProvider;
+  readonly machine: BuildMachine;
+  readonly log: ProvisionState;
+  readonly sealing: SealTask;
+  readonly place: QueuePlace;
+}
+
+export interface BuildEnd {
+  readonly phase: "Succeeded" | "Failed" | "Cancelled";
+  readonly reason: string;
+  readonly message: string;
+}
+
+export type BuildStep =
+  | { readonly kind: "AddFinalizer" }
+  /** Takes a turn: says, durably, that a machine is about to be made. */
+  | {
+      readonly kind: "Begin";
+      readonly digest: string;
+      readonly recipeDigest: string;
+      readonly attempt: number;
+      readonly why?: string;
+    }
+  | { readonly kind: "CreateMachine" }
+  | { readonly kind: "RecordMachine"; readonly uid: string }
+  | { readonly kind: "RecordBuilt" }
+  | { readonly kind: "ShutDown" }
+  | { readonly kind: "Seal"; readonly digest: string }
+  | { readonly kind: "RemoveMachine"; readonly why?: string }
+  | { readonly kind: "End"; readonly end: BuildEnd }
+  | { readonly kind: "Restart"; readonly request: string }
+  | { readonly kind: "RemoveFinalizer" }
+  | {
+      readonly kind: "Settle";
+      readonly phase: BuildPhase;
+      readonly reason: string;
+      readonly message: string;
+      readonly lookAgainMs?: number;
+    };
+
+const soonMs = 2_000;
+const laterMs = 30_000;
+const sealTries = 3;
+
+export function decideBuild(input: BuildInput): BuildStep {
+  const { machine, phase } = input;
+  if (input.isDeleting) {
+    if (!input.hasFinalizer) return settle("Cancelled", "Deleted", "It is gone");
+    if (machine.kind === "present") return removal(machine, "Cancelled");
+    return { kind: "RemoveFinalizer" };
+  }
+  if (!input.hasFinalizer) return { kind: "AddFinalizer" };
+  if (phase === "Succeeded" || phase === "Failed" || phase === "Cancelled") return decideEnded(input, phase);
+  if (input.isCancelled) {
+    if (machine.kind === "present") return removal(machine, "Cancelled");
+    return end("Cancelled", "Cancelled", "Cancelled as asked; what was made so far is removed");
+  }
+  return decideOpen(input);
+}
+
+function decideEnded(input: BuildInput, phase: "Succeeded" | "Failed" | "Cancelled"): BuildStep {
+  const { machine, retryRequest, keepOnFailure } = input;
+  const isKept = phase === "Failed" && keepOnFailure && retryRequest === undefined;
+  if (machine.kind === "present" && !isKept) return removal(machine, phase);
+  if (retryRequest !== undefined && phase !== "Succeeded" && !input.isCancelled)
+    return { kind: "Restart", request: retryRequest };
+  return settle(phase, "", "");
+}
+
+function decideOpen(input: BuildInput): BuildStep {
+  const { target, provider, machine, record } = input;
+  if (target.kind === "problem") return failed({ reason: target.reason, message: target.message });
+  if (provider.kind === "problem") {
+    const { reason, message, isHopeless } = provider;
+    return isHopeless ? failed({ reason, message }) : settle(waitingPhase(input), reason, message, laterMs);
+  }
+  if (record.digest !== undefined && target.digest !== undefined && record.digest !== target.digest) {
+    if (machine.kind === "present") return removal(machine, "Queued");
+    return begin({
+      digest: target.digest,
+      recipeDigest: target.recipeDigest,
+      attempt: 1,
+      why: "its parent or its recipe has changed",
+    });
+  }
+  if (target.parentIs.kind === "gone") {
+    const message = `Its parent, VMImage "${target.parent}", does not exist, or is being deleted`;
+    return failed({ reason: "ParentGone", message });
+  }
+  const { layer } = provider;
+  if (layer.kind === "unavailable")
+    return settle(waitingPhase(input), "ProviderUnavailable", layer.error.message, soonMs);
+  if (layer.kind === "present") {
+    if (machine.kind === "present") return removal(machine, "Sealing");
+    const message =
+      record.attempt === 0 ? "The layer was there already: nothing had to be built" : "The layer is there";
+    return end("Succeeded", record.attempt === 0 ? "Cached" : "Built", message);
+  }
+  if (record.stage === "none") return decideStart(input, target);
+  return decideMachine(input);
+}
+
+function decideStart(input: BuildInput, target: Extract<BuildTarget, { kind: "found" }>): BuildStep {
+  const { place } = input;
+  if (target.parentIs.kind === "preparing" || target.digest === undefined) {
+    const why = target.parentIs.kind === "preparing" ? target.parentIs.message : "it is being prepared";
+    return settle("WaitingForParent", "WaitingForParent", `Waits for VMImage "${target.parent}": ${why}`, laterMs);
+  }
+  switch (place.kind) {
+    case "duplicate":
+      return settle("Queued", "SameLayer", `ImageBuild "${place.of}" makes the same layer`, laterMs);
+    case "queued":
+      return settle("Queued", "Queued", `Number ${place.position} in the queue`, laterMs);
+    case "admitted":
+      return begin({ digest: target.digest, recipeDigest: target.recipeDigest, attempt: input.record.attempt + 1 });
+  }
+  throw new TypeError(`Unknown place: ${JSON.stringify(place satisfies never)}`);
+}
+
+function decideMachine(input: BuildInput): BuildStep {
+  const { machine, record, nowMs, timeoutMs, log } = input;
+  switch (machine.kind) {
+    case "foreign":
+      return failed({
+        reason: "NameConflict",
+        message: "There is a VirtualMachine of the name that its machine would have",
+      });
+    case "absent":
+      if (record.machine === undefined) return { kind: "CreateMachine" };
+      return again(input, { reason: "MachineGone", message: "Its machine was deleted" });
+    case "present":
+      break;
+  }
+  if (record.machine === undefined) return { kind: "RecordMachine", uid: machine.uid };
+  if (machine.isDeleting || machine.uid !== record.machine) {
+    return again(input, { reason: "MachineGone", message: "Its machine was deleted" });
+  }
+  if (record.stage === "built") return decideBuilt(input, machine);
+  if (log.kind === "done") return { kind: "RecordBuilt" };
+  if (log.kind === "failed") return failed(failureOf(log));
+  if (machine.failed !== undefined) {
+    return failed({ reason: "MachineFailed", message: `Its machine cannot be made: ${machine.failed}` });
+  }
+  if (machine.stopped !== undefined) return again(input, { reason: "MachineStopped", message: machine.stopped });
+  const untilMs = (record.startedMs ?? nowMs) + timeoutMs;
+  if (nowMs >= untilMs) {
+    const where = record.step === undefined ? "before its first step" : `at step ${stepText(record.step)}`;
+    return again(input, {
+      reason: "Timeout",
+      message: `It did not come to its end within ${timeoutMs / 1000} s: it hung ${where}`,
+    });
+  }
+  return record.step === undefined
+    ? settle("Starting", "Starting", machine.message, soonMs)
+    : settle("Building", "Building", stepText(record.step), soonMs);
+}
+
+function decideBuilt(input: BuildInput, machine: Extract<BuildMachine, { kind: "present" }>): BuildStep {
+  const { sealing, record, nowMs } = input;
+  if (!machine.isOff) {
+    if (!machine.isToldOff) return { kind: "ShutDown" };
+    return settle("ShuttingDown", "ShuttingDown", "Its guest is shutting down", soonMs);
+  }
+  switch (sealing.kind) {
+    case "none":
+    // It is there now, unless it was removed at once.
+    case "done":
+      return { kind: "Seal", digest: record.digest ?? "" };
+    case "running":
+      return settle("Sealing", "Sealing", "Its disk becomes an image", soonMs);
+    case "failed": {
+      const message = `Cannot make an image of its disk: ${messageOf(sealing.error)}`;
+      if (sealing.failures >= sealTries) return failed({ reason: "SealFailed", message });
+      const nextMs = sealing.failedMs + 5_000 * 2 ** sealing.failures;
+      return nextMs <= nowMs
+        ? { kind: "Seal", digest: record.digest ?? "" }
+        : settle("Sealing", "SealFailed", `${message}; tried again`, nextMs - nowMs);
+    }
+  }
+  throw new TypeError(`Unknown state: ${JSON.stringify(sealing satisfies never)}`);
+}
+
+interface Failure {
+  readonly reason: string;
+  readonly message: string;
+}
+
+function failureOf({ step, why, unreachable, lastLines }: Extract<ProvisionState, { kind: "failed" }>): Failure {
+  if (unreachable.length > 0) {
+    return { reason: "RepositoryUnreachable", message: `Nobody answers at ${unreachable.join(", ")}` };
+  }
+  const at = step === undefined ? "" : `Step ${stepText(step)}: `;
+  const last = lastLines.at(-1);
+  const reason = step?.title.startsWith("verify ") === true ? "VerifyFailed" : "RecipeFailed";
+  return { reason, message: `${at}${why}${last === undefined ? "" : `; last it said: ${last}`}` };
+}
+
+function stepText({ number, of, title }: NonNullable<BuildRecord["step"]>): string {
+  return `${number}/${of} ${title}`;
+}
+
+/** A new machine may do better. */
+function again(input: BuildInput, failure: Failure): BuildStep {
+  const { machine, record, retries } = input;
+  if (record.attempt > retries || record.digest === undefined) return failed(failure);
+  if (machine.kind === "present") return removal(machine, "Queued", failure.message);
+  return begin({
+    digest: record.digest,
+    recipeDigest: record.recipeDigest ?? "",
+    attempt: record.attempt + 1,
+    why: failure.message,
+  });
+}
+
+function begin(next: Omit<Extract<BuildStep, { kind: "Begin" }>, "kind">): BuildStep {
+  return { kind: "Begin", ...next };
+}
+
+/** The machine stays until the end is written down: after that it is removed, or kept for a look. */
+function failed({ reason, message }: Failure): BuildStep {
+  return end("Failed", reason, message);
+}
+
+function end(phase: BuildEnd["phase"], reason: string, message: string): BuildStep {
+  return { kind: "End", end: { phase, reason, message } };
+}
+
+function removal(machine: Extract<BuildMachine, { kind: "present" }>, phase: BuildPhase, why?: string): BuildStep {
+  if (!machine.isDeleting) return { kind: "RemoveMachine", ...(why === undefined ? {} : { why }) };
+  return settle(phase, "RemovingMachine", "Its machine is being removed", soonMs);
+}
+
+function waitingPhase({ phase }: BuildInput): BuildPhase {
+  return phase ?? "Queued";
+}
+
+function settle(phase: BuildPhase, reason: string, message: string, lookAgainMs?: number): BuildStep {
+  return { kind: "Settle", phase, reason, message, ...(lookAgainMs === undefined ? {} : { lookAgainMs }) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
