@@ -195,6 +195,8 @@ function addPowerCommands(viv: Command): void {
     .description("show what VMs use: CPU, memory, disk and network")
     .argument("[vm]")
     .option("-A, --all-namespaces", "in all namespaces")
+    .option("--hosts", "a line per host: what is used, requested and there")
+    .option("--groups", "a line per VMGroup: what its VMs use and have requested")
     .option("--history", "every sample that the server keeps of one VM, oldest first")
     .addOption(outputOption(["json", "yaml"]))
     .action(lazy(async () => (await import("./commands/top.ts")).top));

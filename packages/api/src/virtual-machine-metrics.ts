@@ -45,6 +45,10 @@ export interface VirtualMachineSample {
     readonly residentBytes?: number;
   };
   readonly disk: {
+    /** Of all its disks, as the guest sees them. Not told while the guest is off. */
+    readonly capacityBytes?: number;
+    /** Space that they take in their pools. */
+    readonly allocatedBytes?: number;
     readonly readBytes: number;
     readonly writtenBytes: number;
     readonly readBytesPerSecond?: number;

@@ -14,20 +14,26 @@ import { connect } from "../session/connect.ts";
 import { interruptSignal } from "../session/interrupt.ts";
 import { gatherFacts } from "../setup/gather-facts.ts";
 import { hostFindings, type CheckedHost, type Finding } from "../setup/host-checks.ts";
+import { installationFindings } from "../setup/installation-checks.ts";
 import { isLibvirtClosedToUs } from "../setup/libvirt-access.ts";
+import { lookAtInstallation } from "../setup/look-at-installation.ts";
 import { currentStateDir, type StateDir } from "../state-dir.ts";
 
 export async function check(options: GlobalOptions & { readonly output?: "json" | "yaml" }): Promise<void> {
   using signal = interruptSignal();
   const stateDir = currentStateDir(options.stateDir);
   const server = await findServer(stateDir);
-  const [facts, isLibvirtClosed, space, hypervisor] = await Promise.all([
+  const [facts, isLibvirtClosed, space, hypervisor, installation] = await Promise.all([
     gatherFacts({ signal }),
     isLibvirtClosedToUs(),
     spaceOf(["/var/lib/libvirt/images", stateDir.images]),
     hypervisorOf(options, { stateDir, hasServer: server !== undefined }),
+    lookAtInstallation(options, { stateDir, hasServer: server !== undefined }),
   ]);
-  const findings = hostFindings({ facts, nodeVersion: process.version, isLibvirtClosed, space, hypervisor, server });
+  const findings = [
+    ...hostFindings({ facts, nodeVersion: process.version, isLibvirtClosed, space, hypervisor, server }),
+    ...installationFindings(installation),
+  ];
   if (options.output !== undefined) await showValue(findings, options.output);
   else for (const finding of findings) showFinding(finding);
   if (findings.some((finding) => finding.state === "missing")) process.exitCode = exitCodes.failure.code;

@@ -1,8 +1,10 @@
 // `viv top`: what VMs use, from the figures that the server keeps of the last minutes.
 
 import {
+  Host,
   isStatus,
   VirtualMachine,
+  VMGroup,
   type ObjectKey,
   type VirtualMachineMetrics,
   type VirtualMachineSample,
@@ -15,15 +17,18 @@ import { print, tell } from "../output/print.ts";
 import { showValue } from "../output/show-objects.ts";
 import { textTable } from "../output/text-table.ts";
 import { readJson } from "../resources/read-json.ts";
+import { groupSums, hostSums, sumsTable } from "./top-sums.ts";
 import { connect } from "../session/connect.ts";
 
 interface TopOptions extends GlobalOptions {
   readonly allNamespaces?: boolean;
   readonly history?: boolean;
+  readonly hosts?: boolean;
+  readonly groups?: boolean;
   readonly output?: "json" | "yaml";
 }
 
-interface Row {
+export interface Row {
   readonly key: ObjectKey;
   /** Undefined: the server has none yet. */
   readonly metrics: VirtualMachineMetrics | undefined;
@@ -43,7 +48,21 @@ export async function top(name: string | undefined, options: TopOptions): Promis
     await show([{ key: { namespace, name }, metrics }], options);
     return;
   }
-  const { items } = await client.list(VirtualMachine, options.allNamespaces === true ? {} : { namespace });
+  const scope = options.allNamespaces === true ? {} : { namespace };
+  if (options.hosts === true || options.groups === true) {
+    await showSums(client, scope, options);
+    return;
+  }
+  const rows = await rowsOf(client, scope);
+  if (rows.length === 0) {
+    tell("No VMs found.");
+    return;
+  }
+  await show(rows, options);
+}
+
+async function rowsOf(client: ApiClient, scope: { readonly namespace?: string }): Promise<readonly Row[]> {
+  const { items } = await client.list(VirtualMachine, scope);
   const rows: Row[] = [];
   for (let at = 0; at < items.length; at += atOnce) {
     const batch = items
@@ -51,11 +70,20 @@ export async function top(name: string | undefined, options: TopOptions): Promis
       .map(({ metadata: { name: vm, namespace: of = "" } }) => ({ namespace: of, name: vm }));
     rows.push(...(await Promise.all(batch.map(async (key) => ({ key, metrics: await ifAny(client, key) })))));
   }
-  if (rows.length === 0) {
-    tell("No VMs found.");
-    return;
-  }
-  await show(rows, options);
+  return rows;
+}
+
+/** A line per host, or per group, instead of one per VM. */
+async function showSums(client: ApiClient, scope: { readonly namespace?: string }, options: TopOptions): Promise<void> {
+  // A host has VMs of every namespace.
+  const rows = await rowsOf(client, options.hosts === true ? {} : scope);
+  const sums =
+    options.hosts === true
+      ? hostSums((await client.list(Host, scope)).items, rows)
+      : groupSums((await client.list(VMGroup, scope)).items, rows);
+  if (options.output !== undefined) await showValue(sums, options.output);
+  else if (sums.length === 0) tell(options.hosts === true ? "No hosts found." : "No groups found.");
+  else print(sumsTable(sums));
 }
 
 async function fetchMetrics(client: ApiClient, key: ObjectKey, samples?: number): Promise<VirtualMachineMetrics> {

@@ -25,6 +25,8 @@ export interface Sample {
   readonly readBytes: number;
   readonly writtenBytes: number;
   readonly requests: number;
+  readonly diskBytes?: number;
+  readonly allocatedBytes?: number;
   readonly receivedBytes: number;
   readonly sentBytes: number;
 }
@@ -33,6 +35,8 @@ export function sampleOf(
   vm: DomainStats,
   { counters, atMs }: { readonly counters: VmCounters; readonly atMs: number },
 ): Sample {
+  const diskBytes = sumOf(vm.disks.map((disk) => disk.capacityBytes));
+  const allocatedBytes = sumOf(vm.disks.map((disk) => disk.allocationBytes));
   const usedMemoryBytes = vm.memory === undefined ? undefined : usedBytesOf(vm.memory);
   return {
     atMs,
@@ -45,9 +49,17 @@ export function sampleOf(
     readBytes: counters.total(diskReadBytes),
     writtenBytes: counters.total(diskWrittenBytes),
     requests: counters.total(diskReads) + counters.total(diskWrites),
+    ...(diskBytes === undefined ? {} : { diskBytes }),
+    ...(allocatedBytes === undefined ? {} : { allocatedBytes }),
     receivedBytes: counters.total(receivedBytes),
     sentBytes: counters.total(sentBytes),
   };
+}
+
+/** Undefined where nothing is told of any. */
+function sumOf(values: readonly (number | undefined)[]): number | undefined {
+  const told = values.filter((value) => value !== undefined);
+  return told.length === 0 ? undefined : told.reduce((sum, value) => sum + value, 0);
 }
 
 /** Page cache that the guest would give up is not in use, where the guest tells. */
@@ -83,6 +95,8 @@ function shown(sample: Sample, before: Sample | undefined): VirtualMachineSample
       ...(sample.residentBytes === undefined ? {} : { residentBytes: sample.residentBytes }),
     },
     disk: {
+      ...(sample.diskBytes === undefined ? {} : { capacityBytes: sample.diskBytes }),
+      ...(sample.allocatedBytes === undefined ? {} : { allocatedBytes: sample.allocatedBytes }),
       readBytes: sample.readBytes,
       writtenBytes: sample.writtenBytes,
       ...rate("readBytesPerSecond", (each) => each.readBytes),
