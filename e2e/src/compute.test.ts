@@ -194,6 +194,30 @@ spec: {cpu: 1, memory: 256Mi, diskDefaults: {size: 64Mi}, performanceProfile: ${
     assert.deepEqual([pending(after?.status)?.status, after?.status?.phase], ["False", "Running"]);
   });
 
+  test("viv plan and kubectl diff say of each field what it would do, and change nothing", async () => {
+    const { apiVersion, kind, spec } = (await vm()) ?? assert.fail("the VM is there");
+    const wanted = { ...spec, resources: { cpu: 1, memoryMiB: 256 }, disks: [{ name: "more", sizeGiB: 1 }] };
+    const input = JSON.stringify({ apiVersion, kind, metadata: { name }, spec: { ...wanted, tags: ["planned"] } });
+    const lines = [
+      "live: spec.disks[more]",
+      "restart: spec.resources.cpu 2 to 1 (no CPU is taken from a running guest)",
+      "live: spec.resources.memoryMiB 192 to 256 (memory is moved while it runs)",
+      "live: spec.tags",
+      "what needs a restart waits for one by hand: spec.lifecycle.reconfigurePolicy is Manual",
+    ];
+    const planned = await server.viv(["plan", "-f", "-"], { input });
+    assert.equal(planned.code, 0, planned.stderr);
+    assert.match(planned.stdout, new RegExp(`^virtualmachine.infra.virtrigaud.io/${name}: would be changed`));
+    const diff = await server.kubectl(["diff", "-f", "-"], { input });
+    assert.equal(diff.code, 1, diff.stderr);
+    assert.match(diff.stdout, /^\+ {4}cpu: 1$/m);
+    for (const line of lines) {
+      assert.ok(planned.stdout.includes(line), `${line} in ${planned.stdout}`);
+      assert.ok(diff.stderr.includes(`Warning: ${line}`), `${line} in ${diff.stderr}`);
+    }
+    assert.deepEqual((await vm())?.spec, spec);
+  });
+
   test("a CPU less waits for a power cycle, with the reason", async () => {
     await patch({ spec: { resources: { cpu: 1, memoryMiB: 192 } } });
     const waiting = await until("pending", ({ status }) => pending(status)?.status === "True");

@@ -158,6 +158,10 @@ describe("snapshots", { skip, concurrency: false }, () => {
         ? true
         : undefined,
     );
+    await eventually("the machine names both", async () => {
+      const names = (await vm())?.status?.snapshots?.map((each) => each.name) ?? [];
+      return names.join() === "pre-maintenance-backup,two" || undefined;
+    });
     await write("three");
   });
 

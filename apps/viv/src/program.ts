@@ -132,6 +132,11 @@ function addObjectCommands(viv: Command): void {
     .option("--no-wait", "return when the objects are stored")
     .addOption(outputOption(["json", "yaml", "name"]))
     .action(lazy(async () => (await import("./commands/apply.ts")).apply));
+  withNamespace(viv.command("plan"))
+    .helpGroup(groups.objects)
+    .description("say what apply would do with manifests: live, by a restart, only in a new VM, or not at all")
+    .option("-f, --filename <path>", "file, folder or - for stdin; may be repeated", collect, [])
+    .action(lazy(async () => (await import("./commands/plan.ts")).plan));
   withNamespace(viv.command("get"))
     .helpGroup(groups.objects)
     .description("show objects: viv get vm, viv get vm web-1 -o yaml, viv get vm,image -A")

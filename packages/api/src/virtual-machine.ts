@@ -431,10 +431,10 @@ const status = struct("What was seen of the machine.", {
   ),
   snapshots: optional(
     list(
-      "Snapshots that the provider has.",
+      "Snapshots to go back to, oldest first.",
       struct("One snapshot.", {
-        id: string("Id on the provider."),
-        name: string("Its name."),
+        id: string("Its name on the hypervisor."),
+        name: string("Name of the VMSnapshot."),
         creationTime: dateTime("When it was taken."),
         description: optional(string("What it is for.")),
         sizeBytes: optional(int64("Space it takes, bytes.")),

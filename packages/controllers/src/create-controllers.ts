@@ -2,6 +2,7 @@
 
 import type { ImageCache } from "@vivarium/images";
 import type { ProviderFactory } from "@vivarium/provider";
+import type { Logger } from "pino";
 import { realClock } from "@vivarium/runtime";
 import type { Registry } from "prom-client";
 import type { Clock, Controller, Manager } from "@vivarium/runtime";
@@ -18,6 +19,8 @@ import type { ProviderRegistry } from "./provider-registry.ts";
 import { createMachineRoleController } from "./roles/machine-role.ts";
 import { createVmRoleController } from "./roles/vm-role.ts";
 import { createStoragePoolController } from "./storage-pool.ts";
+import { createChangePlanner } from "./virtual-machine/change-planner.ts";
+import type { ChangePlanner } from "./virtual-machine/change-planner.ts";
 import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 import { createVirtualNetworkController } from "./virtual-network.ts";
 import { createVmClassController } from "./vm-class.ts";
@@ -38,6 +41,7 @@ export interface ControllersOptions {
   /** By `Provider.spec.type`. */
   readonly factories: ReadonlyMap<string, ProviderFactory>;
   readonly imageCache: ImageCache;
+  readonly logger: Logger;
   readonly clock?: Clock;
   /** Where long work is counted. */
   readonly metrics?: Registry;
@@ -48,6 +52,8 @@ export interface Controllers {
   readonly controllers: readonly Controller[];
   /** For those who need a hypervisor beside the controllers: serial logs and consoles. */
   readonly registry: ProviderRegistry;
+  /** Says what a change would do. */
+  readonly planner: ChangePlanner;
 }
 
 export function createControllers(options: ControllersOptions): Controllers {
@@ -58,6 +64,7 @@ export function createControllers(options: ControllersOptions): Controllers {
   const turns = new MachineTurns();
   return {
     registry: providers,
+    planner: createChangePlanner({ manager, providers, clock, logger: options.logger }),
     controllers: [
       createProviderController({ manager, reports, clock }),
       createHostController({ manager, providers, reports, clock }),

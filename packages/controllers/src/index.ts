@@ -2,6 +2,8 @@
 // parts has a folder `x/` with `x.ts` in it.
 
 export * from "./create-controllers.ts";
+export type { ChangePlanner, MachineChange } from "./virtual-machine/change-planner.ts";
+export type { FieldChange } from "./virtual-machine/plan/change-plan.ts";
 export * from "./effective-provider.ts";
 export * from "./image-on-provider.ts";
 export { OpenProviders } from "./open-providers.ts";

@@ -14,6 +14,8 @@ export interface ApplyOptions {
   readonly namespace: string;
   readonly signal?: AbortSignal;
   readonly onWarning?: (message: string) => void;
+  /** Nothing is written. */
+  readonly dryRun?: boolean;
 }
 
 export async function applyObject(client: Client, manifest: Manifest, options: ApplyOptions): Promise<Applied> {
@@ -23,6 +25,7 @@ export async function applyObject(client: Client, manifest: Manifest, options: A
   const signal = options.signal === undefined ? {} : { signal: options.signal };
   const write = {
     ...signal,
+    ...(options.dryRun === undefined ? {} : { dryRun: options.dryRun }),
     fieldManager: "viv",
     fieldValidation: "Strict" as const,
     ...(options.onWarning === undefined ? {} : { onWarning: options.onWarning }),
@@ -40,8 +43,12 @@ export async function applyObject(client: Client, manifest: Manifest, options: A
   const patch = threeWayPatch(lastAppliedOf(live), wanted, live);
   if (patch === undefined) return { object: live, outcome: "unchanged" };
   const changed = await client.mergePatch(kind, key, patch, write);
-  const isSame = changed.metadata.resourceVersion === live.metadata.resourceVersion;
-  return { object: changed, outcome: isSame ? "unchanged" : "configured" };
+  // A dry run gives no new version.
+  const isKept =
+    options.dryRun === true
+      ? isSame(contentOf(changed), contentOf(live))
+      : changed.metadata.resourceVersion === live.metadata.resourceVersion;
+  return { object: changed, outcome: isKept ? "unchanged" : "configured" };
 }
 
 function inNamespace(manifest: Manifest, namespace: string): KubeObject {
@@ -65,6 +72,12 @@ async function getOrUndefined(
     if (isStatus(error, "NotFound")) return undefined;
     throw error;
   }
+}
+
+/** What users wrote of it. */
+function contentOf(object: KubeObject): unknown {
+  const { labels = {}, annotations: { [lastAppliedAnnotation]: _, ...annotations } = {} } = object.metadata;
+  return { ...object, metadata: { labels, annotations }, status: undefined };
 }
 
 function withLastApplied(object: KubeObject): KubeObject {

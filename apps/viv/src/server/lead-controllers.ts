@@ -42,6 +42,9 @@ export function leadControllers(options: ControllersOptions, apiServer: Pick<Api
   });
 
   return {
+    get planner() {
+      return leading?.planner;
+    },
     findGuest: (key) => (leading ?? { findGuest: (each) => standby.find(each) }).findGuest(key),
     async metricsOf(key, options) {
       if (leading !== undefined) return leading.metricsOf(key, options);

@@ -12,6 +12,7 @@ import { writePrivateFile } from "../write-private-file.ts";
 import type { AccessChoice } from "./access-choice.ts";
 import { openAuditFile } from "./audit-file.ts";
 import { authenticationOf } from "./authentication.ts";
+import { changeWarnings } from "./change-warnings.ts";
 import { kubeconfigFor } from "./kubeconfig.ts";
 import { deletionProtection } from "./deletion-protection.ts";
 import { guestSubresources } from "./guest-subresources.ts";
@@ -77,7 +78,7 @@ export async function serve(options: ServeOptions): Promise<void> {
           : [[rotatePath, ({ request }) => encryption.answer(request.query, request.signal)]],
       authentication: await authenticationOf(access, { stateDir, adminToken: identity.token }),
       ...(audit !== undefined && access.audit !== undefined && { audit: { sink: audit, level: access.audit.level } }),
-      admission: [deletionProtection],
+      admission: [deletionProtection, changeWarnings(() => controllers?.planner)],
       usageEvaluators,
       // Where servers share a store, the one that leads does this too.
       runsTasks: options.store.kind === "sqlite",

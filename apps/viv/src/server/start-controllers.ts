@@ -18,6 +18,7 @@ import {
   identityOf,
   meteredFactories,
 } from "@vivarium/controllers";
+import type { ChangePlanner } from "@vivarium/controllers";
 import { createImageCache } from "@vivarium/images";
 import type { Provider, VmIdentity } from "@vivarium/provider";
 import { createManager } from "@vivarium/runtime";
@@ -37,6 +38,8 @@ export interface Controllers {
   findGuest(key: ObjectKey): Promise<Guest>;
   /** The newest samples of a VM's figures. Throws StatusError. */
   metricsOf(key: ObjectKey, options: { readonly samples?: number }): Promise<VirtualMachineMetrics>;
+  /** Says what a change would do; absent while another server runs the controllers. */
+  readonly planner: ChangePlanner | undefined;
   /** In the Prometheus text format. */
   metrics(): Promise<string>;
   /** Ends reconciles under way; VMs go on running. */
@@ -63,11 +66,12 @@ export function startControllers(options: ControllersOptions): Controllers {
   const metrics = new Registry();
   const manager = createManager({ client, logger, metrics });
   const imageCache = createImageCache({ directory: stateDir.images, logger });
-  const { controllers, registry } = createControllers({
+  const { controllers, registry, planner } = createControllers({
     manager,
     factories: meteredFactories(providerFactories(stateDir, logger), metrics),
     imageCache,
     metrics,
+    logger,
   });
   for (const controller of controllers) manager.add(controller);
   const stats = createStats({ manager, providers: registry, logger, metrics });
@@ -94,6 +98,7 @@ export function startControllers(options: ControllersOptions): Controllers {
   }
 
   return {
+    planner,
     findGuest,
     async metricsOf(key, options) {
       const found = stats.metricsOf(await client.get(VirtualMachine, key), options);

@@ -12,6 +12,8 @@ import { createManager, ManualClock } from "@vivarium/runtime";
 import type { Logger } from "pino";
 import { pino } from "pino";
 import type { ProviderRegistry, RegistryEvent } from "../provider-registry.ts";
+import { createChangePlanner } from "../virtual-machine/change-planner.ts";
+import type { ChangePlanner } from "../virtual-machine/change-planner.ts";
 import { createVirtualMachineController } from "../virtual-machine/virtual-machine.ts";
 import { startApi } from "./start-api.ts";
 
@@ -35,6 +37,7 @@ export class VmLab {
   /** Status writes that changed something, by VM. */
   readonly statusWrites = new Map<string, number>();
   #running: { stop(): Promise<void> } | undefined;
+  #planner: ChangePlanner | undefined;
 
   private constructor(client: Client, options: SimulatedOptions) {
     this.sim = createSimulatedHypervisor({
@@ -118,6 +121,7 @@ export class VmLab {
     manager.add(
       createVirtualMachineController({ manager, providers: registryOf(open), clock: this.clock, random: () => 0 }),
     );
+    this.#planner = createChangePlanner({ manager, providers: registryOf(open), clock: this.clock, logger });
     const done = manager.run({ signal: stopping.signal });
     this.#running = {
       async stop() {
@@ -126,6 +130,11 @@ export class VmLab {
         await done;
       },
     };
+  }
+
+  get planner(): ChangePlanner {
+    assert.ok(this.#planner);
+    return this.#planner;
   }
 
   async kill(): Promise<void> {

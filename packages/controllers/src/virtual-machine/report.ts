@@ -11,6 +11,7 @@ import { pendingFields, pendingText } from "./plan/pending-fields.ts";
 import { eventsOfStatus } from "./status/events.ts";
 import type { VmEvent } from "./status/events.ts";
 import type { HotReport } from "./status/hot-status.ts";
+import { snapshotsOfStatus } from "./status/snapshot-status.ts";
 import { statusOf } from "./status/status.ts";
 
 export function tell({ recorder }: VmContext, vm: VirtualMachine, event: VmEvent | undefined): void {
@@ -59,6 +60,7 @@ export async function writeReport(
     failures: memory.failure?.count ?? 0,
     pendingFields: pendingFieldsOf(look, input),
     powerCyclePolicy: input.powerCyclePolicy,
+    snapshots: snapshotsOfStatus(vm, context.objects.snapshots.list({ namespace: vm.metadata.namespace ?? "" })),
     size: {
       definition,
       memoryAskedAtMs: memory.memoryAskedAtMs,

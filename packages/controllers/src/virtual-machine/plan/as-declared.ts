@@ -18,7 +18,7 @@ export function isAsDeclared({ record, generation, definition }: PlanInput): boo
 }
 
 /** Whether an object is not there, as against one that says something impossible. */
-const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
+export const isMissing: Readonly<Record<Problem["reason"], boolean>> = {
   ProviderNotFound: true,
   ClassNotFound: true,
   ImageNotFound: true,

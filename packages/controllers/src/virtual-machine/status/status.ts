@@ -31,6 +31,7 @@ export interface StatusInput {
   /** What the running domain lacks of the spec; undefined when that cannot be told now. */
   readonly pendingFields: readonly string[] | undefined;
   readonly powerCyclePolicy: PowerCyclePolicy;
+  readonly snapshots: NonNullable<VirtualMachineStatus["snapshots"]>;
   readonly disks: DiskReport;
   readonly nics: NicReport;
   readonly size: SizeReport;
@@ -54,6 +55,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     domain: oldDomain,
     disks: oldDisks,
     networks: oldNetworks,
+    snapshots: _snapshots,
     ...kept
   } = old;
   const isUnseen = seen.kind === "unavailable";
@@ -105,6 +107,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     ...(currentResources === undefined ? {} : { currentResources }),
     ...(disks.length === 0 ? {} : { disks: [...disks] }),
     ...(networks.length === 0 ? {} : { networks: [...networks] }),
+    ...(input.snapshots.length === 0 ? {} : { snapshots: input.snapshots }),
     provider: storedOf(record),
     observedGeneration: vm.metadata.generation ?? 0,
     conditions: conditionsOf(input, { ready, phase, now: new Date(nowMs) }),
