@@ -1,10 +1,11 @@
-// `npm run bench [api|control-plane|libvirt|ssh|server …]`: measures and prints one JSON document. Each benchmark measures its peer, or the raw
+// `npm run bench [api|control-plane|libvirt|scale|ssh|server …]`: measures and prints one JSON document. Each benchmark measures its peer, or the raw
 // hypervisor, in the same run; compare only numbers of one run.
 
 import { cpus, release, totalmem } from "node:os";
 import { apiServer } from "./api.ts";
 import { controlPlane } from "./control-plane.ts";
 import { libvirtClient } from "./libvirt.ts";
+import { scale } from "./scale.ts";
 import { serverFootprint } from "./server-footprint.ts";
 import { timeToSsh } from "./time-to-ssh.ts";
 
@@ -12,6 +13,7 @@ const benchmarks: Readonly<Record<string, () => Promise<unknown>>> = {
   api: apiServer,
   "control-plane": controlPlane,
   libvirt: libvirtClient,
+  scale,
   server: serverFootprint,
   ssh: timeToSsh,
 };

@@ -1,15 +1,14 @@
 // What the server costs when nothing happens: time to the first answer, memory, processor time, and syncs to disk while a VM runs.
 
-import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually, tinyBase, tinyVm, type VivServer } from "@vivarium/e2e";
 import { countSyncs } from "./count-syncs.ts";
+import { cpuSeconds, memoryMiB } from "./process-usage.ts";
 import { round, summarize } from "./summary.ts";
 import { withServer } from "./with-server.ts";
 
 const coldStarts = 7;
 const idleSeconds = 30;
-const ticksPerSecond = 100;
 
 export function serverFootprint(): Promise<unknown> {
   return withServer(measure);
@@ -36,7 +35,7 @@ async function measure(server: VivServer): Promise<unknown> {
   const idle = {
     vms: 1,
     cpuPercentOfOneCore: round(cpuPercent),
-    rssMiB: await rssMiB(pid),
+    rssMiB: (await memoryMiB(pid)).now,
     syncsIn10s: await countSyncs(pid),
   };
   return { coldStartMs: { firstWithCertificates: round(first), again: summarize(again) }, idle };
@@ -53,16 +52,4 @@ async function startupMs(server: VivServer): Promise<number> {
   stop();
   const at = await eventually("the log says serving", () => Promise.resolve(servingAt));
   return at - from;
-}
-
-async function cpuSeconds(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  // Fields 14 and 15, counted from behind the command's name, which may hold spaces.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-}
-
-async function rssMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
 }

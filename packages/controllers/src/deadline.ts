@@ -17,16 +17,15 @@ export async function withDeadline<T>(
   { clock, what, deadlineMs, signal }: Deadline,
 ): Promise<T> {
   const over = new AbortController();
-  const late = new ProviderError("Timeout", `Cannot ${what}: no answer within ${deadlineMs / 1000} s`);
   const ended = new AbortController();
   const timer = clock.delay(deadlineMs, { signal: ended.signal }).then(
-    () => over.abort(late),
+    () => over.abort(new ProviderError("Timeout", `Cannot ${what}: no answer within ${deadlineMs / 1000} s`)),
     () => undefined,
   );
   try {
     return await call(AbortSignal.any([signal, over.signal]));
   } catch (error) {
-    if (over.signal.aborted && !signal.aborted) throw late;
+    if (over.signal.aborted && !signal.aborted) throw over.signal.reason;
     throw error;
   } finally {
     ended.abort();

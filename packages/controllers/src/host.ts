@@ -55,7 +55,7 @@ export function createHostController({ manager, providers, reports, clock }: Hos
   const hosts = manager.cache(Host);
   const objects = manager.cache(Provider);
   const secrets = manager.cache(Secret);
-  const machines = manager.cache(VirtualMachine);
+  const machinesByDomain = manager.cache(VirtualMachine).index((vm) => [domainUidOf(vm)]);
   const memories = new Map<string, HostMemory>();
 
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
@@ -217,14 +217,13 @@ export function createHostController({ manager, providers, reports, clock }: Hos
   ): Promise<void> {
     if (host === undefined || declared === undefined) return;
     const { policy, endpoint } = declared.host;
-    const ours = new Set(machines.list().map(domainUidOf));
     const status = hostStatus(host, {
       nowMs: clock.now(),
       verdict,
       endpoint,
       ...(health === undefined ? {} : { health }),
       ...(policy instanceof InvalidValueError ? {} : { policy }),
-      isOurs: (uid) => ours.has(uid),
+      isOurs: (uid) => machinesByDomain.count(uid) > 0,
       roles: providers.get(keyOf(declared)) ?? {},
     });
     await writeStatus(manager.client, { type: Host, object: host, status }, { signal });

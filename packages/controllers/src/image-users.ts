@@ -66,10 +66,7 @@ export class ImageUsers {
     for (const vm of this.#machines.list()) {
       const wanted = imageOfMachine(vm);
       if (wanted === undefined || vm.metadata.deletionTimestamp !== undefined || !isSame(wanted, own)) continue;
-      const effective = effectiveProvider(vm, this.#providers.list());
-      const provider = effective.kind === "found" ? this.#providers.get(effective.key) : undefined;
-      // To one of several hosts only once the VM is bound to it.
-      add(provider && connectionOfVm(vm, provider));
+      add(this.providerOfMachine(vm));
     }
     for (const volume of this.#volumes.list()) {
       const wanted = imageOfVolume(volume);
@@ -85,6 +82,13 @@ export class ImageUsers {
       this.#collect(layer, needs, visited);
       for (const key of needs.values()) if (imageOnProvider(layer, key).kind === "missing") add(key);
     }
+  }
+
+  /** Of several hosts only once the VM is bound to one. */
+  providerOfMachine(vm: VirtualMachine): ProviderKey | undefined {
+    const effective = effectiveProvider(vm, this.#providers.list());
+    const provider = effective.kind === "found" ? this.#providers.get(effective.key) : undefined;
+    return provider && connectionOfVm(vm, provider);
   }
 
   /** Undefined where it names none and there is not just one. */

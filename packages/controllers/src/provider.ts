@@ -1,7 +1,7 @@
 // The Provider controller: keeps a Host object for each host that a Provider declares, and says what is known of all of them together. Who
 // connects to a host and watches it is the Host controller (host.ts).
 
-import { Host, isStatus, Provider, VirtualMachine } from "@vivarium/api";
+import { formatKey, Host, isStatus, Provider, VirtualMachine } from "@vivarium/api";
 import type { ProviderStatus } from "@vivarium/api";
 import { related, writeStatus } from "@vivarium/runtime";
 import type {
@@ -15,6 +15,7 @@ import type {
 import { effectiveProvider, isSameProvider } from "./effective-provider.ts";
 import { unknownHealth } from "./host-health.ts";
 import type { HostReport, HostReports } from "./host-reports.ts";
+import { Pace } from "./pace.ts";
 import { hostsOf } from "./provider-config.ts";
 import type { DeclaredHost } from "./provider-config.ts";
 import { providerStatus } from "./provider-status.ts";
@@ -31,6 +32,7 @@ export function createProviderController({ manager, reports, clock }: ProviderCo
   const objects = manager.cache(Provider);
   const hosts = manager.cache(Host);
   const machines = manager.cache(VirtualMachine);
+  const pace = new Pace(clock);
 
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
     const provider = objects.get(request);
@@ -45,8 +47,7 @@ export function createProviderController({ manager, reports, clock }: ProviderCo
     }
     // Nothing is said before all were tried: what was said before this server started still stands.
     if (found.length < declared.length) return undefined;
-    await report(provider, found, context);
-    return undefined;
+    return report(provider, found, context);
   }
 
   /** Hosts that the Provider does not name any more. */
@@ -107,15 +108,26 @@ export function createProviderController({ manager, reports, clock }: ProviderCo
     provider: Provider,
     found: readonly HostOfProvider[],
     { signal }: ReconcileContext,
-  ): Promise<void> {
-    const key = { namespace: provider.metadata.namespace ?? "", name: provider.metadata.name };
-    const connectedVMs = machines.list().filter((vm) => {
-      const effective = effectiveProvider(vm, objects.list());
-      return effective.kind === "found" && isSameProvider(effective.key, key);
-    }).length;
+  ): Promise<ReconcileResult> {
+    const { count: connectedVMs, waitMs } = countOf(provider);
     const status = providerStatus(provider, { nowMs: clock.now(), connectedVMs, hosts: found });
     await writeStatus(manager.client, { type: Provider, object: provider, status }, { signal });
     tellChange(provider, status);
+    return waitMs > 0 ? { requeueAfterMs: waitMs } : undefined;
+  }
+
+  /** What was told last while it is too early to count again. */
+  function countOf(provider: Provider): { readonly count: number; readonly waitMs: number } {
+    const key = { namespace: provider.metadata.namespace ?? "", name: provider.metadata.name };
+    const told = provider.status?.connectedVMs ?? 0;
+    const waitMs = pace.waitMs(formatKey(key), told);
+    if (waitMs > 0) return { count: told, waitMs };
+    const all = objects.list();
+    const count = machines.list().filter((vm) => {
+      const effective = effectiveProvider(vm, all);
+      return effective.kind === "found" && isSameProvider(effective.key, key);
+    }).length;
+    return { count, waitMs: 0 };
   }
 
   /** An Event for each change of the Ready condition. */
@@ -138,10 +150,14 @@ export function createProviderController({ manager, reports, clock }: ProviderCo
     for: Provider,
     related: [
       related(Host, ({ metadata, spec }) => [{ namespace: metadata.namespace ?? "", name: spec.providerRef.name }]),
-      related(VirtualMachine, (vm) => {
-        const effective = effectiveProvider(vm, objects.list());
-        return effective.kind === "found" ? [effective.key] : [];
-      }),
+      related(
+        VirtualMachine,
+        (vm) => {
+          const effective = effectiveProvider(vm, objects.list());
+          return effective.kind === "found" ? [effective.key] : [];
+        },
+        { factsOf: ({ spec }) => spec.providerRef },
+      ),
     ],
     sources: [
       (enqueue, { signal }) =>

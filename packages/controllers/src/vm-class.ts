@@ -1,6 +1,6 @@
 // The VMClass controller: says whether machines of a class can be made, where, and how many use it.
 
-import { formatTime, Provider, setCondition, VirtualMachine, VMClass } from "@vivarium/api";
+import { formatKey, formatTime, Provider, setCondition, VirtualMachine, VMClass } from "@vivarium/api";
 import type { VMClassStatus } from "@vivarium/api";
 import { related, writeStatus } from "@vivarium/runtime";
 import type {
@@ -11,6 +11,7 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
+import { Pace } from "./pace.ts";
 import { requestOf } from "./request-of.ts";
 import { classVerdict, providerVerdict } from "./vm-class-plan.ts";
 import { observedGenerationOf } from "./verdict.ts";
@@ -27,16 +28,21 @@ export function createVmClassController({
   const classes = manager.cache(VMClass);
   const machines = manager.cache(VirtualMachine);
   const providers = manager.cache(Provider);
+  const machinesOf = machines.index((vm) => classOf(vm).map(formatKey));
+  const pace = new Pace(clock);
 
   async function reconcile(request: ReconcileRequest, { signal }: ReconcileContext): Promise<ReconcileResult> {
     const vmClass = classes.get(request);
     if (vmClass === undefined || vmClass.metadata.deletionTimestamp !== undefined) return undefined;
+    const usedByVMs = machinesOf.count(formatKey(request));
+    const waitMs = usedByVMs === vmClass.status?.usedByVMs ? 0 : pace.waitMs(formatKey(request), usedByVMs);
+    if (waitMs > 0) return { requeueAfterMs: waitMs };
     const observed = observedGenerationOf(vmClass);
     const condition = { type: "Ready", ...classVerdict(vmClass.spec), ...observed };
     const results = validate(vmClass);
     const supported = Object.keys(results).filter((name) => results[name]?.valid === true);
     const status: VMClassStatus = {
-      usedByVMs: machines.list().filter((vm) => isOfClass(vm, vmClass)).length,
+      usedByVMs,
       ...(supported.length === 0 ? {} : { supportedProviders: supported.sort() }),
       ...(Object.keys(results).length === 0 ? {} : { validationResults: results }),
       ...observed,
@@ -73,7 +79,7 @@ export function createVmClassController({
     name: "vm-class",
     for: VMClass,
     related: [
-      related(VirtualMachine, (vm) => classOf(vm)),
+      related(VirtualMachine, classOf, { factsOf: ({ spec }) => spec.classRef }),
       related(Provider, (provider) => {
         const { namespace } = provider.metadata;
         return classes.list(namespace === undefined ? {} : { namespace }).map(requestOf);
@@ -86,9 +92,4 @@ export function createVmClassController({
 function classOf(vm: VirtualMachine): readonly ReconcileRequest[] {
   const ref = vm.spec.classRef;
   return ref === undefined ? [] : [{ namespace: ref.namespace ?? vm.metadata.namespace ?? "", name: ref.name }];
-}
-
-function isOfClass(vm: VirtualMachine, vmClass: VMClass): boolean {
-  const { namespace, name } = vmClass.metadata;
-  return classOf(vm).some((each) => each.namespace === namespace && each.name === name);
 }

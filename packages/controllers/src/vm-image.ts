@@ -22,7 +22,7 @@ import type {
 import { requestOf } from "./request-of.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
 import { createLayerImages } from "./image-build/layer-image.ts";
-import { providerStatusKey } from "./image-on-provider.ts";
+import { imageOnProvider, providerStatusKey } from "./image-on-provider.ts";
 import { imageOfMachine, imageOfVolume, ImageUsers } from "./image-users.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { Turns } from "./turns.ts";
@@ -137,6 +137,20 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     return { refresh: { state: refreshes.state(fetchKey(image, source)), lastMs } };
   }
 
+  /** A VM that comes, changes or goes where the image was seen a moment ago is no reason for another look. */
+  function isSettledFor(vm: VirtualMachine, request: ReconcileRequest): boolean {
+    const image = images.get(request);
+    const key = imageUsers.providerOfMachine(vm);
+    const { digest, ready } = image?.status ?? {};
+    if (image === undefined || key === undefined || digest === undefined || ready !== true) return false;
+    const believed = seen.get(seenKey(key, digest));
+    return imageOnProvider(image, key).kind === "available" && isFresh(believed);
+  }
+
+  function isFresh(believed: { readonly atMs: number } | undefined): boolean {
+    return believed !== undefined && clock.now() - believed.atMs < believeMs;
+  }
+
   async function look(
     image: VMImage,
     {
@@ -152,13 +166,13 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     try {
       for (const digest of digests) {
         const believed = seen.get(seenKey(key, digest));
-        const isFresh = believed !== undefined && clock.now() - believed.atMs < believeMs;
-        const imported = isFresh ? believed.imported : await open.images.find(digest, { signal });
+        const imported =
+          believed !== undefined && isFresh(believed) ? believed.imported : await open.images.find(digest, { signal });
         if (imported === undefined) {
           seen.delete(seenKey(key, digest));
           continue;
         }
-        if (!isFresh) seen.set(seenKey(key, digest), { imported, atMs: clock.now() });
+        if (!isFresh(believed)) seen.set(seenKey(key, digest), { imported, atMs: clock.now() });
         return { ...user, importing, seen: { kind: "present", imported } };
       }
       return { ...user, importing, seen: { kind: "absent" } };
@@ -279,7 +293,10 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     name: "vm-image",
     for: VMImage,
     related: [
-      related(VirtualMachine, (vm) => withAncestors(imageOfMachine(vm))),
+      related(VirtualMachine, (vm) => {
+        const request = imageOfMachine(vm);
+        return request !== undefined && isSettledFor(vm, request) ? [] : withAncestors(request);
+      }),
       related(Volume, (volume) => withAncestors(imageOfVolume(volume))),
       ...layers.related,
       // A provider that came, went, or got another health concerns every image: there are few of both.

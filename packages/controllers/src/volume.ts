@@ -51,6 +51,9 @@ export function createVolumeController(
   const pools = manager.cache(StoragePool);
   const images = manager.cache(VMImage);
   const machines = manager.cache(VirtualMachine);
+  const machinesByUid = manager
+    .cache(VirtualMachine)
+    .index(({ metadata }) => (metadata.uid === undefined ? [] : [metadata.uid]));
   const providerObjects = manager.cache(Provider);
   const objects: VolumeObjects = {
     pool: (key) => pools.get(key),
@@ -324,7 +327,7 @@ export function createVolumeController(
   /** By the name of the object where there is one. */
   function nameOfUser(user: VolumeUser): string {
     if (user.kind === "vm") {
-      const vm = machines.list().find((each) => each.metadata.uid === user.uid);
+      const vm = machinesByUid.of(user.uid)[0];
       return vm === undefined ? `domain/${user.name}` : `VirtualMachine/${vm.metadata.name}`;
     }
     const clone = volumes.list().find(({ status }) => status?.pool === user.pool && status.volume === user.name);
@@ -388,7 +391,7 @@ export function createVolumeController(
         providers.subscribe(
           ({ provider, event }) => {
             if (event.kind === "vm") {
-              const vm = machines.list().find((each) => each.metadata.uid === event.uid);
+              const vm = machinesByUid.of(event.uid)[0];
               if (vm === undefined) return;
               for (const volume of volumes.list()) {
                 if (refersTo(vm, volume) || isUser(vm, volume)) enqueue(requestOf(volume));

@@ -29,14 +29,17 @@ export interface ReconcileContext {
 export interface RelatedWatch<T extends KubeObject = KubeObject> {
   readonly type: ResourceType<T>;
   readonly requests: (object: T) => readonly ReconcileRequest[];
+  /** What of the object matters: a change that leaves it as it was asks for nothing. */
+  readonly factsOf?: (object: T) => unknown;
 }
 
 /** For `Controller.related`, whose entries each have their own type of object. */
 export function related<T extends KubeObject>(
   type: ResourceType<T>,
   requests: (object: T) => readonly ReconcileRequest[],
+  options: { readonly factsOf?: (object: T) => unknown } = {},
 ): RelatedWatch<never> {
-  return { type, requests } as unknown as RelatedWatch<never>;
+  return { type, requests, ...options } as unknown as RelatedWatch<never>;
 }
 
 /** Something outside the API that asks for a look, for example hypervisor events. */
@@ -65,6 +68,12 @@ export class TerminalError extends Error {
   override readonly name = "TerminalError";
 }
 
+/** The objects of a cache that have a key. */
+export interface CacheIndex<T extends KubeObject> {
+  of(key: string): readonly T[];
+  count(key: string): number;
+}
+
 /**
  * A local, watch-fed copy of all objects of one kind. May lag behind what others write; never shows half a change, never goes back,
  * and shows what this process wrote through `Manager.client` at once. Its objects are frozen: copy to change.
@@ -72,6 +81,8 @@ export class TerminalError extends Error {
 export interface Cache<T extends KubeObject> {
   get(request: ReconcileRequest): T | undefined;
   list(options?: { readonly namespace?: string }): readonly T[];
+  /** Kept up to date from now on. `keysOf` reads nothing but the object. */
+  index(keysOf: (object: T) => readonly string[]): CacheIndex<T>;
   /** Gives it an object that this process has just written, without waiting for the watch. Older ones are ignored. */
   observe(object: T): void;
   /** Told of each change, the first list included, before any controller hears of it that is added later. */

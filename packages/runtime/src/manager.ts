@@ -1,5 +1,6 @@
 // Joins the parts: one cache per kind, one loop per controller, and the wires between them.
 
+import { isDeepStrictEqual } from "node:util";
 import { apiVersionOf } from "@vivarium/api";
 import type { KubeObject, ResourceType } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
@@ -63,7 +64,11 @@ export function createManager(options: ManagerOptions): Manager {
 
   /** Both what the object referred to and what it refers to now are asked to look. */
   function wire(related: RelatedWatch, loop: ReconcileLoop): void {
+    const { factsOf } = related;
     cache(related.type).onChange((change) => {
+      const { previous } = change;
+      const mayBeSame = change.kind === "set" && previous !== undefined && factsOf !== undefined;
+      if (mayBeSame && isDeepStrictEqual(factsOf(previous), factsOf(change.object))) return;
       if (change.previous !== undefined) for (const request of related.requests(change.previous)) loop.enqueue(request);
       if (change.kind === "set") for (const request of related.requests(change.object)) loop.enqueue(request);
     });

@@ -12,8 +12,9 @@ import type { KubeObject, ResourceType } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
 import type { Logger } from "pino";
 import { backoffMs } from "./backoff.ts";
+import { ObjectIndex } from "./cache-index.ts";
 import type { Clock } from "./clock.ts";
-import type { Cache, CacheChange, ReconcileRequest } from "./controller.ts";
+import type { Cache, CacheChange, CacheIndex, ReconcileRequest } from "./controller.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import { compareVersions } from "./resource-version.ts";
 
@@ -33,6 +34,8 @@ export class WatchCache<T extends KubeObject> implements Cache<T> {
   readonly #type: ResourceType<T>;
   readonly #options: WatchCacheOptions;
   readonly #objects = new Map<string, T>();
+  /** Brought up to date before anybody is told. */
+  readonly #indexes: ObjectIndex<T>[] = [];
   readonly #listeners = new Set<(change: CacheChange<T>) => void>();
   readonly #synced = Promise.withResolvers<void>();
   /** Everything up to here has been seen. */
@@ -55,6 +58,13 @@ export class WatchCache<T extends KubeObject> implements Cache<T> {
   list(options: { readonly namespace?: string } = {}): readonly T[] {
     const all = [...this.#objects.values()];
     return options.namespace === undefined ? all : all.filter((o) => o.metadata.namespace === options.namespace);
+  }
+
+  index(keysOf: (object: T) => readonly string[]): CacheIndex<T> {
+    const index = new ObjectIndex(keysOf);
+    for (const [name, object] of this.#objects) index.replace(name, { object });
+    this.#indexes.push(index);
+    return index;
   }
 
   onChange(listener: (change: CacheChange<T>) => void): void {
@@ -131,6 +141,7 @@ export class WatchCache<T extends KubeObject> implements Cache<T> {
     // Who owns which field is nothing to a controller, and often as large as the object. A write without it leaves it as it is.
     delete object.metadata.managedFields;
     this.#objects.set(key, deepFreeze(object));
+    for (const index of this.#indexes) index.replace(key, { object, ...(previous === undefined ? {} : { previous }) });
     this.#tell({ kind: "set", object, ...(previous === undefined ? {} : { previous }) });
   }
 
@@ -139,6 +150,7 @@ export class WatchCache<T extends KubeObject> implements Cache<T> {
     const previous = this.#objects.get(key);
     if (previous === undefined || compareVersions(versionOf(object), versionOf(previous)) < 0) return;
     this.#objects.delete(key);
+    for (const index of this.#indexes) index.replace(key, { previous });
     this.#tell({ kind: "deleted", previous });
   }
 

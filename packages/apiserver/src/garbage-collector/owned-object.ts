@@ -28,7 +28,16 @@ export function mayMatter(kv: KeyValue): boolean {
   return bytes.includes(ownersMark) || bytes.includes(deletionMark);
 }
 
+/** By the bytes they were read from: an owner of many is asked about once for each of them. */
+const known = new WeakMap<Uint8Array, ObjectFacts>();
+
 export function factsOf(kv: KeyValue): ObjectFacts {
+  const facts = known.get(kv.value) ?? readFacts(kv);
+  known.set(kv.value, facts);
+  return facts;
+}
+
+function readFacts(kv: KeyValue): ObjectFacts {
   const { apiVersion, kind, metadata } = JSON.parse(bufferOf(kv).toString()) as {
     apiVersion: string;
     kind: string;

@@ -17,13 +17,15 @@ import {
   Volume,
 } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
-import type { Cache, Clock, EventRecorder, Manager } from "@vivarium/runtime";
+import type { Cache, CacheIndex, Clock, EventRecorder, Manager } from "@vivarium/runtime";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import type { Placer } from "../placement/placer.ts";
 import { createPlacer } from "./host-chooser.ts";
 import { VmMemories } from "./memories.ts";
+import { HostMacs } from "./perform/host-macs.ts";
 import { MacLedger } from "./perform/mac-ledger.ts";
 import type { RelatedObjects } from "./resolve/definition.ts";
+import { keptMacs } from "./resolve/macs.ts";
 
 export interface VmContext {
   readonly client: Client;
@@ -37,11 +39,13 @@ export interface VmContext {
   readonly related: RelatedObjects;
   readonly memories: VmMemories;
   readonly macLedger: MacLedger;
+  readonly hostMacs: HostMacs;
   readonly placer: Placer;
 }
 
 export interface VmObjects {
   readonly machines: Cache<VirtualMachine>;
+  readonly machinesByMac: CacheIndex<VirtualMachine>;
   readonly attachments: Cache<VMNetworkAttachment>;
   readonly providers: Cache<Provider>;
   readonly hosts: Cache<Host>;
@@ -70,6 +74,7 @@ export function createVmContext({
 }: VmContextOptions): VmContext {
   const objects: VmObjects = {
     machines: manager.cache(VirtualMachine),
+    machinesByMac: manager.cache(VirtualMachine).index(keptMacs),
     attachments: manager.cache(VMNetworkAttachment),
     providers: manager.cache(Provider),
     hosts: manager.cache(Host),
@@ -81,9 +86,10 @@ export function createVmContext({
   };
   const related = relatedObjects(manager, objects);
   const macLedger = new MacLedger();
+  const hostMacs = new HostMacs(clock);
   const memories = new VmMemories({ clock, onForget: (uid) => macLedger.forget(uid) });
   const { client, recorder } = manager;
-  return { client, recorder, providers, clock, random, objects, related, memories, macLedger, placer };
+  return { client, recorder, providers, clock, random, objects, related, memories, macLedger, hostMacs, placer };
 }
 
 function relatedObjects(

@@ -18,7 +18,7 @@ import {
   VMSnapshot,
   Volume,
 } from "@vivarium/api";
-import type { KubeObject } from "@vivarium/api";
+import type { Condition, KubeObject } from "@vivarium/api";
 import { related } from "@vivarium/runtime";
 import type { Cache, ReconcileRequest, RelatedWatch } from "@vivarium/runtime";
 import { cloudInitSecretsOf, sshKeysConfigMap } from "../cloud-init.ts";
@@ -33,8 +33,17 @@ export function relatedToVirtualMachines(
   machines: Cache<VirtualMachine>,
   attachments: Cache<VMNetworkAttachment>,
 ): readonly RelatedWatch<never>[] {
+  const waiting = machines.index((vm) => (isWaiting(vm) ? ["waiting"] : []));
+  const waitingForAddress = machines.index((vm) => (isWaitingForAddress(vm) ? ["waiting"] : []));
+  const allWaiting = (): readonly ReconcileRequest[] => waiting.of("waiting").map(requestOf);
+
   /** Of each object the generation whose change was passed on; without one, the version. */
   const seen = new Map<string, string>();
+
+  /** Of the status of what many machines share: a count of them that moves with each one must not wake all that wait. */
+  const readyNews = new ObjectNews<KubeObject & { readonly status?: { readonly conditions?: readonly Condition[] } }>(
+    ({ status }) => status?.conditions?.map(({ type, status: is, reason }) => [type, is, reason]),
+  );
 
   const volumeNews = new ObjectNews<Volume>(({ status }) => [status?.phase, status?.record]);
 
@@ -73,8 +82,9 @@ export function relatedToVirtualMachines(
   }
 
   function concerned(object: KubeObject, names: (vm: VirtualMachine) => boolean): readonly ReconcileRequest[] {
-    const news = isNews(object);
-    return machines.list().flatMap((vm) => ((news || isWaiting(vm)) && names(vm) ? [requestOf(vm)] : []));
+    const isReadyNews = readyNews.isNews(object);
+    if (isNews(object)) return machines.list().filter(names).map(requestOf);
+    return isReadyNews ? waiting.of("waiting").filter(names).map(requestOf) : [];
   }
 
   return [
@@ -104,7 +114,7 @@ export function relatedToVirtualMachines(
     ),
     // Whoever has the address that another one wants may have let go of it.
     related(VirtualMachine, (object) =>
-      machineNews.isNews(object) ? machines.list().filter(isWaitingForAddress).map(requestOf) : [],
+      machineNews.isNews(object) ? waitingForAddress.of("waiting").map(requestOf) : [],
     ),
     related(VirtualNetwork, (object) =>
       networkNews.isNews(object)
@@ -125,13 +135,13 @@ export function relatedToVirtualMachines(
       const vm = machines.get({ namespace, name: object.spec.vmRef.name });
       return vm === undefined ? [] : [requestOf(vm)];
     }),
-    related(StoragePool, (object) => (poolNews.isNews(object) ? machines.list().filter(isWaiting).map(requestOf) : [])),
+    related(StoragePool, (object) => (poolNews.isNews(object) ? allWaiting() : [])),
     related(Secret, (object) => concerned(object, (vm) => cloudInitSecretsOf(vm).some((key) => isSame(object, key)))),
     related(ConfigMap, (object) =>
       isSame(object, sshKeysConfigMap) ? concerned(object, (vm) => vm.status?.domain === undefined) : [],
     ),
     // A host that became ready, larger, or schedulable may take what no host could.
-    related(Host, (object) => (hostNews.isNews(object) ? machines.list().filter(isWaiting).map(requestOf) : [])),
+    related(Host, (object) => (hostNews.isNews(object) ? allWaiting() : [])),
     related(VMPlacementPolicy, (object) =>
       concerned(object, (vm) => vm.spec.placementRef !== undefined && isSame(object, keyOf(vm, vm.spec.placementRef))),
     ),

@@ -13,6 +13,8 @@ import type {
 } from "../provider.ts";
 import type { DhcpLease, NetworkDefinition } from "../network.ts";
 import type { MoveStage } from "./migration.ts";
+import { NamedDomains } from "./named-domains.ts";
+import { OwnedVolumes } from "./owned-volumes.ts";
 import type { SnapshotConsistency, SnapshotRequest } from "../snapshots.ts";
 import type { VolumeRef } from "../storage.ts";
 
@@ -114,8 +116,8 @@ export interface SimulatedHost {
 
 export class SimulatedWorld {
   readonly hostUuid = randomUUID();
-  readonly domains = new Map<string, SimulatedDomain>();
-  readonly volumes: Map<string, SimulatedVolume>;
+  readonly domains = new NamedDomains();
+  readonly volumes: OwnedVolumes;
   readonly images: Map<string, SimulatedImage>;
   readonly pools = new Map<string, SimulatedPool>();
   /** By `pool/name`. */
@@ -138,7 +140,7 @@ export class SimulatedWorld {
 
   /** `sharing`: whose storage it is on, too. */
   constructor(sharing?: SimulatedWorld) {
-    this.volumes = sharing?.volumes ?? new Map();
+    this.volumes = sharing?.volumes ?? new OwnedVolumes();
     this.images = sharing?.images ?? new Map();
   }
 
@@ -174,7 +176,7 @@ export class SimulatedWorld {
   }
 
   domainByName(name: string): SimulatedDomain | undefined {
-    return [...this.domains.values()].find((domain) => domain.name === name);
+    return this.domains.named(name);
   }
 
   volumesIn(pool: string): readonly SimulatedPoolVolume[] {
@@ -182,6 +184,6 @@ export class SimulatedWorld {
   }
 
   volumesOf(uid: string): readonly SimulatedVolume[] {
-    return [...this.volumes.values()].filter((volume) => volume.owner.uid === uid);
+    return this.volumes.ownedBy(uid);
   }
 }

@@ -23,8 +23,12 @@ export async function giveMacs(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
   const { vm, record } = look;
-  const onHost = (await openOf(context, look).nics?.listMacs({ signal })) ?? [];
-  const given = context.macLedger.give(vm, { record, machines: context.objects.machines.list(), onHost });
+  const onHost = await context.hostMacs.usesOn(openOf(context, look), { signal });
+  const given = context.macLedger.give(vm, {
+    record,
+    machinesWith: (mac) => context.objects.machinesByMac.of(mac),
+    onHost: (mac) => onHost.get(mac) ?? [],
+  });
   if (!given.ok) {
     throw new ProviderError("Conflict", `Cannot give VM "${vm.metadata.name}" its MAC addresses: ${given.why}`);
   }

@@ -1,0 +1,226 @@
+// How the control plane grows: machines on the simulated hypervisor, which answers at once, with the real server, its API and its store.
+// 1,000 and 10,000 machines are applied and converge, each in a server of its own; then a set of 1,000 is rolled to another template.
+//
+// SCALE_MACHINES=200,500 measures other numbers.
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { VirtualMachine, VMSet } from "@vivarium/api";
+import type { KubeObject, ResourceType } from "@vivarium/api";
+import { type ApiClient, createClientFromKubeconfig } from "@vivarium/client";
+import { VivServer } from "@vivarium/e2e";
+import { cpuSeconds, memoryMiB } from "./process-usage.ts";
+import { round } from "./summary.ts";
+
+const group = "infra.virtrigaud.io/v1beta1";
+const connections = 32;
+const limitMs = 600_000;
+
+export async function scale(): Promise<unknown> {
+  const counts = (process.env["SCALE_MACHINES"] ?? "1000,10000").split(",").map(Number);
+  const directory = await mkdtemp(join(tmpdir(), "viv-scale-"));
+  try {
+    const image = join(directory, "disk.raw");
+    const bytes = new Uint8Array(1 << 20);
+    bytes.set([0x55, 0xaa], 510); // a boot sector
+    await writeFile(image, bytes);
+    const created: Created[] = [];
+    for (const count of counts) created.push(await onServer(image, (lab) => create(lab, count)));
+    const [first, last] = [created[0], created.at(-1)];
+    const replicas = Math.min(1000, counts[0] ?? 0);
+    return {
+      create: created,
+      ...(first !== undefined && last !== undefined && first !== last ? { growth: growth(first, last) } : {}),
+      rollingUpdate: await onServer(image, (lab) => roll(lab, replicas)),
+    };
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+interface Lab {
+  readonly client: ApiClient;
+  readonly pid: number;
+}
+
+interface Used {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly writes: number;
+  readonly memoryMiB: { readonly now: number; readonly peak: number };
+}
+
+interface Created extends Used {
+  readonly machines: number;
+  readonly applySeconds: number;
+  readonly writesPerMachine: number;
+  readonly cpuMsPerMachine: number;
+}
+
+async function onServer<T>(image: string, measure: (lab: Lab) => Promise<T>): Promise<T> {
+  await using server = await VivServer.create();
+  await server.start();
+  await server.apply(base(image));
+  const { client } = await createClientFromKubeconfig({ path: server.kubeconfig });
+  try {
+    return await measure({ client, pid: server.pid ?? 0 });
+  } finally {
+    await client.close();
+  }
+}
+
+/** Nothing here limits how many machines one host takes: it is the control plane that is measured. */
+function base(image: string): string {
+  return `
+apiVersion: ${group}
+kind: Provider
+metadata: {name: sim}
+spec: {type: sim, endpoint: "sim://here"}
+---
+apiVersion: ${group}
+kind: VMClass
+metadata: {name: tiny}
+spec: {cpu: 1, memory: 64Mi}
+---
+apiVersion: ${group}
+kind: VMImage
+metadata: {name: tiny}
+spec: {source: {libvirt: {url: "file://${image}", format: raw}}}
+`;
+}
+
+const spec = { providerRef: { name: "sim" }, classRef: { name: "tiny" }, imageRef: { name: "tiny" } };
+
+async function create(lab: Lab, count: number): Promise<Created> {
+  // The first one brings the image.
+  await applyVms(lab.client, ["warm"]);
+  await readyVms(lab.client, 1);
+  let applySeconds = 0;
+  const used = await using(lab, async () => {
+    const from = performance.now();
+    const names = Array.from({ length: count }, (_, index) => `vm-${String(index).padStart(5, "0")}`);
+    const ready = readyVms(lab.client, count + 1);
+    await applyVms(lab.client, names);
+    applySeconds = round((performance.now() - from) / 1000);
+    await ready;
+  });
+  return {
+    machines: count,
+    applySeconds,
+    ...used,
+    writesPerMachine: round(used.writes / count),
+    cpuMsPerMachine: round((used.cpuSeconds * 1000) / count),
+  };
+}
+
+async function roll(lab: Lab, replicas: number): Promise<unknown> {
+  const set: VMSet = {
+    apiVersion: group,
+    kind: "VMSet",
+    metadata: { name: "fleet", namespace: "default" },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: "fleet" } },
+      template: { metadata: { labels: { app: "fleet" } }, spec },
+      updateStrategy: {
+        type: "RollingUpdate",
+        rollingUpdate: { maxUnavailable: "10%", maxSurge: "10%", podManagementPolicy: "Parallel" },
+      },
+    },
+  };
+  await lab.client.create(VMSet, set);
+  await until(lab.client, VMSet, ({ status }) => status?.readyReplicas === replicas);
+  const used = await using(lab, async () => {
+    const template = { spec: { ...spec, resources: { cpu: 2 } } };
+    const patched = await lab.client.mergePatch(VMSet, { namespace: "default", name: "fleet" }, { spec: { template } });
+    await until(
+      lab.client,
+      VMSet,
+      ({ status }) =>
+        status?.observedGeneration === patched.metadata.generation &&
+        status?.updatedReplicas === replicas &&
+        status.availableReplicas === replicas &&
+        status.replicas === replicas,
+    );
+  });
+  return { replicas, maxUnavailable: "10%", maxSurge: "10%", ...used, writesPerReplica: round(used.writes / replicas) };
+}
+
+/** From before to after: time, the server's processor time, and the revisions of its store, one for each write of whatever kind. */
+async function using(lab: Lab, act: () => Promise<void>): Promise<Used> {
+  const before = { cpu: await cpuSeconds(lab.pid), revision: await revision(lab.client), atMs: performance.now() };
+  await act();
+  const seconds = (performance.now() - before.atMs) / 1000;
+  return {
+    seconds: round(seconds),
+    cpuSeconds: round((await cpuSeconds(lab.pid)) - before.cpu),
+    writes: (await revision(lab.client)) - before.revision,
+    memoryMiB: await memoryMiB(lab.pid),
+  };
+}
+
+async function revision(client: ApiClient): Promise<number> {
+  return Number((await client.list(VMSet)).resourceVersion);
+}
+
+async function applyVms(client: ApiClient, names: readonly string[]): Promise<void> {
+  const left = names.values();
+  const worker = async (): Promise<void> => {
+    for (const name of left) await apply(client, name);
+  };
+  await Promise.all(Array.from({ length: connections }, worker));
+}
+
+/** Server-side apply, as of a manifest. */
+async function apply(client: ApiClient, name: string): Promise<void> {
+  const object = { apiVersion: group, kind: "VirtualMachine", metadata: { name, namespace: "default" }, spec };
+  const { status, body } = await client.send({
+    method: "PATCH",
+    path: `/apis/${group}/namespaces/default/virtualmachines/${name}`,
+    query: new URLSearchParams({ fieldManager: "bench" }),
+    headers: { "content-type": "application/apply-patch+yaml" },
+    body: Buffer.from(JSON.stringify(object)),
+  });
+  if (status >= 300) throw new Error(`apply ${name}: ${status} ${Buffer.from(body as Uint8Array).toString()}`);
+}
+
+async function readyVms(client: ApiClient, count: number): Promise<void> {
+  const ready = new Set<string>();
+  await follow(client, VirtualMachine, ({ metadata, status }) => {
+    if (status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True")) ready.add(metadata.name);
+    return ready.size === count;
+  });
+}
+
+async function until<T extends KubeObject>(
+  client: ApiClient,
+  type: ResourceType<T>,
+  isSo: (object: T) => boolean,
+): Promise<void> {
+  await follow(client, type, isSo);
+}
+
+async function follow<T extends KubeObject>(
+  client: ApiClient,
+  type: ResourceType<T>,
+  isDone: (object: T) => boolean,
+): Promise<void> {
+  const listed = await client.list(type, { namespace: "default" });
+  if (listed.items.some(isDone)) return;
+  const signal = AbortSignal.timeout(limitMs);
+  const events = client.watch(type, { namespace: "default", resourceVersion: listed.resourceVersion, signal });
+  for await (const event of events) if (event.type !== "BOOKMARK" && isDone(event.object)) return;
+  throw new Error(`The watch of ${type.plural} ended before it was so`);
+}
+
+function growth(first: Created, last: Created): unknown {
+  const by = (of: (each: Created) => number) => round(of(last) / of(first));
+  return {
+    machines: by(({ machines }) => machines),
+    seconds: by(({ seconds }) => seconds),
+    cpuSeconds: by((each) => each.cpuSeconds),
+    writes: by(({ writes }) => writes),
+    memory: by(({ memoryMiB: { peak } }) => peak),
+  };
+}
