@@ -35,6 +35,13 @@ export function addLabCommands(viv: Command, group: string): void {
     .option("--failed", "only what failed")
     .addOption(outputOption(["json", "yaml", "name"]))
     .action(lazy(async () => (await import("./commands/operations.ts")).operations));
+  const from = viv.command("import").helpGroup(group).description("take machines over from elsewhere");
+  from
+    .command("vagrant")
+    .description("print manifests of a Vagrantfile's machines, and say what could not be taken over; nothing is run")
+    .argument("[file]", "default: Vagrantfile")
+    .option("--image <box=name>", "VMImage to use for a box; may be repeated", collect, [])
+    .action(lazy(async () => (await import("./commands/import-vagrant.ts")).importVagrant));
   addGroupCommands(viv, group);
   addEnvironmentCommands(viv, group);
 }
