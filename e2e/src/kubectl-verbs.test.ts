@@ -52,6 +52,15 @@ describe("kubectl", { concurrency: false }, () => {
     else assert.match(stderr, expected, `kubectl ${command}`);
   }
 
+  test("every example is accepted as it is written, with no warning", async () => {
+    const folder = join(import.meta.dirname, "../../examples");
+    const { code, stdout, stderr } = await run(`apply --dry-run=server --validate=strict -R -f ${folder}`);
+    assert.deepEqual([code, stderr], [0, ""]);
+    for (const kind of ["virtualmachine", "vmclone", "vmimage", "vmplacementpolicy", "vmset", "vmsnapshot"]) {
+      assert.match(stdout, new RegExp(`^${kind}\\.infra\\.virtrigaud\\.io/\\S+ created \\(server dry run\\)$`, "m"));
+    }
+  });
+
   test("version, cluster-info, api-versions, api-resources", async () => {
     await prints("version", /^Client Version: v1\.\d+\.\d+.*\nKustomize Version: .*\nServer Version: v1\.\d+\.\d+/);
     const versions = (await run("api-versions")).stdout.split("\n");
