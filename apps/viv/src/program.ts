@@ -4,6 +4,7 @@
 import { Command, Option } from "commander";
 import { collect, lazy, outputOption, parseCount, parsePort, parseTimeout, withTimeout } from "./command-options.ts";
 import { withNamespace, withServerOptions } from "./global-options.ts";
+import { addImageCommands } from "./image-commands.ts";
 import { addLabCommands } from "./lab-commands.ts";
 import { version } from "@vivarium/api";
 
@@ -12,6 +13,7 @@ const groups = {
   lab: "The lab:",
   objects: "Objects:",
   power: "Virtual machines:",
+  images: "Images:",
   guest: "Inside a virtual machine:",
 } as const;
 
@@ -30,6 +32,7 @@ export function program(): Command {
   addRolloutCommands(viv);
   addSnapshotCommands(viv);
   addCloneCommands(viv);
+  addImageCommands(viv, groups.images);
   addGuestCommands(viv);
   return viv;
 }

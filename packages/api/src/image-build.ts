@@ -2,7 +2,7 @@
 
 import type { Static } from "typebox";
 import { conditions, localRef, objectRef, observedGeneration } from "./common-fields.ts";
-import { boolean, choice, dateTime, duration, int32, opaque, optional, string, struct } from "./fields.ts";
+import { boolean, choice, dateTime, duration, int32, opaque, optional, quantity, string, struct } from "./fields.ts";
 import { ageColumn, defineKind, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
@@ -51,6 +51,8 @@ const status = struct("How far the build is.", {
   parent: optional(string("Name of the VMImage that it is built upon.")),
   digest: optional(string("`sha256:` and the digest of the parent's digest and the recipe: names the layer.")),
   provider: optional(string("Name of the Provider that it is built on.")),
+  contentDigest: optional(string("`sha256:` and the digest of the bytes that were made.")),
+  size: optional(quantity("Space that the layer takes on the host, without what is below it.")),
   isCached: optional(boolean("Whether the layer was there already, so that nothing was built.")),
   attempt: optional(int32("Which try it is, from 1.")),
   vm: optional(string("Name of the VirtualMachine that it is built in.")),

@@ -7,7 +7,7 @@
 
 import type { ImageBuildStatus } from "@vivarium/api";
 import type { ProvisionState } from "@vivarium/images";
-import type { ImportedImage, ProviderError } from "@vivarium/provider";
+import type { ImageMeasure, ProviderError } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
 import type { QueuePlace } from "./image-build-queue.ts";
 
@@ -70,7 +70,8 @@ export type BuildMachine =
       readonly message: string;
     };
 
-export type SealTask = TaskState<ImportedImage, { readonly doneBytes: number }>;
+/** The image, and what was read of it once it was made. */
+export type SealTask = TaskState<ImageMeasure, { readonly doneBytes: number }>;
 
 export interface BuildInput {
   readonly nowMs: number;
@@ -178,6 +179,8 @@ function decideOpen(input: BuildInput): BuildStep {
   if (layer.kind === "unavailable")
     return settle(waitingPhase(input), "ProviderUnavailable", layer.error.message, soonMs);
   if (layer.kind === "present") {
+    // It is read once more, to know its digest and its size.
+    if (input.sealing.kind === "running") return settle("Sealing", "Sealing", "Its disk becomes an image", soonMs);
     if (machine.kind === "present") return removal(machine, "Sealing");
     const message =
       record.attempt === 0 ? "The layer was there already: nothing had to be built" : "The layer is there";

@@ -1,7 +1,8 @@
 // What an ImageBuild's status says, and what it remembers. Pure.
 
-import { formatDuration, formatTime, parseDuration, setCondition } from "@vivarium/api";
+import { formatDuration, formatQuantity, formatTime, parseDuration, setCondition } from "@vivarium/api";
 import type { ImageBuild, ImageBuildStatus } from "@vivarium/api";
+import type { ImageMeasure } from "@vivarium/provider";
 import { observedGenerationOf } from "../verdict.ts";
 import { buildMachineName } from "./image-build-machine.ts";
 import type { BuildPhase, BuildRecord } from "./image-build-plan.ts";
@@ -38,6 +39,7 @@ export interface BuildNews {
   readonly digest?: string;
   readonly provider?: string;
   readonly queuePosition?: number;
+  readonly measure?: ImageMeasure;
   /** Only the end has one. */
   readonly end?: { readonly isCached: boolean };
 }
@@ -68,6 +70,8 @@ export function imageBuildStatus(build: ImageBuild, news: BuildNews): ImageBuild
           : undefined,
       queuePosition: news.queuePosition,
       startedAt,
+      contentDigest: news.measure?.contentDigest ?? old.contentDigest,
+      size: news.measure === undefined ? old.size : formatQuantity(news.measure.allocationBytes),
       logConfigMap: old.logConfigMap,
       lastRetryRequest: old.lastRetryRequest,
     }),

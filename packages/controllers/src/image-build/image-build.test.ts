@@ -24,6 +24,8 @@ test("a role is built in a machine from its parent, which is removed when its di
   const image = await lab.until(VMImage, build.status?.image ?? "", ({ status }) => status?.ready);
   assert.equal(image.status?.digest, build.status?.digest);
   assert.equal(image.status?.source, "layer");
+  assert.match(image.status.checksum ?? "", /^sha256:/);
+  assert.equal(image.status.size, build.status?.size);
   const made = lab.sim.world.images.get(build.status?.digest ?? "");
   assert.equal(made?.data, "made by web");
   const log = await lab.find(ConfigMap, build.status?.logConfigMap ?? "");

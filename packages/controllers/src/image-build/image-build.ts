@@ -20,7 +20,7 @@ import {
 import { layerDigestOf, provisionState, recipeDigestOf } from "@vivarium/images";
 import type { ProvisionState } from "@vivarium/images";
 import { isProviderError } from "@vivarium/provider";
-import type { ImportedImage } from "@vivarium/provider";
+import type { ImageMeasure } from "@vivarium/provider";
 import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
 import type {
   Clock,
@@ -80,7 +80,7 @@ export function createImageBuildController({
   const roles = manager.cache(VMRole);
   const users = new ImageUsers(manager);
   let wake: (request: ReconcileRequest) => void = () => undefined;
-  const sealings = new BackgroundTasks<ImportedImage, { readonly doneBytes: number }>({
+  const sealings = new BackgroundTasks<ImageMeasure, { readonly doneBytes: number }>({
     clock,
     onChange: (key) => wake(JSON.parse(key) as ReconcileRequest),
   });
@@ -382,12 +382,11 @@ export function createImageBuildController({
     const timeoutError = new Error(`Cannot seal the disk within ${sealTimeoutMs / 1000} s`);
     sealings.start(
       keyOf(build),
-      ({ signal, report }) =>
-        layers.seal(
-          identityOf(vm),
-          { disk: "root", digest },
-          { signal, onProgress: (doneBytes) => report({ doneBytes }) },
-        ),
+      async ({ signal, report }) => {
+        const onProgress = (doneBytes: number): void => report({ doneBytes });
+        await layers.seal(identityOf(vm), { disk: "root", digest }, { signal, onProgress });
+        return layers.measure(digest, { signal });
+      },
       { timeoutMs: sealTimeoutMs, timeoutError },
     );
   }
@@ -489,6 +488,7 @@ export function createImageBuildController({
       ...(role === undefined ? {} : { role }),
       ...(provider === undefined ? {} : { provider: providerStatusKey(build, provider) }),
       ...(place.kind === "queued" ? { queuePosition: place.position } : {}),
+      ...(input.sealing.kind === "done" ? { measure: input.sealing.result } : {}),
     };
   }
 

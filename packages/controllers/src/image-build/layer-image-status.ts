@@ -17,6 +17,8 @@ export interface LayerUser {
     | { readonly kind: "present"; readonly imported: ImportedImage };
   /** The build that makes it there. */
   readonly build?: ImageBuild;
+  /** One that made it, and measured it then. */
+  readonly made?: ImageBuild;
 }
 
 export interface LayerLook {
@@ -59,6 +61,7 @@ export function layerImageStatus(image: VMImage, look: LayerLook): VMImageStatus
     format: "qcow2",
     ...(digest === undefined ? {} : { digest }),
     ...(virtualSize === undefined ? {} : { virtualSize }),
+    ...sizeOf(image, look),
     ...(available.length === 0 ? {} : { availableOn: available.toSorted() }),
     ...(prepared === undefined ? {} : { lastPrepareTime: prepared }),
     ...(summary.progress === undefined ? {} : { importProgress: summary.progress }),
@@ -76,6 +79,15 @@ export function layerImageStatus(image: VMImage, look: LayerLook): VMImageStatus
       { now },
     ),
   };
+}
+
+/** As the build that made it told; what is known of the same layer stays known. */
+function sizeOf(image: VMImage, { digest, users }: LayerLook): Pick<VMImageStatus, "size" | "checksum"> {
+  const made = users.find((user) => user.made !== undefined)?.made?.status;
+  const { size, checksum } =
+    made === undefined ? (image.status ?? {}) : { size: made.size, checksum: made.contentDigest };
+  if (made === undefined && image.status?.digest !== digest) return {};
+  return { ...(size === undefined ? {} : { size }), ...(checksum === undefined ? {} : { checksum }) };
 }
 
 function summaryOf(image: VMImage, look: LayerLook): Summary {

@@ -93,7 +93,15 @@ export function createLayerImages({ manager, registry, users, clock }: Options):
   ): Promise<LayerUser> {
     const statusKey = providerStatusKey(image, provider);
     const build = buildOf(image, statusKey, digest);
-    const user = { provider, statusKey, ...(build === undefined ? {} : { build }) };
+    const made = builds
+      .list({ namespace: requestOf(image).namespace })
+      .find(({ status }) => status?.size !== undefined && digest !== undefined && status.digest === digest);
+    const user = {
+      provider,
+      statusKey,
+      ...(build === undefined ? {} : { build }),
+      ...(made === undefined ? {} : { made }),
+    };
     const blind = (why: string): LayerUser => ({ ...user, seen: { kind: "blind", why } });
     const open = registry.get(provider);
     if (open === undefined) return blind(`Provider "${statusKey}" cannot be asked`);

@@ -1,0 +1,59 @@
+// Declarations of the commands about images: which there are and why, and how layers are built.
+
+import type { Command } from "commander";
+import { lazy, outputOption, withTimeout } from "./command-options.ts";
+import { withNamespace } from "./global-options.ts";
+
+export function addImageCommands(viv: Command, helpGroup: string): void {
+  const images = withNamespace(viv.command("images"))
+    .helpGroup(helpGroup)
+    .description("list images: role, source, parent, size, what uses them")
+    .argument("[text]", "only those with this in their name, role, source or parent")
+    .option("-A, --all-namespaces", "in all namespaces")
+    .option("--role <name>", "only those of this role")
+    .option("--unused", "only those that nothing uses")
+    .addOption(outputOption(["json", "yaml", "name"]))
+    .action(lazy(async () => (await import("./commands/images.ts")).listImages));
+  withNamespace(images.command("why"))
+    .description("explain which image a VM takes, or what an image is built upon, and where each stands")
+    .argument("<name>", "a VM or a VMImage")
+    .action(lazy(async () => (await import("./commands/images-why.ts")).whyImage));
+  withNamespace(viv.command("roles"))
+    .helpGroup(helpGroup)
+    .description("list the roles that machines can have")
+    .action(lazy(async () => (await import("./commands/roles.ts")).listRoles));
+  withTimeout(withNamespace(viv.command("build")), "2h")
+    .helpGroup(helpGroup)
+    .description("build the image of a role, and those that it is built upon")
+    .argument("<role>")
+    .option("--image <name>", "plain image to begin with, one of those that the role names")
+    .option("--provider <name>", "Provider to build on; may be left out where there is only one")
+    .option("--priority <number>", "higher goes first", Number)
+    .option("--keep-on-failure", "leave the machine of a build that fails, for a look inside")
+    .option("--wait", "wait until it is built (default)")
+    .option("--no-wait", "return when it is queued")
+    .action(lazy(async () => (await import("./commands/build.ts")).build));
+  addBuildsCommands(viv, helpGroup);
+}
+
+function addBuildsCommands(viv: Command, helpGroup: string): void {
+  const builds = withNamespace(viv.command("builds"))
+    .helpGroup(helpGroup)
+    .description("list builds of images: queued, under way and ended")
+    .option("-A, --all-namespaces", "in all namespaces")
+    .addOption(outputOption(["json", "yaml", "name"]))
+    .action(lazy(async () => (await import("./commands/builds.ts")).listBuilds));
+  withNamespace(builds.command("logs"))
+    .description("print what the guest of a build says")
+    .argument("<name>")
+    .option("-f, --follow", "go on as it says more, until the build has ended")
+    .action(lazy(async () => (await import("./commands/builds.ts")).buildLogs));
+  withNamespace(builds.command("cancel"))
+    .description("stop a build, and remove what was made so far")
+    .argument("<name>")
+    .action(lazy(async () => (await import("./commands/builds.ts")).cancelBuild));
+  withNamespace(builds.command("retry"))
+    .description("try a build again that failed or was cancelled")
+    .argument("<name>")
+    .action(lazy(async () => (await import("./commands/builds.ts")).retryBuild));
+}
