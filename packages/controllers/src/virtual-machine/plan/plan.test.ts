@@ -7,7 +7,7 @@ import { addressPollMs } from "./boot-plan.ts";
 import { decide } from "./plan.ts";
 import type { PlanInput, Problem, Seen } from "./input.ts";
 import type { Step } from "./step.ts";
-import { appliedFrom } from "../applied.ts";
+import { appliedFrom, changedFields } from "../applied.ts";
 import type { VmRecord } from "../record.ts";
 
 const nowMs = Date.UTC(2026, 0, 1);
@@ -421,6 +421,12 @@ const anyRecord: fc.Arbitrary<VmRecord> = fc
     lastRestartRequest: anyRequest,
     restartStoppedFor: anyRequest,
     bootRetry: fc.constantFrom<("wanted" | "done" | undefined)[]>(undefined, "wanted", "done"),
+    powerCycle: fc.constantFrom<VmRecord["powerCycle"][]>(
+      undefined,
+      { for: "a", state: "asked" },
+      { for: "a", state: "refused" },
+      { for: "a", state: "done" },
+    ),
   })
   .map(({ base, ...rest }) => ({ ...base, ...withoutUndefined(rest) }));
 
@@ -430,6 +436,7 @@ const anyInput: fc.Arbitrary<PlanInput> = fc
     isDeleting: fc.boolean(),
     isForcedDelete: fc.boolean(),
     generation: fc.integer({ min: 1, max: 2 }),
+    powerCyclePolicy: fc.constantFrom<PlanInput["powerCyclePolicy"][]>("Manual", "Graceful", "Force"),
     power: fc.constantFrom<PlanInput["power"][]>("On", "Off", "OffGraceful", "Paused", "Suspended"),
     requests: fc.constantFrom<PlanInput["requests"][]>({}, { reboot: "a" }, { reset: "a" }, { discardMemory: "a" }),
     restartRequest: anyRequest,
@@ -530,12 +537,22 @@ describe("whatever is declared, remembered and seen", () => {
   test("only a pause of ours is ended", () => {
     holds(({ record }, { kind }) => record.isPausedByUs === true || kind !== "Resume");
   });
-  test("a running VM that shall run is stopped only for a restart or a boot without any sign of life", () => {
-    holds(({ seen, power, isDeleting, restartRequest, record, addresses }, { kind }) => {
+  test("a running VM that shall run is stopped only for a restart, a boot without any sign of life, or a power cycle that its policy allows", () => {
+    holds(({ seen, power, isDeleting, restartRequest, record, addresses, powerCyclePolicy }, { kind }) => {
       if (seen.kind !== "present" || seen.power !== "running" || power !== "On" || isDeleting) return true;
       if (kind !== "ForceOff" && kind !== "RequestShutdown") return true;
       const isRestart = restartRequest !== undefined && restartRequest !== record.lastRestartRequest;
-      return isRestart || (record.bootRetry === "wanted" && addresses.length === 0);
+      const isCycle =
+        record.powerCycle?.state === "asked" && (kind === "RequestShutdown" || powerCyclePolicy === "Force");
+      return isRestart || isCycle || (record.bootRetry === "wanted" && addresses.length === 0);
+    });
+  });
+  test("a guest is asked to shut down for a change only where something waits for that, and its policy allows it", () => {
+    holds(({ powerCyclePolicy, definition: wanted, record, seen, power }, step) => {
+      if (step.kind !== "RecordPowerCycle" || step.powerCycle.state !== "asked") return true;
+      const isPending =
+        wanted.ok && record.applied !== undefined && changedFields(record.applied, wanted.value).length > 0;
+      return powerCyclePolicy !== "Manual" && power === "On" && seen.kind === "present" && isPending;
     });
   });
 });
