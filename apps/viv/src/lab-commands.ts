@@ -35,6 +35,10 @@ export function addLabCommands(viv: Command, group: string): void {
     .option("--failed", "only what failed")
     .addOption(outputOption(["json", "yaml", "name"]))
     .action(lazy(async () => (await import("./commands/operations.ts")).operations));
+  withNamespace(viv.command("menu"))
+    .helpGroup(group)
+    .description("choose instead of typing: VMs, and what to do with them")
+    .action(lazy(async () => (await import("./commands/menu.ts")).menu));
   const from = viv.command("import").helpGroup(group).description("take machines over from elsewhere");
   from
     .command("vagrant")

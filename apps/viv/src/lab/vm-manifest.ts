@@ -70,11 +70,14 @@ function roleOf({ image }: VmWishes, role: string): Pick<VirtualMachine["spec"],
 
 /** The server would say so too, after the host was prepared and a server started. */
 export function checkedName(name: string): string {
-  if (name.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name)) return name;
-  throw new CliUserError(
-    `${JSON.stringify(name)} cannot be the name of a VM: expected at most 63 of a-z, 0-9 and -, with a letter or digit at both ends.`,
-    { exit: "usage" },
-  );
+  const why = whyNoName(name);
+  if (why === undefined) return name;
+  throw new CliUserError(`${JSON.stringify(name)} cannot be the name of a VM: ${why}`, { exit: "usage" });
+}
+
+export function whyNoName(name: string): string | undefined {
+  const isName = name.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name);
+  return isName ? undefined : "expected at most 63 of a-z, 0-9 and -, with a letter or digit at both ends.";
 }
 
 function labelOf(text: string): readonly [string, string] {
