@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { findCondition, type VirtualMachine, type VMClone, type VMSnapshot } from "@vivarium/api";
+import { findCondition, type VirtualMachine, type VMClone, type VMSnapshot, type VMTemplate } from "@vivarium/api";
 import { eventually } from "./support/eventually.ts";
 import { guestShell } from "./support/guest-shell.ts";
 import { inventory } from "./support/host-inventory.ts";
@@ -174,10 +174,36 @@ spec:
     }
   });
 
+  test("a template is kept, found by its label, and cloned after its source is gone", async () => {
+    const kept = await server.viv(
+      ["template", "create", "vvclone-v1", "--from", full, "--version-of", "vvclone", "--label", "app=web"],
+      patient,
+    );
+    assert.equal(kept.code, 0, kept.stderr);
+    const listed = await server.viv(["template", "list", "-l", "app=web"]);
+    assert.match(listed.stdout, /vvclone-v1\s+vvclone\s.*Ready\s+VirtualMachine\/vvclone-full/);
+    const gone = await server.kubectl(["delete", "vm", full, "--wait", "--timeout=170s"], patient);
+    assert.equal(gone.code, 0, gone.stderr);
+    const made = await server.viv(["clone", "template/vvclone", full, "--linked", "--no-start"], patient);
+    assert.equal(made.code, 0, made.stderr);
+    await server.kubectl(["delete", "vmtemplate", "vvclone-v1", "--wait=false"]);
+    await eventually(
+      "the template says what holds it",
+      async () =>
+        /back onto it: vvclone-full/.test(
+          (await server.get<VMTemplate>("vmtemplate", "vvclone-v1"))?.status?.message ?? "",
+        )
+          ? true
+          : undefined,
+      patient,
+    );
+  });
+
   test("nothing is left when all are deleted", async () => {
     const all = [linked, full, "vvclone-two-1", "vvclone-two-2"];
     const gone = await server.kubectl(["delete", "vm", ...all, "--wait", "--timeout=170s"], patient);
     assert.equal(gone.code, 0, gone.stderr);
+    await untilGone("vmtemplate", "vvclone-v1");
     const { domains, files } = await inventory();
     assert.deepEqual(
       [...domains, ...files].filter((each) => each.includes("vvclone")),

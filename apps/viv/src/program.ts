@@ -33,6 +33,7 @@ export function program(): Command {
   addSnapshotCommands(viv);
   addCloneCommands(viv);
   addImageCommands(viv, groups.images);
+  addTemplateCommands(viv);
   addGuestCommands(viv);
   return viv;
 }
@@ -300,8 +301,8 @@ function addSnapshotCommands(viv: Command): void {
 function addCloneCommands(viv: Command): void {
   withTimeout(withNamespace(viv.command("clone")), "30m")
     .helpGroup(groups.power)
-    .description("make a VM of another one, which may run")
-    .argument("<source>")
+    .description("make a VM of another one, which may run, of a template or of an image")
+    .argument("<source>", "name of a VM, or template/NAME, or image/NAME")
     .argument("<target>", "name of the new VM; with --count TARGET-1, TARGET-2, …")
     .option("--linked", "keep only what differs: quick and small, and needs its source")
     .option("--from-snapshot <name>", "as the source was at this snapshot")
@@ -320,6 +321,36 @@ function addCloneCommands(viv: Command): void {
     .option("--wait", "wait until it is (default)")
     .option("--no-wait", "return when the wish is stored")
     .action(lazy(async () => (await import("./commands/unlink.ts")).unlink));
+}
+
+function addTemplateCommands(viv: Command): void {
+  const template = viv
+    .command("template")
+    .helpGroup(groups.power)
+    .description("keep a VM as it is to make others of: viv clone template/NAME TARGET");
+  withTimeout(withNamespace(template.command("create")), "1h")
+    .description("keep a VM's disks and settings")
+    .argument("<name>")
+    .requiredOption("--from <vm>", "the VM, which may run")
+    .option("--from-snapshot <name>", "as the VM was at this snapshot")
+    .option("--version-of <name>", "name that its versions share")
+    .option("--template-version <version>", "which version it is")
+    .option("-l, --label <key=value>", "label; may be repeated", collect, [])
+    .option("--description <text>", "what it is for")
+    .option("--wait", "wait until it is made (default)")
+    .option("--no-wait", "return when the wish is stored")
+    .action(lazy(async () => (await import("./commands/template.ts")).createTemplate));
+  withNamespace(template.command("list"))
+    .description("show templates")
+    .option("-l, --selector <labels>", "only those with these labels, for example app=web")
+    .addOption(outputOption(["json", "yaml", "wide", "name"]))
+    .action(lazy(async () => (await import("./commands/template.ts")).listTemplates));
+  withTimeout(withNamespace(template.command("delete")), "10m")
+    .description("remove templates; one that disks of VMs back onto waits for them")
+    .argument("<names...>")
+    .option("--wait", "wait until they are gone (default)")
+    .option("--no-wait", "return when the deletion is accepted")
+    .action(lazy(async () => (await import("./commands/template.ts")).deleteTemplates));
 }
 
 function addGuestCommands(viv: Command): void {

@@ -18,6 +18,9 @@ export const vmMigrationFinalizer = "vmmigration.infra.virtrigaud.io/finalizer";
 /** Holds a VMClone until what it was making is made, or gone. */
 export const vmCloneFinalizer = "clone.infra.virtrigaud.io/finalizer";
 
+/** Holds a VMTemplate until its disks are gone from the hypervisor. */
+export const vmTemplateFinalizer = "vmtemplate.vivarium.dev/finalizer";
+
 /** Holds a Volume until it is gone from its pool. */
 export const volumeFinalizer = "volume.vivarium.dev/finalizer";
 

@@ -33,6 +33,7 @@ import { VMNetworkAttachment } from "./vm-network-attachment.ts";
 import { VMRole } from "./vm-role.ts";
 import { VMPlacementPolicy } from "./vm-placement-policy.ts";
 import { VMSnapshot } from "./vm-snapshot.ts";
+import { VMTemplate } from "./vm-template.ts";
 import { VMSnapshotSchedule } from "./vm-snapshot-schedule.ts";
 import { Volume } from "./volume.ts";
 
@@ -47,6 +48,7 @@ export const kinds: readonly KindDefinition[] = [
   VMSnapshot,
   VMMigration,
   VMClone,
+  VMTemplate,
   VMSnapshotSchedule,
   VMSet,
   VMSetRevision,

@@ -30,6 +30,7 @@ import { createVmUnlinkController } from "./vm-clone/vm-unlink.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmMigrationController } from "./vm-migration/vm-migration.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
+import { createVmTemplateController } from "./vm-template/vm-template.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
 import { createRepeatedSnapshotController } from "./vm-snapshot-schedule/repeated-snapshot.ts";
 import { createVmSnapshotScheduleController } from "./vm-snapshot-schedule/vm-snapshot-schedule.ts";
@@ -79,6 +80,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createRepeatedSnapshotController({ manager }),
       createVmCloneController({ manager, providers, clock }),
       createVmUnlinkController({ manager, providers, clock }),
+      createVmTemplateController({ manager, providers, clock }),
       createVmSetController({ manager, providers, clock }),
       createVmGroupController({ manager, clock }),
       createOperationsController({

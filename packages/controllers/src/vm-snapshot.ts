@@ -14,6 +14,7 @@ import {
   VMClone,
   VMSnapshot,
   vmSnapshotFinalizer,
+  VMTemplate,
 } from "@vivarium/api";
 import { ProviderError } from "@vivarium/provider";
 import type { SnapshotProgress, SnapshotRole, VmIdentity } from "@vivarium/provider";
@@ -60,6 +61,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
   const snapshots = manager.cache(VMSnapshot);
   const machines = manager.cache(VirtualMachine);
   const clones = manager.cache(VMClone);
+  const templates = manager.cache(VMTemplate);
   let wake: (request: ReconcileRequest) => void = () => undefined;
   const tasks = new BackgroundTasks<void, SnapshotProgress>({ clock, onChange: (key) => wake(requestOfKey(key)) });
   const machineNews = new ObjectNews<VirtualMachine>(({ spec, status }) => [
@@ -102,7 +104,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
     const identity = vm === undefined || machine.kind !== "present" ? undefined : identityOf(vm);
     const role = vm && roleOf(vm);
     const expiry = expiryOf(object);
-    const users = { clones: clones.list(), machines: machines.list() };
+    const users = { clones: clones.list(), machines: machines.list(), templates: templates.list() };
     const input: SnapshotInput = {
       nowMs: clock.now(),
       uid,

@@ -1,4 +1,4 @@
-// `viv clone`: one VMClone object for each new VM, and a snapshot that they share where there are several.
+// `viv clone`: one VMClone object for each new VM, and a snapshot that they share where there are several of one VM.
 
 import { apiVersionOf, cloneBaseLabel, VirtualMachine, VMClone, VMSnapshot } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
@@ -28,11 +28,9 @@ export async function clone(source: string, target: string, options: CloneOption
   await using session = await connect(options);
   using signal = interruptSignal();
   const { namespace, client } = session;
-  await client.get(VirtualMachine, { namespace, name: source }, { signal });
-  const snapshot =
-    options.fromSnapshot ?? (names.length > 1 ? await sharedSnapshot(session, source, signal) : undefined);
+  const from = await sourceOf(session, source, { fromSnapshot: options.fromSnapshot, count: names.length, signal });
   const clones = await Promise.all(
-    names.map((name) => client.create(VMClone, cloneOf(name, { source, snapshot, namespace, options }), { signal })),
+    names.map((name) => client.create(VMClone, cloneOf(name, { from, namespace, options }), { signal })),
   );
   const made = clones.map(({ metadata, spec }) => ({ object: metadata.name, vm: spec.target.name }));
   if (options.wait === false) {
@@ -49,6 +47,29 @@ function namesOf(target: string, { count, hostname }: CloneOptions): readonly st
     throw new CliUserError("--hostname is for one VM: with --count each has its own name.", { exit: "usage" });
   }
   return Array.from({ length: count }, (_, index) => `${target}-${index + 1}`);
+}
+
+type Source = NonNullable<VMClone["spec"]["source"]>;
+
+/** `NAME` is a VM, `template/NAME` and `image/NAME` are what they say. */
+async function sourceOf(
+  session: Session,
+  source: string,
+  {
+    fromSnapshot,
+    count,
+    signal,
+  }: { readonly fromSnapshot: string | undefined; readonly count: number; readonly signal: AbortSignal },
+): Promise<Source> {
+  const { namespace, client } = session;
+  const [, kind, name = source] = /^(template|image|vm)\/(.+)$/.exec(source) ?? [];
+  if (kind === "template" || kind === "image") {
+    if (fromSnapshot !== undefined) throw new CliUserError("--from-snapshot is of a VM.", { exit: "usage" });
+    return kind === "template" ? { templateRef: { name } } : { imageRef: { name } };
+  }
+  await client.get(VirtualMachine, { namespace, name }, { signal });
+  if (fromSnapshot !== undefined) return { snapshotRef: { name: fromSnapshot } };
+  return count > 1 ? { snapshotRef: { name: await sharedSnapshot(session, name, signal) } } : { vmRef: { name } };
 }
 
 /** It goes when none of them needs it. */
@@ -73,13 +94,11 @@ async function sharedSnapshot({ client, namespace }: Session, source: string, si
 function cloneOf(
   name: string,
   {
-    source,
-    snapshot,
+    from,
     namespace,
     options,
   }: {
-    readonly source: string;
-    readonly snapshot: string | undefined;
+    readonly from: Source;
     readonly namespace: string;
     readonly options: CloneOptions;
   },
@@ -91,7 +110,7 @@ function cloneOf(
     // A VM may be cloned into the same name again after it was deleted.
     metadata: { name: `${name}-${Date.now().toString(36)}`, namespace },
     spec: {
-      source: snapshot === undefined ? { vmRef: { name: source } } : { snapshotRef: { name: snapshot } },
+      source: from,
       target: {
         name,
         ...(targetNamespace === undefined ? {} : { namespace: targetNamespace }),

@@ -14,6 +14,7 @@ import {
   VMImage,
   VMNetworkAttachment,
   VMSnapshot,
+  VMTemplate,
   Volume,
 } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
@@ -52,6 +53,7 @@ export interface VmObjects {
   readonly pools: Cache<StoragePool>;
   readonly snapshots: Cache<VMSnapshot>;
   readonly clones: Cache<VMClone>;
+  readonly templates: Cache<VMTemplate>;
   readonly secrets: Cache<Secret>;
   readonly configMaps: Cache<ConfigMap>;
 }
@@ -81,6 +83,7 @@ export function createVmContext({
     pools: manager.cache(StoragePool),
     snapshots: manager.cache(VMSnapshot),
     clones: manager.cache(VMClone),
+    templates: manager.cache(VMTemplate),
     secrets: manager.cache(Secret),
     configMaps: manager.cache(ConfigMap),
   };

@@ -82,7 +82,11 @@ function deletionOf(
   const { namespace = "", deletionTimestamp, annotations } = vm.metadata;
   const isForcedDelete = annotations?.[forceDeleteAnnotation] === "true";
   if (deletionTimestamp === undefined) return { isDeleting: false, isForcedDelete };
-  const users = { clones: objects.clones.list(), machines: objects.machines.list() };
+  const users = {
+    clones: objects.clones.list(),
+    machines: objects.machines.list(),
+    templates: objects.templates.list(),
+  };
   const stayingSnapshots = snapshotsThatStay(vm, objects.snapshots.list({ namespace }), (snapshot) =>
     usersOfSnapshot(snapshot, users),
   );

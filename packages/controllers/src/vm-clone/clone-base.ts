@@ -1,14 +1,15 @@
 // The snapshot that a clone of a machine is made from. Clones that were asked for together share one; it is never of before the wish. Pure.
 
 import { apiVersionOf, cloneBaseLabel, VMSnapshot } from "@vivarium/api";
-import type { VMClone } from "@vivarium/api";
+import type { KubeObject } from "@vivarium/api";
 
 export type CloneBase =
   | { readonly kind: "there"; readonly snapshot: VMSnapshot }
   /** To be created. */
   | { readonly kind: "new"; readonly snapshot: VMSnapshot };
 
-export function baseFor({ metadata }: VMClone, machine: string, snapshots: readonly VMSnapshot[]): CloneBase {
+/** `metadata`: of who wishes. */
+export function baseFor({ metadata }: KubeObject, machine: string, snapshots: readonly VMSnapshot[]): CloneBase {
   const name = `${machine}-base-${(metadata.uid ?? "").slice(0, 8)}`;
   const found = snapshots.find(
     (snapshot) =>

@@ -1,11 +1,13 @@
 // What a clone is made from, and whether that is there yet. Pure.
 
-import type { CloneWish, Provider, VirtualMachine, VMClone, VMImage, VMSnapshot } from "@vivarium/api";
-import type { VmIdentity } from "@vivarium/provider";
+import { findTemplate } from "@vivarium/api";
+import type { CloneWish, Provider, VirtualMachine, VMClone, VMImage, VMSnapshot, VMTemplate } from "@vivarium/api";
+import type { CloneSource } from "@vivarium/provider";
 import { effectiveProvider } from "../effective-provider.ts";
 import { identityOf } from "../virtual-machine/resolve/definition.ts";
 import { readRecord } from "../virtual-machine/status/stored-record.ts";
 import { connectionOfVm, hasSeveralHosts, hostOfVm } from "../vm-host.ts";
+import { identityOfTemplate, machineOfTemplate } from "../vm-template/vm-template-record.ts";
 import type { ProviderKey } from "../provider-registry.ts";
 import type { CloneOrigin } from "./clone-target.ts";
 import type { CloneInput, SourceState } from "./vm-clone-plan.ts";
@@ -20,6 +22,7 @@ export interface SourceObjects {
   machine(key: Key): VirtualMachine | undefined;
   snapshot(key: Key): VMSnapshot | undefined;
   image(key: Key): VMImage | undefined;
+  templates(): readonly VMTemplate[];
   provider(key: Key): Provider | undefined;
   providers(): readonly Provider[];
 }
@@ -31,13 +34,26 @@ export interface ResolvedSource {
   readonly name: string;
   /** Where `state` is ready. */
   readonly origin?: CloneOrigin;
-  /** Where disks are copied out of a snapshot. */
-  readonly from?: { readonly vm: VmIdentity; readonly uid: string; readonly connection: ProviderKey };
+  /** Where disks are copied. */
+  readonly from?: { readonly source: CloneSource; readonly connection: ProviderKey };
   /** A snapshot that the spec names, to be recorded before anything is made of it. */
   readonly snapshot?: VMSnapshot;
 }
 
 export function resolveSource(
+  clone: VMClone,
+  {
+    wish,
+    record,
+    objects,
+  }: { readonly wish: CloneWish; readonly record: CloneRecord; readonly objects: SourceObjects },
+): ResolvedSource {
+  const resolved = resolveAny(clone, { wish, record, objects });
+  const elsewhere = resolved.origin && otherProvider(clone, resolved.origin.provider);
+  return elsewhere === undefined ? resolved : { ...resolved, state: elsewhere };
+}
+
+function resolveAny(
   clone: VMClone,
   {
     wish,
@@ -51,40 +67,36 @@ export function resolveSource(
     case undefined:
       return { state: wrong("InvalidSpec", "No source"), copy: "none", name: "" };
     case "vm":
-      return ofMachine({ namespace, name: source.name }, { clone, record, objects });
+      return resolveMachine({ namespace, name: source.name }, { recorded: record.snapshot, objects });
     case "snapshot":
-      return ofNamedSnapshot({ namespace, name: source.name }, { clone, record, objects });
+      return resolveSnapshot({ namespace, name: source.name }, { recorded: record.snapshot, objects });
     case "template":
-      return {
-        state: wrong("UnsupportedSource", "spec.source.templateRef is not supported"),
-        copy: "none",
-        name: `VMTemplate/${source.key.name}`,
-      };
+      return ofTemplate(source.key, objects);
     case "image":
       return ofImage(source.key, { clone, wish, objects });
   }
 }
 
 interface Subject {
-  readonly clone: VMClone;
-  readonly record: CloneRecord;
+  /** The snapshot that was recorded before. */
+  readonly recorded: { readonly name: string; readonly uid: string } | undefined;
   readonly objects: SourceObjects;
 }
 
-function ofMachine(key: Key, { clone, record, objects }: Subject): ResolvedSource {
+export function resolveMachine(key: Key, { recorded, objects }: Subject): ResolvedSource {
   const name = `VirtualMachine/${key.name}`;
   const copy = "before-domain";
   const vm = objects.machine(key);
   const trouble = troubleOf(vm, key);
   if (vm === undefined || trouble !== undefined) return { state: trouble ?? waiting("SourceNotFound", ""), copy, name };
-  const snapshot = record.snapshot && objects.snapshot({ ...key, name: record.snapshot.name });
-  if (snapshot === undefined || snapshot.metadata.uid !== record.snapshot?.uid) {
+  const snapshot = recorded && objects.snapshot({ ...key, name: recorded.name });
+  if (snapshot === undefined || snapshot.metadata.uid !== recorded?.uid) {
     return { state: { kind: "base-due" }, copy, name };
   }
-  return ofSnapshot(vm, snapshot, { clone, objects, name });
+  return ofSnapshot(vm, snapshot, { objects, name });
 }
 
-function ofNamedSnapshot(key: Key, { clone, record, objects }: Subject): ResolvedSource {
+export function resolveSnapshot(key: Key, { recorded, objects }: Subject): ResolvedSource {
   const name = `VMSnapshot/${key.name}`;
   const copy = "before-domain";
   const snapshot = objects.snapshot(key);
@@ -95,8 +107,8 @@ function ofNamedSnapshot(key: Key, { clone, record, objects }: Subject): Resolve
   const vm = objects.machine(machineKey);
   const trouble = troubleOf(vm, machineKey);
   if (vm === undefined || trouble !== undefined) return { state: trouble ?? waiting("SourceNotFound", ""), copy, name };
-  if (record.snapshot?.uid !== snapshot.metadata.uid) return { state: { kind: "base-due" }, copy, name, snapshot };
-  return ofSnapshot(vm, snapshot, { clone, objects, name });
+  if (recorded?.uid !== snapshot.metadata.uid) return { state: { kind: "base-due" }, copy, name, snapshot };
+  return ofSnapshot(vm, snapshot, { objects, name });
 }
 
 function troubleOf(vm: VirtualMachine | undefined, { name }: Key): SourceState | undefined {
@@ -111,7 +123,7 @@ function troubleOf(vm: VirtualMachine | undefined, { name }: Key): SourceState |
 function ofSnapshot(
   vm: VirtualMachine,
   snapshot: VMSnapshot,
-  { clone, objects, name }: { readonly clone: VMClone; readonly objects: SourceObjects; readonly name: string },
+  { objects, name }: { readonly objects: SourceObjects; readonly name: string },
 ): ResolvedSource {
   const copy = "before-domain";
   const { status, metadata } = snapshot;
@@ -136,15 +148,13 @@ function ofSnapshot(
   if (provider === undefined || connection === undefined) {
     return { state: waiting("ProviderNotFound", `Provider "${namespace}/${providerName}" does not exist`), copy, name };
   }
-  const refused = otherProvider(clone, { namespace, name: providerName });
-  if (refused !== undefined) return { state: refused, copy, name };
   const { uid = "" } = metadata;
   const host = hasSeveralHosts(provider) ? hostOfVm(vm, provider) : undefined;
   return {
     state: { kind: "ready" },
     copy,
     name,
-    from: { vm: identityOf(vm), uid, connection },
+    from: { source: { kind: "snapshot", vm: identityOf(vm), uid }, connection },
     origin: {
       namespace: vm.metadata.namespace ?? "default",
       spec: vm.spec,
@@ -152,6 +162,44 @@ function ofSnapshot(
       name,
       disks: status.disks ?? [],
       baseUid: uid,
+      provider: { namespace, name: providerName },
+      ...(host === undefined ? {} : { host }),
+    },
+  };
+}
+
+function ofTemplate(key: Key, objects: SourceObjects): ResolvedSource {
+  const template = findTemplate(objects.templates(), key);
+  const name = `VMTemplate/${template?.metadata.name ?? key.name}`;
+  const copy = "before-domain";
+  const what = `VMTemplate "${key.namespace}/${template?.metadata.name ?? key.name}"`;
+  if (template === undefined) return { state: waiting("SourceNotFound", `${what} does not exist`), copy, name };
+  const { status, metadata } = template;
+  if (metadata.deletionTimestamp !== undefined) {
+    return { state: waiting("SourceNotFound", `${what} is being deleted`), copy, name };
+  }
+  if (status?.phase === "Failed") {
+    return { state: wrong("SourceNotReady", `${what} could not be made: ${status.message ?? ""}`), copy, name };
+  }
+  if (status?.phase !== "Ready") return { state: waiting("SourceNotReady", `${what} is not ready yet`), copy, name };
+  const [namespace = "", providerName = ""] = (status.provider ?? "").split("/");
+  const { host } = status;
+  const { spec, labels } = machineOfTemplate(template);
+  return {
+    state: { kind: "ready" },
+    copy,
+    name,
+    from: {
+      source: { kind: "disks", owner: identityOfTemplate(template) },
+      connection: { namespace, name: providerName, ...(host === undefined ? {} : { host }) },
+    },
+    origin: {
+      namespace: metadata.namespace ?? "default",
+      spec,
+      labels,
+      name,
+      disks: (status.disks ?? []).map((disk) => disk.name),
+      baseUid: metadata.uid ?? "",
       provider: { namespace, name: providerName },
       ...(host === undefined ? {} : { host }),
     },

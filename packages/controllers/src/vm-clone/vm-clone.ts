@@ -23,6 +23,7 @@ import {
   vmCloneFinalizer,
   VMImage,
   VMSnapshot,
+  VMTemplate,
 } from "@vivarium/api";
 import type { CloneWish } from "@vivarium/api";
 import { ProviderError } from "@vivarium/provider";
@@ -71,6 +72,7 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
   const machines = manager.cache(VirtualMachine);
   const snapshots = manager.cache(VMSnapshot);
   const images = manager.cache(VMImage);
+  const templates = manager.cache(VMTemplate);
   const providerObjects = manager.cache(Provider);
   const namespaces = manager.cache(Namespace);
   const turns = new Turns();
@@ -83,6 +85,7 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
     machine: (key) => machines.get(key),
     snapshot: (key) => snapshots.get(key),
     image: (key) => images.get(key),
+    templates: () => templates.list(),
     provider: (key) => providerObjects.get(key),
     providers: () => providerObjects.list(),
   };
@@ -189,7 +192,9 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
     const object = snapshots.get({ namespace: metadata.namespace ?? "", name: snapshot.name });
     if (object?.metadata.uid !== snapshot.uid || object.metadata.deletionTimestamp !== undefined) return false;
     const others = clones.list().filter((clone) => clone.metadata.uid !== metadata.uid);
-    return usersOfSnapshot(object, { clones: others, machines: machines.list() }).length === 0;
+    return (
+      usersOfSnapshot(object, { clones: others, machines: machines.list(), templates: templates.list() }).length === 0
+    );
   }
 
   async function act(
@@ -353,11 +358,7 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
           return [];
         }
         const method = wish.isLinked ? "linked" : "full";
-        return role.create(
-          identityOf(target),
-          { method, source: { kind: "snapshot", vm: from.vm, uid: from.uid } },
-          options,
-        );
+        return role.create(identityOf(target), { method, source: from.source }, options);
       },
       { timeoutMs: deadlineMs, timeoutError },
     );
@@ -439,6 +440,7 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
     status?.message,
     status?.provider?.["madeOn"],
   ]);
+  const templateNews = new ObjectNews<VMTemplate>(({ status }) => status?.phase);
   const snapshotNews = new ObjectNews<VMSnapshot>(({ status }) => [status?.phase, status?.message]);
 
   return {
@@ -464,6 +466,14 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
           )
           .map(requestOf);
       }),
+      related(VMTemplate, (template) =>
+        templateNews.isNews(template)
+          ? clones
+              .list()
+              .filter((clone) => cloneRecordOf(clone).stage === "none" && clone.spec.source?.templateRef !== undefined)
+              .map(requestOf)
+          : [],
+      ),
       related(VMImage, (image) =>
         clones
           .list()

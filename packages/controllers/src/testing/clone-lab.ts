@@ -1,0 +1,106 @@
+// A running machine `web` on a simulated hypervisor, and all controllers that clones need.
+
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { isStatus, Provider, VirtualMachine, VMClass, VMClone, VMImage } from "@vivarium/api";
+import type { ResourceType, VirtualMachineSpec, VMCloneSpec } from "@vivarium/api";
+import { createVirtualMachineController } from "../virtual-machine/virtual-machine.ts";
+import { createVmCloneController } from "../vm-clone/vm-clone.ts";
+import { createVmUnlinkController } from "../vm-clone/vm-unlink.ts";
+import { createVmSnapshotController } from "../vm-snapshot.ts";
+import { createVmTemplateController } from "../vm-template/vm-template.ts";
+import { controllersLab, headOf, image, machine, provider } from "./controllers-lab.ts";
+import type { ControllersLab } from "./controllers-lab.ts";
+
+export interface CloneLab extends ControllersLab {
+  readonly clone: (name: string, spec: Partial<VMCloneSpec>) => Promise<VMClone>;
+  /** What is on the disks of this machine. */
+  readonly dataOf: (name: string) => Promise<string>;
+  readonly write: (name: string, data: string) => Promise<void>;
+  readonly remove: (type: ResourceType, name: string) => Promise<void>;
+  readonly untilGone: (type: ResourceType, name: string) => Promise<void>;
+}
+
+export async function cloneLab(t: TestContext, spec: Partial<VirtualMachineSpec> = {}): Promise<CloneLab> {
+  const base = await controllersLab(t);
+  const { client, manager, providers, clock, hypervisor } = base;
+  base.run(
+    createVirtualMachineController({ manager, providers, clock }),
+    createVmSnapshotController({ manager, providers, clock }),
+    createVmCloneController({ manager, providers, clock }),
+    createVmUnlinkController({ manager, providers, clock }),
+    createVmTemplateController({ manager, providers, clock }),
+  );
+  // Time goes on by itself: what failed is tried again.
+  const ticking = setInterval(() => void clock.advance(250), 10);
+  t.after(() => clearInterval(ticking));
+  await client.create(Provider, provider("sim"));
+  await client.create(VMClass, { ...headOf(VMClass, "small"), spec: { cpu: 1, memory: "1Gi" } });
+  const digest = `sha256:${"ab".repeat(32)}`;
+  const made = await client.create(
+    VMImage,
+    image("debian", { source: { libvirt: { url: "https://x.example/d.qcow2" } } }),
+  );
+  const imported = await hypervisor
+    .open()
+    .images.import({ digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: 2 ** 30 });
+  await client.updateStatus(VMImage, {
+    ...made,
+    status: {
+      phase: "Ready",
+      ready: true,
+      observedGeneration: made.metadata.generation ?? 1,
+      providerStatus: { sim: { available: true, id: imported.id } },
+    },
+  });
+  await client.create(
+    VirtualMachine,
+    machine("web", {
+      classRef: { name: "small" },
+      imageRef: { name: "debian" },
+      providerRef: { name: "sim" },
+      ...spec,
+    }),
+  );
+  await base.until(VirtualMachine, "web", ({ status }) => status?.powerState === "On");
+  const domainOf = async (name: string) => {
+    const vm = await client.get(VirtualMachine, { namespace: "default", name });
+    const domain = hypervisor.world.domains.get(vm.metadata.uid ?? "");
+    assert.ok(domain, `VM ${name} has a domain`);
+    return domain;
+  };
+  return {
+    ...base,
+    remove: (type, name) => remove(client, type, name),
+    untilGone: (type, name) => untilGone(client, type, name),
+    clone: (name, wanted) =>
+      client.create(VMClone, {
+        ...headOf(VMClone, name),
+        spec: {
+          ...(wanted.source === undefined ? { source: { vmRef: { name: "web" } } } : {}),
+          target: { name },
+          ...wanted,
+        },
+      }),
+    dataOf: async (name) => (await domainOf(name)).data ?? "",
+    write: async (name, data) => void ((await domainOf(name)).data = data),
+  };
+}
+
+async function remove(client: ControllersLab["client"], type: ResourceType, name: string): Promise<void> {
+  await client.delete(type, { namespace: "default", name });
+  await untilGone(client, type, name);
+}
+
+async function untilGone(client: ControllersLab["client"], type: ResourceType, name: string): Promise<void> {
+  for (let tries = 0; tries < 500; tries += 1) {
+    try {
+      await client.get(type, { namespace: "default", name });
+    } catch (error) {
+      assert.ok(isStatus(error, "NotFound"));
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.fail(`${type.kind} ${name} is still there`);
+}

@@ -1,0 +1,345 @@
+// The VMTemplate controller: keeps copies of the disks of a machine, and what its spec said, so that others can be made of it. The disks lie
+// on the hypervisor as those of a VM would, under the template's own identity, and never have a domain.
+
+import {
+  cloneBaseLabel,
+  forceDeleteAnnotation,
+  isStatus,
+  parseDuration,
+  Provider,
+  VirtualMachine,
+  VMClone,
+  VMImage,
+  VMSnapshot,
+  VMTemplate,
+  vmTemplateFinalizer,
+} from "@vivarium/api";
+import { ProviderError } from "@vivarium/provider";
+import type { ClonedDisk, CloneProgress } from "@vivarium/provider";
+import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
+import type {
+  Clock,
+  Controller,
+  Manager,
+  ReconcileContext,
+  ReconcileRequest,
+  ReconcileResult,
+} from "@vivarium/runtime";
+import { BackgroundTasks } from "../background-tasks.ts";
+import { ObjectNews } from "../object-news.ts";
+import type { ProviderKey, ProviderRegistry } from "../provider-registry.ts";
+import { requestOf } from "../request-of.ts";
+import { baseFor } from "../vm-clone/clone-base.ts";
+import { resolveMachine, resolveSnapshot } from "../vm-clone/clone-source.ts";
+import type { ResolvedSource, SourceObjects } from "../vm-clone/clone-source.ts";
+import { linkedTo, usersOfSnapshot } from "../vm-clone/clone-users.ts";
+import { decideTemplate } from "./vm-template-plan.ts";
+import type { TemplateInput, TemplateSituation, TemplateStep } from "./vm-template-plan.ts";
+import { identityOfTemplate, templateRecordOf } from "./vm-template-record.ts";
+import type { TemplateRecord } from "./vm-template-record.ts";
+import { templateStatusOf } from "./vm-template-status.ts";
+
+export interface VmTemplateControllerOptions {
+  readonly manager: Manager;
+  readonly providers: ProviderRegistry;
+  readonly clock: Clock;
+}
+
+const mostSteps = 20;
+const removalDeadlineMs = 300_000;
+
+export function createVmTemplateController({ manager, providers, clock }: VmTemplateControllerOptions): Controller {
+  const templates = manager.cache(VMTemplate);
+  const machines = manager.cache(VirtualMachine);
+  const snapshots = manager.cache(VMSnapshot);
+  const clones = manager.cache(VMClone);
+  const images = manager.cache(VMImage);
+  const providerObjects = manager.cache(Provider);
+  let wake: (request: ReconcileRequest) => void = () => undefined;
+  const tasks = new BackgroundTasks<readonly ClonedDisk[], CloneProgress>({
+    clock,
+    onChange: (key) => wake(requestOfKey(key)),
+  });
+  const objects: SourceObjects = {
+    machine: (key) => machines.get(key),
+    snapshot: (key) => snapshots.get(key),
+    image: (key) => images.get(key),
+    templates: () => templates.list(),
+    provider: (key) => providerObjects.get(key),
+    providers: () => providerObjects.list(),
+  };
+
+  interface Look {
+    readonly input: TemplateInput;
+    readonly record: TemplateRecord;
+    readonly source: ResolvedSource;
+  }
+
+  async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
+    for (let count = 0; count < mostSteps; count++) {
+      const object = templates.get(request);
+      if (object === undefined) {
+        for (const op of ["copy", "remove"] as const) await tasks.stop(keyOf(request, op));
+        return undefined;
+      }
+      const look = observe(object);
+      const step = decideTemplate(look.input);
+      if (step.kind === "Settle") {
+        if (step.situation.kind === "Gone") return undefined;
+        await write(object, look, { situation: step.situation, signal: context.signal });
+        return step.lookAgainAtMs === undefined
+          ? undefined
+          : { requeueAfterMs: Math.max(0, step.lookAgainAtMs - clock.now()) };
+      }
+      context.log.info({ step: step.kind, template: `${request.namespace}/${request.name}` }, "step");
+      await act(object, step, { look, signal: context.signal });
+      if (step.kind === "RemoveFinalizer") return undefined;
+    }
+    throw new Error(`Cannot settle VMTemplate "${request.namespace}/${request.name}": ${mostSteps} steps led nowhere`);
+  }
+
+  function observe(object: VMTemplate): Look {
+    const { metadata } = object;
+    const record = templateRecordOf(object);
+    const source = sourceOf(object, record);
+    const request = requestOf(object);
+    return {
+      record,
+      source,
+      input: {
+        nowMs: clock.now(),
+        isDeleting: metadata.deletionTimestamp !== undefined,
+        hasFinalizer: metadata.finalizers?.includes(vmTemplateFinalizer) ?? false,
+        isForcedDelete: metadata.annotations?.[forceDeleteAnnotation] === "true",
+        stage: record.stage,
+        isPlaced: object.status?.provider !== undefined,
+        source: source.state,
+        copy: tasks.state(keyOf(request, "copy")),
+        removal: tasks.state(keyOf(request, "remove")),
+        usedBy: linkedTo(metadata, machines.list()),
+        hasIdleBase: hasIdleBase(object, record),
+      },
+    };
+  }
+
+  function sourceOf({ metadata, spec }: VMTemplate, { snapshot }: TemplateRecord): ResolvedSource {
+    const { namespace = "default" } = metadata;
+    const { vmRef, snapshotRef } = spec.source;
+    const subject = { recorded: snapshot, objects };
+    if (vmRef !== undefined && snapshotRef === undefined) return resolveMachine({ namespace, ...vmRef }, subject);
+    if (snapshotRef !== undefined && vmRef === undefined)
+      return resolveSnapshot({ namespace, ...snapshotRef }, subject);
+    const message = "spec.source: expected one of vmRef and snapshotRef";
+    return { state: { kind: "wrong", reason: "InvalidSpec", message }, copy: "none", name: "" };
+  }
+
+  function hasIdleBase({ metadata }: VMTemplate, { snapshot, stage }: TemplateRecord): boolean {
+    if (snapshot?.isBase !== true) return false;
+    const object = snapshots.get({ namespace: metadata.namespace ?? "", name: snapshot.name });
+    if (object?.metadata.uid !== snapshot.uid || object.metadata.deletionTimestamp !== undefined) return false;
+    const isOver = stage === "made" || stage === "failed" || metadata.deletionTimestamp !== undefined;
+    const others = templates.list().filter((each) => each.metadata.uid !== metadata.uid);
+    const users = { clones: clones.list(), machines: machines.list(), templates: others };
+    return isOver && usersOfSnapshot(object, users).length === 0;
+  }
+
+  async function act(
+    object: VMTemplate,
+    step: Exclude<TemplateStep, { kind: "Settle" }>,
+    { look, signal }: { readonly look: Look; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { client } = manager;
+    const { record, source } = look;
+    const { namespace = "default" } = object.metadata;
+    const request = requestOf(object);
+    const finalized = { type: VMTemplate, object, finalizer: vmTemplateFinalizer };
+    const preparing = { kind: "Preparing", message: "The source is looked at" } as const;
+    switch (step.kind) {
+      case "AddFinalizer":
+        await ensureFinalizer(client, finalized, { signal });
+        break;
+      case "TakeBase": {
+        const { metadata } = source.snapshot ?? (await takeBase(object, signal));
+        const isBase = metadata.labels?.[cloneBaseLabel] !== undefined;
+        const next: TemplateRecord = { ...record, snapshot: { name: metadata.name, uid: metadata.uid ?? "", isBase } };
+        await write(object, { ...look, record: next }, { situation: preparing, signal });
+        break;
+      }
+      case "RecordCopying":
+        await write(object, { ...look, record: { ...record, stage: "copying" } }, { situation: preparing, signal });
+        break;
+      case "Copy":
+        copy(object, source);
+        break;
+      case "RecordMade": {
+        const made = { disks: step.disks.map((disk) => ({ ...disk })), ...placeOf(source) };
+        const next: TemplateRecord = { ...record, stage: "made" };
+        await write(object, { ...look, record: next }, { situation: { kind: "Ready" }, signal, made });
+        await tasks.stop(keyOf(request, "copy"));
+        tell(object, "Normal", "TemplateReady", `Made from ${source.name}`);
+        break;
+      }
+      case "ReleaseBase": {
+        const { name = "", uid = "" } = record.snapshot ?? {};
+        await unlessGone(client.delete(VMSnapshot, { namespace, name }, { uid, signal }));
+        break;
+      }
+      case "Fail": {
+        const { reason, message } = step;
+        const next: TemplateRecord = { ...record, stage: "failed", failure: { reason, message } };
+        await write(object, { ...look, record: next }, { situation: { kind: "Failed" }, signal });
+        tell(object, "Warning", reason, message);
+        break;
+      }
+      case "StopCopy":
+        await tasks.stop(keyOf(request, "copy"));
+        break;
+      case "Remove":
+        remove(object, source);
+        break;
+      case "RemoveFinalizer":
+        await tasks.stop(keyOf(request, "remove"));
+        await removeFinalizer(client, finalized, { signal });
+    }
+  }
+
+  async function takeBase(object: VMTemplate, signal: AbortSignal): Promise<VMSnapshot> {
+    const { namespace = "default" } = object.metadata;
+    const base = baseFor(object, object.spec.source.vmRef?.name ?? "", snapshots.list({ namespace }));
+    return base.kind === "there" ? base.snapshot : manager.client.create(VMSnapshot, base.snapshot, { signal });
+  }
+
+  /** Where it lies, and what the source is at this moment. */
+  function placeOf({ origin }: ResolvedSource): Partial<NonNullable<VMTemplate["status"]>> {
+    if (origin === undefined) return {};
+    const { provider, host, spec, labels } = origin;
+    return {
+      provider: `${provider.namespace}/${provider.name}`,
+      ...(host === undefined ? {} : { host }),
+      machine: { spec, labels },
+    };
+  }
+
+  function copy(object: VMTemplate, { from }: ResolvedSource): void {
+    const timeoutMs = parseDuration(object.spec.timeout ?? "1h");
+    tasks.start(
+      keyOf(requestOf(object), "copy"),
+      async ({ signal, report }) => {
+        const role = from && providers.get(from.connection)?.clones;
+        if (from === undefined || role === undefined) {
+          throw new ProviderError("Unavailable", "The source's Provider is not connected, or has no clones");
+        }
+        const request = { method: "full", source: from.source } as const;
+        return role.create(identityOfTemplate(object), request, { signal, onProgress: report });
+      },
+      { timeoutMs, timeoutError: new ProviderError("Timeout", `Not copied within ${timeoutMs / 1000} s`) },
+    );
+  }
+
+  function remove(object: VMTemplate, { from }: ResolvedSource): void {
+    tasks.start(
+      keyOf(requestOf(object), "remove"),
+      async ({ signal }) => {
+        const connection = connectionOf(object) ?? from?.connection;
+        const disks = connection && providers.get(connection)?.disks;
+        if (disks === undefined)
+          throw new ProviderError("Unavailable", "The Provider that it lies on is not connected");
+        await disks.remove(identityOfTemplate(object), { signal });
+        return [];
+      },
+      {
+        timeoutMs: removalDeadlineMs,
+        timeoutError: new ProviderError("Timeout", `Not removed within ${removalDeadlineMs / 1000} s`),
+      },
+    );
+  }
+
+  async function write(
+    object: VMTemplate,
+    { record, source, input }: Look,
+    {
+      situation,
+      signal,
+      made,
+    }: {
+      readonly situation: TemplateSituation;
+      readonly signal: AbortSignal;
+      readonly made?: Partial<NonNullable<VMTemplate["status"]>>;
+    },
+  ): Promise<void> {
+    const { namespace = "default" } = object.metadata;
+    const status = templateStatusOf(object, {
+      situation,
+      record,
+      sourceName: source.name,
+      snapshot: record.snapshot && snapshots.get({ namespace, name: record.snapshot.name }),
+      usedBy: input.usedBy,
+      nowMs: clock.now(),
+    });
+    // Where it may have been begun, so that it is found again.
+    const place = record.stage === "copying" ? placeOf(source) : {};
+    await writeStatus(
+      manager.client,
+      { type: VMTemplate, object, status: { ...status, ...place, ...made } },
+      { signal },
+    );
+  }
+
+  function tell(object: VMTemplate, type: "Normal" | "Warning", reason: string, message: string): void {
+    manager.recorder.record(object, { type, reason, message });
+  }
+
+  const machineNews = new ObjectNews<VirtualMachine>(({ metadata, status }) => [metadata.labels, status?.domain]);
+  const snapshotNews = new ObjectNews<VMSnapshot>(({ status }) => [status?.phase, status?.message]);
+
+  return {
+    name: "vm-template",
+    for: VMTemplate,
+    related: [
+      related(VirtualMachine, (vm) => {
+        if (!machineNews.isNews(vm) && vm.metadata.deletionTimestamp === undefined) return [];
+        return templates.list().map(requestOf);
+      }),
+      related(VMSnapshot, (snapshot) => {
+        if (!snapshotNews.isNews(snapshot) && snapshot.metadata.deletionTimestamp === undefined) return [];
+        return templates
+          .list({ namespace: snapshot.metadata.namespace ?? "" })
+          .filter((each) => {
+            const { stage } = templateRecordOf(each);
+            return stage === "none" || stage === "copying";
+          })
+          .map(requestOf);
+      }),
+    ],
+    sources: [
+      (enqueue, { signal }) => {
+        wake = enqueue;
+        signal.addEventListener("abort", () => void tasks.stopAll(), { once: true });
+      },
+    ],
+    reconcile,
+  };
+}
+
+function connectionOf({ status }: VMTemplate): ProviderKey | undefined {
+  if (status?.provider === undefined) return undefined;
+  const [namespace = "", name = ""] = status.provider.split("/");
+  return { namespace, name, ...(status.host === undefined ? {} : { host: status.host }) };
+}
+
+async function unlessGone(deleting: Promise<unknown>): Promise<void> {
+  try {
+    await deleting;
+  } catch (error) {
+    if (!isStatus(error, "NotFound") && !isStatus(error, "Conflict")) throw error;
+  }
+}
+
+function keyOf({ namespace, name }: ReconcileRequest, op: "copy" | "remove"): string {
+  return `${namespace}/${name}/${op}`;
+}
+
+function requestOfKey(key: string): ReconcileRequest {
+  const [namespace = "", name = ""] = key.split("/");
+  return { namespace, name };
+}
