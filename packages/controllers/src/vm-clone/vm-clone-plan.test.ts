@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProviderError } from "@vivarium/provider";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { decideClone } from "./vm-clone-plan.ts";
 import type { CloneInput, CloneStep, TargetState } from "./vm-clone-plan.ts";
 
