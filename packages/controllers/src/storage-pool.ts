@@ -49,6 +49,7 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
 
   const kind: PlacedKind<StoragePool, PoolInput, OwnStep> = {
     type: StoragePool,
+    noun: "pool",
     finalizer: storagePoolFinalizer,
     look: observe,
     decide: decidePool,

@@ -56,6 +56,7 @@ export function createVirtualNetworkController({
 
   const kind: PlacedKind<VirtualNetwork, Look, OwnStep> = {
     type: VirtualNetwork,
+    noun: "network",
     finalizer: virtualNetworkFinalizer,
     look: observe,
     decide: decideNetwork,

@@ -15,6 +15,8 @@ export type FinalizerStep = { readonly kind: "AddFinalizer" } | { readonly kind:
 
 export interface PlacedKind<T extends PlacedObject, L, S extends { readonly kind: string }> {
   readonly type: ResourceType<T>;
+  /** What the log calls it: `pool`. */
+  readonly noun: string;
   readonly finalizer: string;
   /** `done`: steps that were taken in this reconcile. */
   look(object: T, options: { readonly done: ReadonlySet<string>; readonly signal: AbortSignal }): Promise<L>;
@@ -52,7 +54,7 @@ export function placedReconcile<T extends PlacedObject, L, S extends { readonly 
       const look = await kind.look(object, { done, signal });
       const step = kind.decide(look);
       if (isSettle(step)) return settle(object, { ...step, look, signal });
-      const logged = { step: step.kind, object: `${kind.type.kind} ${formatKey(requestOf(object))}` };
+      const logged = { step: step.kind, [kind.noun]: formatKey(requestOf(object)) };
       log.info({ ...logged, phase: "start" }, "step");
       if (isFinalizerStep(step)) await hold(object, step, { signal });
       else {
