@@ -4,6 +4,7 @@
 // SCALE_MACHINES=200,500 measures other numbers.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VirtualMachine, VMSet } from "@vivarium/api";
@@ -15,7 +16,7 @@ import { round } from "./summary.ts";
 
 const group = "infra.virtrigaud.io/v1beta1";
 const connections = 32;
-const limitMs = 600_000;
+const limitMs = 1_800_000;
 
 export async function scale(): Promise<unknown> {
   const counts = (process.env["SCALE_MACHINES"] ?? "1000,10000").split(",").map(Number);
@@ -182,7 +183,8 @@ async function apply(client: ApiClient, name: string): Promise<void> {
     headers: { "content-type": "application/apply-patch+yaml" },
     body: Buffer.from(JSON.stringify(object)),
   });
-  if (status >= 300) throw new Error(`apply ${name}: ${status} ${Buffer.from(body as Uint8Array).toString()}`);
+  const answer = body instanceof Uint8Array ? Buffer.from(body).toString() : await text(body);
+  if (status >= 300) throw new Error(`Cannot apply ${name}: ${status} ${answer}`);
 }
 
 async function readyVms(client: ApiClient, count: number): Promise<void> {

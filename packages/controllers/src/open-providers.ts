@@ -60,7 +60,7 @@ export class OpenProviders implements ProviderRegistry {
     const factory = this.#factories.get(type);
     if (factory === undefined)
       throw new RangeError(`Cannot open ${idOf(key)}: no provider of type "${type}" is built in`);
-    const provider = factory.open(config);
+    const provider = factory.open(config, { name: key.name });
     const closed = new AbortController();
     this.#entries.set(idOf(key), { key, type, config, isFirst, provider, closed });
     provider.subscribe(

@@ -366,5 +366,6 @@ export interface ProviderConfig {
 /** Makes providers of one type. Connecting happens in the background; `describe` waits for it. */
 export interface ProviderFactory {
   readonly type: string;
-  open(config: ProviderConfig): Provider;
+  /** `name` is that of the Provider object, for figures. */
+  open(config: ProviderConfig, options?: { readonly name?: string }): Provider;
 }

@@ -12,5 +12,6 @@ export * from "./finalizers.ts";
 export * from "./leader-election.ts";
 export { createManager } from "./manager.ts";
 export type { ManagerOptions } from "./manager.ts";
+export { errorsTotal } from "./metrics.ts";
 export * from "./write-status.ts";
 export * from "./manual-clock.ts";

@@ -6,8 +6,22 @@ import type { Registry } from "prom-client";
 export type ReconcileOutcome = "success" | "requeue" | "conflict" | "error" | "terminal";
 
 export interface ManagerMetrics {
+  /** A reconcile that failed counts as an error too. */
   reconciled(kind: string, outcome: ReconcileOutcome, seconds: number): void;
   watchQueue(kind: string, depth: () => number): void;
+}
+
+/** One counter for all who count errors in a registry. */
+export function errorsTotal(registry: Registry): Counter {
+  const name = "virtrigaud_errors_total";
+  const found = registry.getSingleMetric(name);
+  if (found instanceof Counter) return found;
+  return new Counter({
+    name,
+    help: "What failed, by reason. `provider`: an answer of a hypervisor; `manager`: a reconcile.",
+    labelNames: ["reason", "component"],
+    registers: [registry],
+  });
 }
 
 export function managerMetrics(registry: Registry): ManagerMetrics {
@@ -25,6 +39,7 @@ export function managerMetrics(registry: Registry): ManagerMetrics {
     buckets: Array.from({ length: 16 }, (_, power) => 0.001 * 2 ** power),
     registers,
   });
+  const errors = errorsTotal(registry);
   const depths = new Map<string, () => number>();
   // Kept by the registry, which asks it when somebody asks the registry.
   void new Gauge({
@@ -40,6 +55,9 @@ export function managerMetrics(registry: Registry): ManagerMetrics {
     reconciled(kind, outcome, seconds) {
       total.inc({ kind, outcome });
       duration.observe({ kind }, seconds);
+      if (outcome === "error" || outcome === "terminal") {
+        errors.inc({ reason: `reconcile-${kind.toLowerCase()}`, component: "manager" });
+      }
     },
     watchQueue: (kind, depth) => void depths.set(kind, depth),
   };

@@ -7,7 +7,9 @@ import type { Clock, Manager } from "@vivarium/runtime";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import type { ProviderRegistry } from "../provider-registry.ts";
+import { exposeBuildInfo } from "./build-info.ts";
 import { exposeStats } from "./expose-stats.ts";
+import { exposeIpDiscovery } from "./ip-discovery.ts";
 import { StatsCollector } from "./stats-collector.ts";
 import { shownSamples } from "./vm-sample.ts";
 
@@ -36,6 +38,8 @@ export function createStats({ manager, providers, logger, metrics, clock = realC
   };
   const collector = new StatsCollector({ ...sources, logger, clock });
   exposeStats(metrics, { collector, sources });
+  exposeIpDiscovery(manager, { registry: metrics, clock });
+  exposeBuildInfo(metrics);
   return {
     run: (options) => collector.run(options),
     metricsOf: (vm, options) => metricsOf(collector, vm, options),

@@ -5,9 +5,11 @@ import { isProviderError } from "@vivarium/provider";
 import type { Provider, ProviderFactory } from "@vivarium/provider";
 import { Counter, Histogram } from "prom-client";
 import type { Registry } from "prom-client";
+import { lifecycleMeter } from "./lifecycle-meter.ts";
+import type { Asked } from "./lifecycle-meter.ts";
 
 /** Called when an ask begins; the result when it ends. */
-type Meter = (method: string) => (code: string) => void;
+type Meter = (method: string, args: readonly unknown[]) => (code: string) => void;
 
 export function meteredFactories(
   factories: ReadonlyMap<string, ProviderFactory>,
@@ -17,12 +19,19 @@ export function meteredFactories(
   return new Map(
     [...factories].map(([type, factory]) => [
       type,
-      { type, open: (config) => meteredProvider(factory.open(config), (method) => meter(type, method)) },
+      {
+        type,
+        open: (config, options) =>
+          meteredProvider(factory.open(config, options), (method, args) =>
+            meter({ providerType: type, provider: options?.name ?? "", method, args }),
+          ),
+      },
     ]),
   );
 }
 
-function meterOf(registry: Registry): (type: string, method: string) => (code: string) => void {
+function meterOf(registry: Registry): (asked: Asked) => (code: string) => void {
+  const lifecycle = lifecycleMeter(registry);
   const registers = [registry];
   const total = new Counter({
     name: "virtrigaud_provider_rpc_requests_total",
@@ -37,11 +46,15 @@ function meterOf(registry: Registry): (type: string, method: string) => (code: s
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
     registers,
   });
-  return (type, method) => {
+  return (asked) => {
+    const { providerType: type, method } = asked;
+    const end = lifecycle.begin(asked);
     const from = performance.now();
     return (code) => {
+      const took = (performance.now() - from) / 1000;
       total.inc({ provider_type: type, method, code });
-      seconds.observe({ provider_type: type, method }, (performance.now() - from) / 1000);
+      seconds.observe({ provider_type: type, method }, took);
+      end({ code, seconds: took });
     };
   };
 }
@@ -75,7 +88,7 @@ function metered(
   { target, method, meter }: { readonly target: object; readonly method: string; readonly meter: Meter },
 ): (...args: readonly unknown[]) => Promise<unknown> {
   return async (...args) => {
-    const end = meter(method);
+    const end = meter(method, args);
     try {
       const answer = await Reflect.apply(call, target, args);
       end("OK");
