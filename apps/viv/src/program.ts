@@ -30,6 +30,7 @@ export function program(): Command {
   addAdoptCommand(viv);
   addPowerCommands(viv);
   addRolloutCommands(viv);
+  addMigrateCommand(viv);
   addSnapshotCommands(viv);
   addCloneCommands(viv);
   addImageCommands(viv, groups.images);
@@ -257,6 +258,26 @@ function addRolloutCommands(viv: Command): void {
   verb("restart", "replace every machine by one of the same template").action(
     lazy(async () => (await import("./commands/rollout.ts")).restart),
   );
+}
+
+function addMigrateCommand(viv: Command): void {
+  withTimeout(withNamespace(viv.command("migrate")), "4h")
+    .helpGroup(groups.power)
+    .description("move a VM to another host of its Provider")
+    .argument("<vm>")
+    .option("--to <host>", "the host to move it to")
+    .addOption(new Option("--live", "only while it runs").conflicts("offline"))
+    .option("--offline", "shut it down for the move, and start it there")
+    .option("--copy-storage", "copy its disks (default: where the hosts do not share them)")
+    .option("--no-copy-storage", "move nothing where the hosts do not share its disks")
+    .option("--max-downtime <duration>", "how long the guest may stand still (default: 300ms)")
+    .option("--max-bandwidth <quantity>", "most bytes per second, for example 100Mi")
+    .option("--auto-converge", "slow the guest down where it changes its memory too fast")
+    .option("--post-copy", "let it go on there before all of its memory is, where it changes it too fast")
+    .addOption(new Option("--cancel", "give up the migration that is going on").conflicts("to"))
+    .option("--wait", "wait until it is there (default)")
+    .option("--no-wait", "return when the wish is stored")
+    .action(lazy(async () => (await import("./commands/migrate.ts")).migrate));
 }
 
 function addSnapshotCommands(viv: Command): void {

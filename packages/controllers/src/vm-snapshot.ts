@@ -9,6 +9,7 @@ import {
   forceDeleteAnnotation,
   formatTime,
   parseDuration,
+  Provider,
   snapshotWishOf,
   VirtualMachine,
   VMClone,
@@ -32,6 +33,7 @@ import { BackgroundTasks } from "./background-tasks.ts";
 import { ObjectNews } from "./object-news.ts";
 import { orUnavailable } from "./or-unavailable.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
+import { connectionOfVm } from "./vm-host.ts";
 import { withDeadline } from "./deadline.ts";
 import { identityOf } from "./virtual-machine/resolve/definition.ts";
 import { readRecord } from "./virtual-machine/status/stored-record.ts";
@@ -60,6 +62,7 @@ const workDeadlineMs = 3_600_000;
 export function createVmSnapshotController({ manager, providers, clock }: VmSnapshotControllerOptions): Controller {
   const snapshots = manager.cache(VMSnapshot);
   const machines = manager.cache(VirtualMachine);
+  const providerObjects = manager.cache(Provider);
   const clones = manager.cache(VMClone);
   const templates = manager.cache(VMTemplate);
   let wake: (request: ReconcileRequest) => void = () => undefined;
@@ -67,6 +70,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
   const machineNews = new ObjectNews<VirtualMachine>(({ spec, status }) => [
     status?.domain,
     status?.provider?.["madeOn"],
+    status?.host,
     spec.snapshot?.revertToRef?.name,
   ]);
   const siblingNews = new ObjectNews<VMSnapshot>(({ status, spec }) => [spec, status?.phase, status?.isCurrent]);
@@ -143,7 +147,9 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
 
   function roleOf(vm: VirtualMachine): SnapshotRole | undefined {
     const [namespace = "", name = ""] = (readRecord(vm.status).madeOn ?? "").split("/");
-    return providers.get({ namespace, name })?.snapshots;
+    const provider = providerObjects.get({ namespace, name });
+    const connection = provider && connectionOfVm(vm, provider);
+    return connection && providers.get(connection)?.snapshots;
   }
 
   async function see({

@@ -71,6 +71,27 @@ export function migrationRules(rule: Rule): void {
     );
   }
 
+  moving(
+    "disks without a domain are copied to another VM there, which has none yet, as often as asked",
+    async (subject, pair) => {
+      const { provider, image, newVm } = subject;
+      const { role, back, other } = pair;
+      const [owner, vm] = [newVm(), newVm()];
+      const to = { target: back.target, vm, isVerified: true };
+      await rejects(role.exportDisks(owner, to), "NotFound");
+      await provider.disks.ensureData(owner, { name: "root", sizeBytes: image.virtualSizeBytes, preallocated: false });
+      for (let count = 0; count < 2; count += 1) {
+        const [only, ...rest] = await role.exportDisks(owner, to);
+        assert.deepEqual([only?.name, only?.sizeBytes, rest], ["root", image.virtualSizeBytes, []]);
+        assert.match(only?.checksum ?? "", /^sha256:[0-9a-f]{64}$/);
+      }
+      const seen = await other.compute.observe(vm);
+      assert.equal(seen.kind === "absent" && seen.volumes.length, 1);
+      await other.disks.remove(vm);
+      await provider.disks.remove(owner);
+    },
+  );
+
   moving("a move that is given up leaves the VM where it was", async (subject, { role, back, other }) => {
     const { provider, newVm } = subject;
     const vm = newVm();

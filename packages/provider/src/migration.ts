@@ -80,6 +80,19 @@ export interface MoveReport {
 
 export type MoveSide = "source" | "target" | "neither";
 
+/** A disk that was copied to another hypervisor for another VM. */
+export interface ExportedDisk {
+  readonly name: string;
+  /** There. */
+  readonly volume: string;
+  /** As a guest sees it, on either side. */
+  readonly sizeBytes: number;
+  /** That were sent. */
+  readonly sentBytes: number;
+  /** `sha256:` and 64 hex digits: of what was sent, and, where it was read again there, of that. */
+  readonly checksum: string;
+}
+
 export interface MigrationRole {
   /** This one, for the role of another. */
   readonly target: MigrationTarget;
@@ -103,4 +116,14 @@ export interface MigrationRole {
    * storage nothing on the other. Safe to repeat. `neither`: there is no domain of it on either.
    */
   settle(vm: VmIdentity, move: Pick<Move, "to" | "mode" | "storage">, options?: CallOptions): Promise<MoveSide>;
+  /**
+   * Copies whole disks of `owner`, which has no domain, to a VM there that has none yet, and returns when all are complete. What an earlier try
+   * left there is made anew. NotFound where there are none; Conflict where the VM has a domain, or a disk rests on another file. `isVerified`:
+   * each is read again there and compared.
+   */
+  exportDisks(
+    owner: VmIdentity,
+    to: { readonly target: MigrationTarget; readonly vm: VmIdentity; readonly isVerified: boolean },
+    options?: CallOptions & { readonly onProgress?: (progress: MoveProgress) => void },
+  ): Promise<readonly ExportedDisk[]>;
 }

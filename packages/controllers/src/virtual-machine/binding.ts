@@ -30,6 +30,6 @@ export function checkBinding({ vm, record }: Look, provider: Provider | undefine
   const wanted = vm.spec.placement?.host;
   const isBound = record.host !== undefined && provider !== undefined && hasSeveralHosts(provider);
   if (!isBound || wanted === undefined || wanted === record.host) return { ok: true, value: undefined };
-  const message = `spec.placement.host names "${wanted}", but this VM is bound to host "${record.host}" and cannot be moved: name that one, or delete and create the VM`;
+  const message = `spec.placement.host names "${wanted}", but this VM is bound to host "${record.host}" and cannot be moved by its spec: name that one, or move the VM (viv migrate)`;
   return { ok: false, problems: [{ reason: "InvalidSpec", message }] };
 }

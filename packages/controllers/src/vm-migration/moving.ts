@@ -11,15 +11,21 @@ export function withMoving(
   moving: Moving,
   nowMs: number,
 ): VirtualMachineStatus {
+  const now = new Date(nowMs);
   const message = `VMMigration "${moving.migration}" moves it from host "${moving.from}" to host "${moving.to}"`;
+  const conditions = setCondition(
+    status?.conditions,
+    { type: "Migrating", status: "True", reason: moving.mode, message },
+    { now },
+  );
   return {
     ...status,
     moving,
-    conditions: setCondition(
-      status?.conditions,
-      { type: "Migrating", status: "True", reason: moving.mode, message },
-      { now: new Date(nowMs) },
-    ),
+    // What its own controller says of it holds while it runs on, and not while it is off.
+    conditions:
+      moving.mode === "Live"
+        ? conditions
+        : setCondition(conditions, { type: "Ready", status: "False", reason: "Migrating", message }, { now }),
   };
 }
 

@@ -8,6 +8,7 @@ import { requireOwnDomain } from "../domain/lookup.ts";
 import type { OwnDomain } from "../domain/lookup.ts";
 import { isVolumeOf } from "../names.ts";
 import { bringFiles } from "./bring-files.ts";
+import { exportDisks } from "./export-disks.ts";
 import { checkMove } from "./check.ts";
 import { filesOf } from "./files.ts";
 import type { VmFiles } from "./files.ts";
@@ -25,6 +26,9 @@ export function createMigration(here: MigrationParts): MigrationRole {
     move: (vm, move, { onProgress = () => undefined, ...options } = {}) =>
       // Nobody else writes the definition meanwhile.
       here.host.definitions.take(vm.uid, () => begin(vm, move, { here, there: partsOf(move.to), onProgress, options })),
+
+    exportDisks: (owner, { target, vm, isVerified }, { onProgress = () => undefined, ...options } = {}) =>
+      exportDisks(owner, { here, there: partsOf(target), vm, isVerified, onProgress, options }),
 
     async settle(vm, { to, storage }, options) {
       const there = partsOf(to);

@@ -1,6 +1,7 @@
 // The files that a VM is made of, and what of them has to be brought to another host: those that are written, which a live move mirrors, and
 // those that stay as they are.
 
+import { createHash } from "node:crypto";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, VmIdentity } from "@vivarium/provider";
 import { isSeed } from "../domain/disks.ts";
@@ -85,33 +86,44 @@ export async function isThere(
   return found !== undefined && found.physicalBytes === physicalBytes;
 }
 
-/** Through this server, byte for byte. */
+/** Through this server, byte for byte. Gives the SHA-256 of what was sent. `as`: its name there, where that is another. */
 export async function copyFile(
   volume: VolumeView,
   {
     from,
     to,
+    as = volume.name,
     onBytes,
     options,
   }: {
     readonly from: VolumePool;
     readonly to: VolumePool;
+    readonly as?: string;
     readonly onBytes: (count: number) => void;
     readonly options: CallOptions | undefined;
   },
-): Promise<void> {
+): Promise<{ readonly sentBytes: number; readonly checksum: string }> {
+  const hash = createHash("sha256");
   const sizeBytes = volume.physicalBytes ?? volume.allocationBytes;
   let sent = 0;
   const counted = async function* (): AsyncGenerator<Uint8Array> {
     for await (const chunk of from.read(volume.name, options)) {
       sent += chunk.byteLength;
+      hash.update(chunk);
       onBytes(chunk.byteLength);
       yield chunk;
     }
   };
-  await to.write(volume.name, counted(), { ...options, sizeBytes });
+  await to.write(as, counted(), { ...options, sizeBytes });
   if (volume.physicalBytes !== undefined && sent !== volume.physicalBytes) {
     const message = `Cannot copy volume "${volume.name}": it ended after ${sent} bytes, expected ${volume.physicalBytes}`;
     throw new ProviderError("Internal", message);
   }
+  return { sentBytes: sent, checksum: `sha256:${hash.digest("hex")}` };
+}
+
+export async function checksumOf(name: string, pool: VolumePool, options: CallOptions | undefined): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of pool.read(name, options)) hash.update(chunk);
+  return `sha256:${hash.digest("hex")}`;
 }

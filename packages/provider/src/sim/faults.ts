@@ -20,7 +20,7 @@ export type SimulatedMethod =
   | `guest.${"ping" | "run"}`
   | `host.${"details" | "domains"}`
   | `networks.${"observe" | "check" | "create" | "update" | "start" | "reconnect" | "remove"}`
-  | `migration.${"check" | "move" | "settle"}`
+  | `migration.${"check" | "move" | "settle" | "exportDisks"}`
   | `clones.${"create" | "unlink"}`
   | `snapshots.${"list" | "create" | "revert" | "remove"}`
   | `addresses.${"lookup" | "release"}`

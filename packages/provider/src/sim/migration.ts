@@ -1,10 +1,20 @@
 // Moves between two simulated hypervisors, in the steps of a real one, so that a test can break them off at each. Storage is shared where both
 // were made with the same.
 
+import { createHash } from "node:crypto";
 import { ProviderError } from "../provider-error.ts";
-import type { MigrationRole, MigrationTarget, Move, MoveObstacle, MoveReport, MoveSide } from "../migration.ts";
+import type {
+  ExportedDisk,
+  MigrationRole,
+  MigrationTarget,
+  Move,
+  MoveObstacle,
+  MoveProgress,
+  MoveReport,
+  MoveSide,
+} from "../migration.ts";
 import type { VmIdentity } from "../provider.ts";
-import { isOn, ownDomain, requireOwn } from "./compute.ts";
+import { isOn, ownDomain, requireOwn, volumeName } from "./compute.ts";
 import type { SimulatedParts } from "./compute.ts";
 import { requireNic } from "./nic-rules.ts";
 import type { SimulatedDomain, SimulatedWorld } from "./world.ts";
@@ -70,6 +80,13 @@ export function simulatedMigration(parts: SimulatedParts): MigrationRole {
         },
       }),
 
+    exportDisks: (owner, { target, vm }, options) =>
+      gate.run("migration.exportDisks", {
+        subject: vm.uid,
+        options,
+        act: () => exportDisks(owner, vm, { from: world, to: partsOf(target).world, onProgress: options?.onProgress }),
+      }),
+
     settle: (vm, { to, storage }, options) =>
       gate.run("migration.settle", {
         subject: vm.uid,
@@ -86,6 +103,42 @@ export function simulatedMigration(parts: SimulatedParts): MigrationRole {
         },
       }),
   };
+}
+
+function exportDisks(
+  owner: VmIdentity,
+  vm: VmIdentity,
+  {
+    from,
+    to,
+    onProgress,
+  }: {
+    readonly from: SimulatedWorld;
+    readonly to: SimulatedWorld;
+    readonly onProgress: ((progress: MoveProgress) => void) | undefined;
+  },
+): readonly ExportedDisk[] {
+  if (ownDomain(to, vm, "copy disks to") !== undefined) {
+    throw new ProviderError("Conflict", `Cannot copy disks to VM "${vm.name}": it has a domain already`);
+  }
+  const volumes = from.volumesOf(owner.uid);
+  if (volumes.length === 0) throw new ProviderError("NotFound", `Cannot copy disks of "${owner.name}": it has none`);
+  return volumes.map((found) => {
+    const { base: _, ...volume } = found;
+    const disk = diskOf(owner, volume.name);
+    const name = volumeName(vm, disk);
+    to.volumes.set(name, { ...volume, name, owner: vm });
+    onProgress?.({ doneBytes: volume.sizeBytes, totalBytes: volume.sizeBytes });
+    const checksum = `sha256:${createHash("sha256")
+      .update(volume.data ?? "")
+      .digest("hex")}`;
+    return { name: disk, volume: name, sizeBytes: volume.sizeBytes, sentBytes: volume.sizeBytes, checksum };
+  });
+}
+
+/** `volumeName` the other way round. */
+function diskOf(owner: VmIdentity, volume: string): string {
+  return volume.slice(volumeName(owner, "").length - ".qcow2".length).replace(/\.qcow2$/, "");
 }
 
 function partsOf(target: MigrationTarget): SimulatedParts {
