@@ -6,6 +6,7 @@ import { collect, lazy, outputOption, parseCount, parsePort, parseTimeout, withT
 import { withNamespace, withServerOptions } from "./global-options.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { addLabCommands } from "./lab-commands.ts";
+import { addPlacementCommands } from "./placement-commands.ts";
 import { version } from "@vivarium/api";
 
 const groups = {
@@ -14,6 +15,7 @@ const groups = {
   objects: "Objects:",
   power: "Virtual machines:",
   images: "Images:",
+  hosts: "Hosts:",
   guest: "Inside a virtual machine:",
 } as const;
 
@@ -35,6 +37,7 @@ export function program(): Command {
   addCloneCommands(viv);
   addImageCommands(viv, groups.images);
   addTemplateCommands(viv);
+  addPlacementCommands(viv, groups.hosts);
   addGuestCommands(viv);
   return viv;
 }

@@ -21,6 +21,7 @@ import { createVmRoleController } from "./roles/vm-role.ts";
 import { createStoragePoolController } from "./storage-pool.ts";
 import { createChangePlanner } from "./virtual-machine/change-planner.ts";
 import type { ChangePlanner } from "./virtual-machine/change-planner.ts";
+import { createPlacer } from "./virtual-machine/host-chooser.ts";
 import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 import { createVirtualNetworkController } from "./virtual-network.ts";
 import { createVmClassController } from "./vm-class.ts";
@@ -34,6 +35,7 @@ import { createVmTemplateController } from "./vm-template/vm-template.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
 import { createRepeatedSnapshotController } from "./vm-snapshot-schedule/repeated-snapshot.ts";
 import { createVmSnapshotScheduleController } from "./vm-snapshot-schedule/vm-snapshot-schedule.ts";
+import { createVmPlacementPolicyController } from "./vm-placement-policy.ts";
 import { createVmSetController } from "./vm-set/vm-set.ts";
 import { createVolumeController } from "./volume.ts";
 
@@ -63,6 +65,7 @@ export function createControllers(options: ControllersOptions): Controllers {
   const providers = new OpenProviders(options.factories);
   const reports = new HostReports();
   const turns = new MachineTurns();
+  const placer = createPlacer(manager);
   return {
     registry: providers,
     planner: createChangePlanner({ manager, providers, clock, logger: options.logger }),
@@ -72,7 +75,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createAdoptionController({ manager, providers, clock }),
       createVmClassController({ manager, clock }),
       createVmNetworkAttachmentController({ manager, clock }),
-      createVirtualMachineController({ manager, providers, clock, turns }),
+      createVirtualMachineController({ manager, providers, clock, turns, placer }),
       createVirtualNetworkController({ manager, providers, clock }),
       createVmMigrationController({ manager, providers, clock, turns }),
       createVmSnapshotController({ manager, providers, clock }),
@@ -81,6 +84,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmCloneController({ manager, providers, clock }),
       createVmUnlinkController({ manager, providers, clock }),
       createVmTemplateController({ manager, providers, clock }),
+      createVmPlacementPolicyController({ manager, placer, clock }),
       createVmSetController({ manager, providers, clock }),
       createVmGroupController({ manager, clock }),
       createOperationsController({

@@ -6,6 +6,11 @@ export type { ChangePlanner, MachineChange } from "./virtual-machine/change-plan
 export type { FieldChange } from "./virtual-machine/plan/change-plan.ts";
 export * from "./effective-provider.ts";
 export * from "./image-on-provider.ts";
+export type { HostVerdict } from "./placement/model.ts";
+export { planDrain, planRebalance } from "./placement/moves.ts";
+export type { MovePlan } from "./placement/moves.ts";
+export { Placer } from "./placement/placer.ts";
+export { summaryOf } from "./placement/summary.ts";
 export { OpenProviders } from "./open-providers.ts";
 export { hostsOf, providerConfig } from "./provider-config.ts";
 export type { DeclaredHost } from "./provider-config.ts";

@@ -13,7 +13,9 @@ import { createProviderController } from "./provider.ts";
 import { headOf } from "./testing/controllers-lab.ts";
 import { eventually } from "./testing/eventually.ts";
 import { startApi } from "./testing/start-api.ts";
+import { createPlacer } from "./virtual-machine/host-chooser.ts";
 import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
+import { createVmPlacementPolicyController } from "./vm-placement-policy.ts";
 
 const gib = 1024 ** 3;
 const namespace = "default";
@@ -76,7 +78,9 @@ async function lab(t: TestContext) {
     const reports = new HostReports();
     manager.add(createProviderController({ manager, reports, clock }));
     manager.add(createHostController({ manager, providers, reports, clock }));
-    manager.add(createVirtualMachineController({ manager, providers, clock, random: () => 0 }));
+    const placer = createPlacer(manager);
+    manager.add(createVirtualMachineController({ manager, providers, clock, placer, random: () => 0 }));
+    manager.add(createVmPlacementPolicyController({ manager, placer, clock }));
     const stopping = new AbortController();
     const done = manager.run({ signal: stopping.signal });
     stop = async () => {
@@ -219,6 +223,52 @@ test("a policy that is missing holds a VM back; there, it is kept, and what no h
   assert.match(readyOf(third)?.message ?? "", /^0\/2 hosts can take the VM: 2 with machines to be apart from/);
   await client.delete(VirtualMachine, { namespace, name: "one" });
   assert.equal((await ready("three")).status?.host, first);
+});
+
+test("a rule that a VM breaks later is told by the VM and counted by its policy, and moves nothing", async (t) => {
+  const { client, create, ready, until, get } = await lab(t);
+  await client.create(VMPlacementPolicy, {
+    ...headOf(VMPlacementPolicy, "first-zone"),
+    spec: { hard: { nodeSelector: { zone: "1" } } },
+  });
+  await create("web", { placementRef: { name: "first-zone" } });
+  assert.equal((await ready("web")).status?.host, "a");
+  const policy = () => client.get(VMPlacementPolicy, { namespace, name: "first-zone" });
+  const satisfied = (status: "True" | "False") =>
+    until(`web is ${status === "True" ? "" : "not "}where it may be`, async () => {
+      const found = findCondition((await get("web")).status?.conditions, "PlacementSatisfied");
+      return found?.status === status && found;
+    });
+  await satisfied("True");
+  await client.mergePatch(
+    VMPlacementPolicy,
+    { namespace, name: "first-zone" },
+    { spec: { hard: { excludedHosts: ["a"] } } },
+  );
+  assert.match((await satisfied("False")).message, /does not allow host "a" any more: the policy excludes host "a"/);
+  const told = await until("the policy counts it", async () => {
+    const { status } = await policy();
+    return status?.placementStats?.constraintViolations === 1 && status;
+  });
+  assert.deepEqual(told.usedByVMs, [{ name: "web" }]);
+  assert.deepEqual(told.placementStats?.placementDistribution, { a: 1 });
+  assert.equal(findCondition(told.conditions, "Satisfied")?.status, "False");
+  assert.equal((await get("web")).status?.host, "a");
+  await client.mergePatch(
+    VMPlacementPolicy,
+    { namespace, name: "first-zone" },
+    { spec: { hard: { excludedHosts: [] } } },
+  );
+  await satisfied("True");
+  await client.mergePatch(
+    VMPlacementPolicy,
+    { namespace, name: "first-zone" },
+    { spec: { hard: { folders: ["/x"] } } },
+  );
+  await until("the policy says that nobody can follow it", async () => {
+    const found = findCondition((await policy()).status?.conditions, "Ready");
+    return found?.reason === "Unsupported" && /spec\.hard\.folders/.test(found.message);
+  });
 });
 
 test("a host is cordoned and tainted: only who tolerates it lands there, and who is there stays", async (t) => {

@@ -9,7 +9,9 @@ import type { LabelsOf, Term } from "./terms.ts";
 /** The hosts among which is chosen, and what is on them. */
 export interface Surroundings {
   readonly hosts: readonly PlacementHost[];
-  readonly machines: readonly PlacedMachine[];
+  readonly machines: () => readonly PlacedMachine[];
+  /** Of these, the ones that follow a policy. Most placements need no others. */
+  readonly followers: () => readonly PlacedMachine[];
   /** Of machines whose policy keeps others away, these rules. */
   readonly rulesOf: (machine: Machine) => PlacementRules | undefined;
   readonly labelsOf: LabelsOf;
@@ -27,9 +29,11 @@ export interface Crowd {
 
 export function crowdOf(machine: Machine, rules: PlacementRules | undefined, around: Surroundings): Crowd {
   const hosts = new Map(around.hosts.map((host) => [host.name, host]));
-  const others = around.machines.filter(({ uid }) => uid !== machine.uid);
+  const terms = rules?.terms ?? [];
+  const isOther = ({ uid }: Machine): boolean => uid !== machine.uid;
+  const others = terms.length === 0 ? [] : around.machines().filter(isOther);
   const counts = new Map<Term, Map<string, number>>();
-  for (const term of rules?.terms ?? []) {
+  for (const term of terms) {
     const count = new Map<string, number>();
     for (const other of others) {
       const host = hosts.get(other.host);
@@ -40,7 +44,7 @@ export function crowdOf(machine: Machine, rules: PlacementRules | undefined, aro
     counts.set(term, count);
   }
   const own = new Set([...counts.keys()].filter((term) => term.selects(machine, machine, around.labelsOf)));
-  return { counts, own, unwelcome: unwelcomeOn(machine, others, around) };
+  return { counts, own, unwelcome: unwelcomeOn(machine, around.followers().filter(isOther), around) };
 }
 
 function unwelcomeOn(

@@ -44,6 +44,8 @@ export class PlacementLedger {
   readonly #entries = new Map<string, Entry>();
   /** By Provider and uid. */
   readonly #machines = new Map<string, Map<string, Entry>>();
+  /** Of these, the ones that follow a policy. */
+  readonly #followers = new Map<string, Map<string, Entry>>();
   /** By Provider and host. */
   readonly #taken = new Map<string, HostAmount>();
   readonly #listeners = new Set<(change: LedgerChange) => void>();
@@ -133,9 +135,12 @@ export class PlacementLedger {
 
   /** One that is being moved is on both hosts. */
   machinesOn(provider: string): readonly PlacedMachine[] {
-    const machines = this.#machines.get(provider);
-    if (machines === undefined) return [];
-    return [...machines.values()].flatMap(({ vm, hosts }) => hosts.map((host) => ({ ...machineOf(vm), host })));
+    return placedOf(this.#machines.get(provider));
+  }
+
+  /** Those that follow a policy. */
+  followersOn(provider: string): readonly PlacedMachine[] {
+    return placedOf(this.#followers.get(provider));
   }
 
   #put(uid: string, entry: Entry): void {
@@ -156,8 +161,8 @@ export class PlacementLedger {
   #count(uid: string, entry: Entry): void {
     const { provider, hosts, claim = nothing } = entry;
     if (provider === undefined || hosts.length === 0) return;
-    const machines = this.#machines.get(provider) ?? new Map<string, Entry>();
-    this.#machines.set(provider, machines.set(uid, entry));
+    addTo(this.#machines, provider, { uid, entry });
+    if (entry.vm.spec.placementRef !== undefined) addTo(this.#followers, provider, { uid, entry });
     for (const host of hosts) {
       const key = keyOf(provider, host);
       this.#taken.set(key, plus(this.#taken.get(key) ?? nothing, claim));
@@ -171,12 +176,27 @@ export class PlacementLedger {
     const { provider, hosts, claim = nothing } = entry;
     if (provider === undefined) return entry;
     this.#machines.get(provider)?.delete(uid);
+    this.#followers.get(provider)?.delete(uid);
     for (const host of hosts) {
       const key = keyOf(provider, host);
       this.#taken.set(key, minus(this.#taken.get(key) ?? nothing, claim));
     }
     return entry;
   }
+}
+
+function addTo(
+  index: Map<string, Map<string, Entry>>,
+  provider: string,
+  { uid, entry }: { readonly uid: string; readonly entry: Entry },
+): void {
+  const machines = index.get(provider) ?? new Map<string, Entry>();
+  index.set(provider, machines.set(uid, entry));
+}
+
+function placedOf(machines: ReadonlyMap<string, Entry> | undefined): readonly PlacedMachine[] {
+  if (machines === undefined) return [];
+  return [...machines.values()].flatMap(({ vm, hosts }) => hosts.map((host) => ({ ...machineOf(vm), host })));
 }
 
 function claimOf(vm: VirtualMachine, want: HostAmount | undefined, old: Entry | undefined): HostAmount | undefined {

@@ -8,6 +8,7 @@ import { hasSeveralHosts, hostOfVm } from "../vm-host.ts";
 import { placementHosts, wishOf } from "./candidates.ts";
 import { crowdOf, formatTaint, ruledOut, shortOf, untolerated } from "./filter.ts";
 import type { Surroundings } from "./filter.ts";
+import { PlacementFindings } from "./findings.ts";
 import { PlacementLedger } from "./ledger.ts";
 import type { Labels, Machine, Obstacle, Placement, PlacementHost, PlacementWish } from "./model.ts";
 import { rulesOf } from "./rules.ts";
@@ -33,6 +34,7 @@ export class Placer {
   readonly #objects: PlacementObjects;
   readonly ledger: PlacementLedger;
   readonly waiting = new WaitingList();
+  readonly findings = new PlacementFindings();
 
   constructor(objects: PlacementObjects) {
     this.#objects = objects;
@@ -69,6 +71,14 @@ export class Placer {
   /** For a VM that is on a host already: where it would go today. */
   place(vm: VirtualMachine, provider: Provider): Placement {
     return schedule(this.wishOf(vm, provider), this.#around(vm, provider));
+  }
+
+  /** As if the host that it is on were not there. */
+  placeElsewhere(
+    vm: VirtualMachine,
+    { provider, from }: { readonly provider: Provider; readonly from: string },
+  ): Placement {
+    return schedule(this.wishOf(vm, provider), this.#around(vm, provider), (name) => name !== from);
   }
 
   /** Which rules keep the VM from where it is: those that hold for as long as it is there. */
@@ -126,9 +136,12 @@ export class Placer {
   }
 
   #around(vm: VirtualMachine, provider: Provider): Surroundings {
+    const { ledger } = this;
+    const key = formatProvider(provider) ?? "";
     return {
       hosts: this.hostsOf(provider, vm.metadata.uid ?? ""),
-      machines: this.ledger.machinesOn(formatProvider(provider) ?? ""),
+      machines: () => ledger.machinesOn(key),
+      followers: () => ledger.followersOn(key),
       rulesOf: (machine) => this.#rulesOf(machine),
       labelsOf: (namespace) => this.#objects.namespaceLabels(namespace),
     };

@@ -58,7 +58,8 @@ function around(
   const objects = new Map(Object.entries(policies).map(([name, spec]) => [name, policy(name, spec)]));
   return {
     hosts,
-    machines,
+    machines: () => machines,
+    followers: () => machines.filter((each) => each.policy !== undefined),
     rulesOf: (each) => {
       const found = each.policy === undefined ? undefined : objects.get(each.policy);
       return found && rulesOf(found);
@@ -400,7 +401,7 @@ test("whatever comes in whichever order: no host is over-committed, no strict ru
   fc.assert(
     fc.property(
       fc.array(anyHost, { minLength: 1, maxLength: 6 }),
-      fc.array(anyMachine, { maxLength: 14 }),
+      fc.array(anyMachine, { maxLength: 16, size: "max" }),
       anyPolicy,
       anyPolicy,
       (drawn, machines, p, q) => {

@@ -7,10 +7,16 @@ import type { PlacementRules } from "./rules.ts";
 
 const avoidWeight = 50;
 
-export function schedule(wish: PlacementWish, around: Surroundings): Placement {
+/** `isMeant`: hosts that are no candidates still count for what is around. */
+export function schedule(
+  wish: PlacementWish,
+  around: Surroundings,
+  isMeant: (host: string) => boolean = () => true,
+): Placement {
   const rules = around.rulesOf(wish.machine);
   const crowd = crowdOf(wish.machine, rules, around);
   const verdicts = around.hosts
+    .filter(({ name }) => isMeant(name))
     .map((host) => verdictOn(host, wish, { rules, crowd }))
     .toSorted((a, b) => (a.host < b.host ? -1 : 1));
   const problems = problemsOf(wish, around, rules);

@@ -14,9 +14,18 @@ export function summaryOf({ verdicts, problems }: Extract<Placement, { kind: "no
   const sums = [...counts]
     .toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
     .map(([kind, count]) => `${count} ${kind}`);
+  return `0/${verdicts.length} hosts can take the VM: ${sums.join(", ")} (${detailsOf({ verdicts, problems })})`;
+}
+
+/** Of the first few hosts what exactly. */
+export function detailsOf({
+  verdicts,
+  problems,
+}: Pick<Extract<Placement, { kind: "none" }>, "verdicts" | "problems">): string {
+  if (problems.length > 0) return problems.join("; ");
   const details = verdicts.slice(0, mostDetails).map(detailOf);
   const more = verdicts.length > mostDetails ? [`${verdicts.length - mostDetails} more`] : [];
-  return `0/${verdicts.length} hosts can take the VM: ${sums.join(", ")} (${[...details, ...more].join("; ")})`;
+  return [...details, ...more].join("; ");
 }
 
 function detailOf({ host, obstacles }: HostVerdict): string {

@@ -6,6 +6,7 @@ import type { Manager } from "@vivarium/runtime";
 import type { Placement } from "../placement/model.ts";
 import { Placer } from "../placement/placer.ts";
 import { hostsOf } from "../provider-config.ts";
+import { requestOf } from "../request-of.ts";
 import { hasSeveralHosts, hostOfVm } from "../vm-host.ts";
 import { adoptionOf } from "./resolve/definition.ts";
 
@@ -32,6 +33,7 @@ export function createPlacer(manager: Manager): Placer {
     const { uid = "" } = change.previous.metadata;
     placer.ledger.delete(uid);
     placer.waiting.delete(uid);
+    placer.findings.delete(requestOf(change.previous));
   });
   // What VMs refer to says how large they are, and where.
   refreshOnSpec(VMClass);

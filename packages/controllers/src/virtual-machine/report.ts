@@ -2,6 +2,7 @@
 
 import { VirtualMachine } from "@vivarium/api";
 import { writeStatus } from "@vivarium/runtime";
+import { requestOf } from "../request-of.ts";
 import type { VmContext } from "./context.ts";
 import type { Look } from "./look.ts";
 import type { DeviceMemory } from "./memory.ts";
@@ -59,6 +60,7 @@ export async function writeReport(
     ...(retryAtMs === undefined ? {} : { retryAtMs }),
     failures: memory.failure?.count ?? 0,
     pendingFields: pendingFieldsOf(look, input),
+    placement: vm.spec.placementRef === undefined ? undefined : context.placer.findings.get(requestOf(vm)),
     powerCyclePolicy: input.powerCyclePolicy,
     snapshots: snapshotsOfStatus(vm, context.objects.snapshots.list({ namespace: vm.metadata.namespace ?? "" })),
     size: {

@@ -23,6 +23,7 @@ export function wakeUps(context: VmContext): NonNullable<Controller["sources"]> 
         },
         { signal },
       ),
+    (enqueue, { signal }) => context.placer.findings.subscribe(enqueue, { signal }),
   ];
 }
 

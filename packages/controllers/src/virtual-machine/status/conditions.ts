@@ -12,7 +12,7 @@ import { sizeCondition } from "./size-status.ts";
 import type { StatusInput } from "./status.ts";
 
 export function conditionsOf(
-  { vm, record, seen, situation, pendingFields, powerCyclePolicy, disks, nics, size }: StatusInput,
+  { vm, record, seen, situation, pendingFields, placement, powerCyclePolicy, disks, nics, size }: StatusInput,
   { ready, phase, now }: { readonly ready: Verdict; readonly phase: Phase; readonly now: Date },
 ): Condition[] {
   const observedGeneration = vm.metadata.generation ?? 0;
@@ -21,6 +21,10 @@ export function conditionsOf(
     conditions = setCondition(conditions, { type, ...value, observedGeneration }, { now });
   };
   set("Ready", ready);
+  if (placement !== undefined) set("PlacementSatisfied", placement);
+  else if (vm.spec.placementRef === undefined) {
+    conditions = conditions.filter(({ type }) => type !== "PlacementSatisfied");
+  }
   if (seen.kind === "unavailable" && findCondition(conditions, "Provisioning") !== undefined) return conditions;
   set(
     "Provisioning",

@@ -190,6 +190,10 @@ export function eventsOfStatus(vm: VirtualMachine, next: VirtualMachineStatus): 
     if (isQuiet || devices.reason === findCondition(old?.conditions, type)?.reason) continue;
     events.push({ type: "Warning", reason: devices.reason, message: devices.message });
   }
+  const placement = findCondition(next.conditions, "PlacementSatisfied");
+  if (placement?.status === "False" && placement.message !== findCondition(old?.conditions, placement.type)?.message) {
+    events.push({ type: "Warning", reason: "PlacementViolated", message: placement.message });
+  }
   const pending = findCondition(next.conditions, "ReconfigurePendingPowerCycle");
   if (
     pending?.status === "True" &&

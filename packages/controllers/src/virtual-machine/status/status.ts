@@ -1,6 +1,7 @@
 // A VirtualMachine's status from what is remembered, seen and going on. Pure: the same situation gives the same bytes, so that a VM at rest
 // is never written.
 
+import type { Verdict } from "../../verdict.ts";
 import type { VirtualMachine, VirtualMachineStatus } from "@vivarium/api";
 import type { GuestAddress } from "@vivarium/provider";
 import type { PowerCyclePolicy } from "../plan/power-cycle-plan.ts";
@@ -30,6 +31,8 @@ export interface StatusInput {
   readonly failures: number;
   /** What the running domain lacks of the spec; undefined when that cannot be told now. */
   readonly pendingFields: readonly string[] | undefined;
+  /** Whether its VMPlacementPolicy allows where it is; undefined while that was not looked at. */
+  readonly placement: Verdict | undefined;
   readonly powerCyclePolicy: PowerCyclePolicy;
   readonly snapshots: NonNullable<VirtualMachineStatus["snapshots"]>;
   readonly disks: DiskReport;
