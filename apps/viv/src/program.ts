@@ -301,6 +301,14 @@ function addSnapshotCommands(viv: Command): void {
     .option("--wait", "wait until it is taken (default)")
     .option("--no-wait", "return when the wish is stored")
     .action(lazy(async () => (await import("./commands/snapshot.ts")).createSnapshot));
+  withNamespace(snapshot.command("schedule"))
+    .description("take snapshots of a VM by the clock; they stay when the schedule is deleted")
+    .argument("<vm>")
+    .argument("[name]", "name of the VMSnapshotSchedule (default: the VM's name)")
+    .addOption(new Option("--cron <fields>", 'when: "30 2 * * *", @daily, "@every 6h"').makeOptionMandatory())
+    .option("--time-zone <name>", "of the fields, for example Europe/Berlin (default: UTC)")
+    .option("--keep <count>", "how many are kept (default: 3)", parseCount)
+    .action(lazy(async () => (await import("./commands/snapshot-schedule.ts")).scheduleSnapshots));
   withNamespace(snapshot.command("list"))
     .description("show a VM's snapshots as a tree; * is what the VM is at")
     .argument("<vm>")
