@@ -4,7 +4,7 @@ ROLES := base docker k8s lxd kata observer
 ENVIRONMENTS := $(notdir $(basename $(wildcard examples/environments/*.yaml)))
 ACTIONS := create list restore delete
 GROUP_ACTIONS := create list start stop status snapshot delete
-.PHONY: $(ROLES:%=create-%) $(ENVIRONMENTS) start stop ssh delete list status clone menu operations \
+.PHONY: $(ROLES:%=create-%) $(ENVIRONMENTS) start stop ssh delete list status clone images build builds menu operations \
   snapshot $(ACTIONS:%=snapshot-%) snapshot-unknown-action group $(GROUP_ACTIONS:%=group-%) group-unknown-action
 .PHONY: help ready deps bundle setup up down check test unit e2e bench clean
 # The locked Node and everything else, installed anew only when the lock file's content has changed.
@@ -13,7 +13,7 @@ SOURCES = $(shell find apps/viv/src packages/*/src -name '*.ts' ! -name '*.test.
 
 # What users say (NAME=web) goes to viv through the environment, as it was typed: neither make nor the shell reads anything into it. A
 # variable of that name that make itself was started with is not meant.
-ARGUMENTS := NAME ACTION SNAPSHOT FORCE MEMBERS SOURCE TARGET CPUS MEMORY DISK
+ARGUMENTS := NAME ACTION SNAPSHOT FORCE MEMBERS SOURCE TARGET ROLE CPUS MEMORY DISK
 $(foreach a,$(ARGUMENTS),$(eval override $(a) := $$(if $$(filter command,$$(origin $(a))),$$(value $(a)))))
 export $(ARGUMENTS)
 VIV := ./viv
@@ -29,7 +29,7 @@ help: ## Show this list
 
 #: create-{base,docker,k8s,lxd,kata,observer} [NAME=] [CPUS= MEMORY= DISK=] | Make a VM of this role and wait until it is up
 $(ROLES:%=create-%): create-%: ready
-	@$(VIV) create --wait $(if $(filter-out base,$*),--role $*) $(call option,--cpus,CPUS) $(call option,--memory,MEMORY) $(call option,--disk,DISK) -- $(or $(call given,NAME),$*)
+	@$(VIV) create --wait --role $* $(call option,--cpus,CPUS) $(call option,--memory,MEMORY) $(call option,--disk,DISK) -- $(or $(call given,NAME),$*)
 
 #: start [NAME=] | Start a VM
 start: ready
@@ -85,6 +85,17 @@ group-unknown-action:
 #: clone SOURCE= TARGET= | Make a VM of another one
 clone: need-SOURCE need-TARGET ready
 	@$(VIV) clone -- $(call given,SOURCE) $(call given,TARGET)
+
+#: images | List the images: role, source, parent, size, what uses them
+images: ready
+	@$(VIV) images
+
+#: build ROLE= | Build the image of a role, and those that it is built upon
+build: need-ROLE ready
+	@$(VIV) build -- $(call given,ROLE)
+
+builds: ready ## List the builds of images: queued, under way and ended
+	@$(VIV) builds
 
 menu: ready ## Choose instead of typing
 	@$(VIV) menu

@@ -12,6 +12,14 @@ import { run, VivServer } from "./support/viv-server.ts";
 const skip = whyNoHost() ?? false;
 const small = ["CPUS=1", "MEMORY=128Mi", "DISK=1Gi"];
 
+/** Comes before the one that ships: a role whose own image is there, so that nothing is built. */
+const baseRole = `
+apiVersion: vivarium.dev/v1alpha1
+kind: VMRole
+metadata: {name: base}
+spec: {parent: {images: [{name: tiny}]}, imageNames: [tiny]}
+`;
+
 describe("make", { skip, concurrency: false }, () => {
   const libvirt = new LibvirtDaemon();
   let server: VivServer;
@@ -30,7 +38,7 @@ describe("make", { skip, concurrency: false }, () => {
       ],
       {
         env: { VIV_STATE_DIR: server.stateDirectory, NO_COLOR: "1" },
-        timeoutMs: 240_000,
+        timeoutMs: 600_000,
         input,
       },
     );
@@ -45,7 +53,7 @@ describe("make", { skip, concurrency: false }, () => {
     await libvirt.start();
     server = await VivServer.create();
     await server.start();
-    await server.apply(await tinyImage("debian"));
+    await server.apply(`${await tinyImage("tiny")}---${baseRole}`);
   });
   after(async () => {
     await server[Symbol.asyncDispose]();
@@ -94,6 +102,11 @@ describe("make", { skip, concurrency: false }, () => {
     const dbReady = (await vm("db"))?.status?.conditions?.find(({ type }) => type === "Ready")?.lastTransitionTime;
     assert.ok(since(started, "web") >= Date.parse(dbReady ?? ""), `web was started before ${dbReady}`);
     assert.match(await ok("group ACTION=status NAME=shop"), /^web +Running +yes +db/m);
+  });
+
+  test("images tell what uses them, and long work what it took", async () => {
+    assert.match(await ok("images"), /^tiny /m);
+    assert.match(await ok("operations"), /Create +virtualmachine\/web +Succeeded/);
   });
 
   test("delete asks; without a yes, nothing goes; with FORCE=1 it does not ask", async () => {

@@ -37,8 +37,8 @@ function make(...args: readonly string[]): Promise<Made> {
 
 test("each target is one call of viv", async () => {
   for (const [line, wanted] of [
-    ["create-base", "create --wait -- base"],
-    ["create-base NAME=web CPUS=4", "create --wait --cpus 4 -- web"],
+    ["create-base", "create --wait --role base -- base"],
+    ["create-base NAME=web CPUS=4", "create --wait --role base --cpus 4 -- web"],
     ["create-docker NAME=web", "create --wait --role docker -- web"],
     ["create-k8s", "create --wait --role k8s -- k8s"],
     ["k8s-cluster", "env create -- k8s-cluster"],
@@ -59,6 +59,9 @@ test("each target is one call of viv", async () => {
     ["snapshot NAME=web ACTION=delete SNAPSHOT=one", "snapshot delete --vm web -- one"],
     ["clone SOURCE=web TARGET=web2", "clone -- web web2"],
     ["operations", "operations"],
+    ["images", "images"],
+    ["builds", "builds"],
+    ["build ROLE=docker", "build -- docker"],
     ["group ACTION=list", "group list"],
     ["group ACTION=create NAME=shop MEMBERS=db", "group create -- shop db"],
     ["group ACTION=start NAME=shop", "group start -- shop"],
@@ -80,6 +83,7 @@ test("what is missing or unknown is said before anything is done", async () => {
     ["snapshot NAME=web", /ACTION is missing/],
     ["snapshot NAME=web ACTION=shoot", /ACTION is none of create list restore delete/],
     ["group ACTION=burn NAME=shop", /ACTION is none of create list start/],
+    ["build", /ROLE is missing: make build ROLE=/],
     ["clone SOURCE=web", /TARGET is missing: make clone TARGET=/],
     ["group ACTION=start", /NAME is missing: make group NAME=/],
     ["snapshot NAME=web ACTION=delete", /SNAPSHOT is missing/],

@@ -32,7 +32,7 @@ export async function operations(object: string | undefined, options: Operations
     );
     return;
   }
-  if (shown.length === 0) tell("No work that took a second or more is known of.");
+  if (shown.length === 0) tell("No such work is known of; what takes less than a second is not recorded.");
   else print(operationsTable(shown, { now: new Date(), allNamespaces: options.allNamespaces === true }));
 }
 
