@@ -77,7 +77,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmNetworkAttachmentController({ manager, clock }),
       createVirtualMachineController({ manager, providers, clock, turns, placer }),
       createVirtualNetworkController({ manager, providers, clock }),
-      createVmMigrationController({ manager, providers, clock, turns }),
+      createVmMigrationController({ manager, providers, clock, turns, placer }),
       createVmSnapshotController({ manager, providers, clock }),
       createVmSnapshotScheduleController({ manager, clock }),
       createRepeatedSnapshotController({ manager }),

@@ -91,10 +91,7 @@ function closedTo(wish: PlacementWish, host: PlacementHost, rules: PlacementRule
   return [
     ...(host.isUnschedulable ? [{ kind: "unschedulable", message: "it is unschedulable" }] : []),
     ...(host.notReady === undefined ? [] : [{ kind: "not ready", message: `it is not ready (${host.notReady})` }]),
-    ...untolerated(host.taints, tolerations, ["NoSchedule", "NoExecute"]).map((taint) => ({
-      kind: "with a taint that is not tolerated",
-      message: `its taint ${formatTaint(taint)} is not tolerated`,
-    })),
+    ...untolerated(host.taints, tolerations, ["NoSchedule", "NoExecute"]).map(taintObstacle),
   ];
 }
 
@@ -202,8 +199,9 @@ function isTolerated(taint: Taint, { key, operator = "Equal", value = "", effect
   return key === taint.key && value === (taint.value ?? "");
 }
 
-export function formatTaint({ key, value, effect }: Taint): string {
-  return `${key}${value === undefined ? "" : `=${value}`}:${effect}`;
+export function taintObstacle({ key, value, effect }: Taint): Obstacle {
+  const taint = `${key}${value === undefined ? "" : `=${value}`}:${effect}`;
+  return { kind: "with a taint that is not tolerated", message: `its taint ${taint} is not tolerated` };
 }
 
 function inMiB(bytes: number): string {

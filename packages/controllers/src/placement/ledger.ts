@@ -113,6 +113,17 @@ export class PlacementLedger {
     if (entry !== undefined && claim !== undefined) this.#put(uid, { ...entry, claim });
   }
 
+  /** A move there is about to be written down. What is read of the VM next says whether it was. */
+  expect(uid: string, host: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry !== undefined) this.#put(uid, { ...entry, hosts: [...new Set([...entry.hosts, host])] });
+  }
+
+  /** Whether it holds room at all. */
+  holds(uid: string): boolean {
+    return this.#entries.get(uid)?.claim !== undefined;
+  }
+
   /** Whether it holds all that it is declared to have. */
   isClaimed(vm: VirtualMachine): boolean {
     const claim = this.#entries.get(vm.metadata.uid ?? "")?.claim;

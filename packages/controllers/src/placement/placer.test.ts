@@ -324,3 +324,17 @@ test("a rebalance first brings back what is where it may not be, then empties th
   for (const vm of now) after.ledger.set(vm);
   assert.deepEqual(planRebalance(after, { provider, machines: now }), { moves: [], stays: [] });
 });
+
+test("of two machines that are to be moved to a host with room for one, the second is told", () => {
+  const provider = rack(2);
+  const placer = placerOf(provider, [hostObject("h0"), hostObject("h1", { memory: 1 })]);
+  const [first, second] = [running(machine("first"), "h0"), running(machine("second"), "h0")];
+  placer.ledger.set(first);
+  placer.ledger.set(second);
+  for (const vm of [first, second]) assert.deepEqual(placer.whyNotTo(vm, { provider, to: "h1" }).room, []);
+  assert.deepEqual(placer.claimTarget(first, { provider, to: "h1" }), []);
+  assert.match(placer.claimTarget(second, { provider, to: "h1" })[0]?.message ?? "", /0 MiB of memory left/);
+  // The move was not written down after all.
+  placer.ledger.set(first);
+  assert.deepEqual(placer.claimTarget(second, { provider, to: "h1" }), []);
+});

@@ -6,7 +6,7 @@ import { effectiveProvider } from "../effective-provider.ts";
 import { adoptionOf, amountOf, keyOf } from "../virtual-machine/resolve/definition.ts";
 import { hasSeveralHosts, hostOfVm } from "../vm-host.ts";
 import { placementHosts, wishOf } from "./candidates.ts";
-import { crowdOf, formatTaint, ruledOut, shortOf, untolerated } from "./filter.ts";
+import { crowdOf, ruledOut, shortOf, taintObstacle, untolerated } from "./filter.ts";
 import type { Surroundings } from "./filter.ts";
 import { PlacementFindings } from "./findings.ts";
 import { PlacementLedger } from "./ledger.ts";
@@ -92,11 +92,39 @@ export class Placer {
     const tolerations = [...wish.tolerations, ...(rules?.tolerations ?? [])];
     return [
       ...ruledOut(wish, host, { rules, crowd: crowdOf(wish.machine, rules, around) }),
-      ...untolerated(host.taints, tolerations, ["NoExecute"]).map((taint) => ({
-        kind: "with a taint that is not tolerated",
-        message: `its taint ${formatTaint(taint)} is not tolerated`,
-      })),
+      ...untolerated(host.taints, tolerations, ["NoExecute"]).map(taintObstacle),
     ];
+  }
+
+  /** What keeps the VM from a host that it is to be moved to. `room` is held there only when the move is on record. */
+  whyNotTo(
+    vm: VirtualMachine,
+    { provider, to }: { readonly provider: Provider; readonly to: string },
+  ): { readonly rules: readonly Obstacle[]; readonly room: readonly Obstacle[] } {
+    const around = this.#around(vm, provider);
+    const host = around.hosts.find((each) => each.name === to);
+    if (host === undefined) return { rules: [], room: [] };
+    const wish = this.wishOf(vm, provider);
+    const rules = around.rulesOf(wish.machine);
+    const tolerations = [...wish.tolerations, ...(rules?.tolerations ?? [])];
+    const isHolding = this.ledger.holds(wish.machine.uid);
+    return {
+      rules: [
+        ...ruledOut({ ...wish, selector: {} }, host, { rules, crowd: crowdOf(wish.machine, rules, around) }),
+        ...untolerated(host.taints, tolerations, ["NoSchedule", "NoExecute"]).map(taintObstacle),
+      ],
+      room: isHolding ? shortOf(wish.amount, host, rules) : [],
+    };
+  }
+
+  /** Just before the move is written down: with nothing lacking, room is held there, too. */
+  claimTarget(
+    vm: VirtualMachine,
+    { provider, to }: { readonly provider: Provider; readonly to: string },
+  ): readonly Obstacle[] {
+    const { room } = this.whyNotTo(vm, { provider, to });
+    if (room.length === 0) this.ledger.expect(vm.metadata.uid ?? "", to);
+    return room;
   }
 
   /** Before the VM is started or grows: what its host lacks for it. With nothing lacking it holds its room from now on. */

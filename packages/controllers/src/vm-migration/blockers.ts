@@ -2,7 +2,7 @@
 
 import { findCondition } from "@vivarium/api";
 import type { Host, Provider, VirtualMachine } from "@vivarium/api";
-import type { HostAmount } from "../placement/model.ts";
+import type { Obstacle } from "../placement/model.ts";
 import { hostsOf } from "../provider-config.ts";
 import type { Blocker } from "./host-move-plan.ts";
 
@@ -14,7 +14,8 @@ export interface BlockerInput {
   readonly to: string;
   /** Object of the host to go to. */
   readonly target: Host | undefined;
-  readonly amount: HostAmount;
+  /** What the scheduler says of that host. */
+  readonly placement: { readonly rules: readonly Obstacle[]; readonly room: readonly Obstacle[] };
   readonly isBeingSnapshotted: boolean;
   readonly isConnected: { readonly from: boolean; readonly to: boolean };
 }
@@ -39,7 +40,8 @@ export function blockersByObjects(input: BlockerInput): readonly Blocker[] {
     }
     if (target?.spec.unschedulable === true)
       add("HostUnschedulable", `host "${to}" takes no machines (spec.unschedulable)`);
-    for (const message of lackOfRoom(target, input)) add("NoRoom", message);
+    for (const { message } of input.placement.room) add("NoRoom", `host "${to}": ${message}`);
+    for (const { message } of input.placement.rules) add("PlacementRule", `host "${to}": ${message}`);
   }
   const { placement } = vm.spec;
   if (placement?.host !== undefined && placement.host !== to) {
@@ -58,27 +60,4 @@ export function blockersByObjects(input: BlockerInput): readonly Blocker[] {
   const revert = vm.spec.snapshot?.revertToRef?.name;
   if (revert !== undefined) add("RevertInProgress", `it is going back to snapshot "${revert}"`, true);
   return found;
-}
-
-function lackOfRoom(target: Host | undefined, { amount, vm }: BlockerInput): readonly string[] {
-  const { allocatable, allocated, allocatedByOthers } = target?.status ?? {};
-  const isOn = (vm.spec.powerState ?? "On") === "On" || vm.spec.powerState === "Paused";
-  if (allocatable === undefined || !isOn) return [];
-  const left = (of: keyof HostAmount): number =>
-    allocatable[of] - (allocated?.[of] ?? 0) - (allocatedByOthers?.[of] ?? 0);
-  const name = target?.metadata.name ?? "";
-  return [
-    ...(amount.memoryBytes > left("memoryBytes")
-      ? [
-          `host "${name}" has ${inMiB(left("memoryBytes"))} of memory left, the machine takes ${inMiB(amount.memoryBytes)}`,
-        ]
-      : []),
-    ...(amount.cpus > left("cpus")
-      ? [`host "${name}" has ${Math.max(0, left("cpus"))} CPUs left, the machine takes ${amount.cpus}`]
-      : []),
-  ];
-}
-
-function inMiB(bytes: number): string {
-  return `${Math.max(0, Math.floor(bytes / 2 ** 20))} MiB`;
 }

@@ -16,10 +16,11 @@ import type { Cache, Clock, Manager, ReconcileContext, ReconcileRequest, Reconci
 import type { BackgroundTasks } from "../background-tasks.ts";
 import { withDeadline } from "../deadline.ts";
 import type { MachineTurns } from "../machine-turns.ts";
+import type { Placer } from "../placement/placer.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
 import { isBeingSnapshotted } from "../virtual-machine/plan/revert-plan.ts";
-import { amountOf, gracefulTimeoutOf, identityOf, resolveProvider } from "../virtual-machine/resolve/definition.ts";
+import { gracefulTimeoutOf, identityOf, resolveProvider } from "../virtual-machine/resolve/definition.ts";
 import type { RelatedObjects } from "../virtual-machine/resolve/definition.ts";
 import { readRecord } from "../virtual-machine/status/stored-record.ts";
 import { hostOfVm } from "../vm-host.ts";
@@ -40,6 +41,7 @@ export interface HostMoveParts {
   readonly clock: Clock;
   readonly turns: MachineTurns;
   readonly tasks: BackgroundTasks<MoveReport, MoveProgress>;
+  readonly placer: Placer;
   readonly migrations: Cache<VMMigration>;
   readonly machines: Cache<VirtualMachine>;
   readonly hosts: Cache<Host>;
@@ -217,7 +219,7 @@ async function check(parts: HostMoveParts, object: VMMigration, context: Reconci
     from,
     to,
     target: parts.hosts.get({ namespace, name: to }),
-    amount: amountOf(vm, parts.related),
+    placement: parts.placer.whyNotTo(vm, { provider, to }),
     isBeingSnapshotted: isBeingSnapshotted(vm, parts.snapshots.list({ namespace: vm.metadata.namespace ?? "" })),
     isConnected: { from: source !== undefined, to: target !== undefined },
   });
@@ -275,7 +277,7 @@ async function begin(
   const { provider, open } = vm === undefined ? { provider: undefined, open: () => undefined } : placeOf(parts, vm);
   const from = vm && provider && hostOfVm(vm, provider);
   const { host: to = "" } = object.spec.target;
-  if (vm === undefined || from === undefined) return;
+  if (vm === undefined || provider === undefined || from === undefined) return;
   const source = open(from);
   const goal = open(to)?.migration?.target;
   if (source === undefined || goal === undefined) throw new ProviderError("Unavailable", "Cannot begin: a host left");
@@ -302,6 +304,12 @@ async function begin(
       ...facts,
       since: written.status?.startTime ?? "",
     };
+    // Others may have begun to move there since it was checked. From here on nothing comes between.
+    const lacking = parts.placer.claimTarget(current, { provider, to });
+    if (lacking.length > 0) {
+      const why = lacking.map((each) => each.message).join(", and ");
+      throw new ProviderError("NoSpace", `Cannot begin: host "${to}" is full by now, ${why}`);
+    }
     const status = withMoving(current.status, moving, clock.now());
     await writeStatus(manager.client, { type: VirtualMachine, object: current, status }, { signal });
     const timeout = gracefulTimeoutOf(current);

@@ -24,9 +24,11 @@ import type {
 import { BackgroundTasks } from "../background-tasks.ts";
 import type { MachineTurns } from "../machine-turns.ts";
 import { ObjectNews } from "../object-news.ts";
+import type { Placer } from "../placement/placer.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
 import { observedGenerationOf } from "../verdict.ts";
+import { createPlacer } from "../virtual-machine/host-chooser.ts";
 import { giveBack, reconcileHostMove, settleSides } from "./host-move.ts";
 import type { HostMoveParts } from "./host-move.ts";
 
@@ -35,10 +37,12 @@ export interface VmMigrationControllerOptions {
   readonly providers: ProviderRegistry;
   readonly clock: Clock;
   readonly turns: MachineTurns;
+  /** Shared with the VirtualMachine controller: one ledger says what is held of each host. */
+  readonly placer?: Placer;
 }
 
 export function createVmMigrationController(options: VmMigrationControllerOptions): Controller {
-  const { manager, providers, clock, turns } = options;
+  const { manager, providers, clock, turns, placer = createPlacer(options.manager) } = options;
   const migrations = manager.cache(VMMigration);
   const machines = manager.cache(VirtualMachine);
   const providerObjects = manager.cache(Provider);
@@ -51,6 +55,7 @@ export function createVmMigrationController(options: VmMigrationControllerOption
     clock,
     turns,
     tasks,
+    placer,
     migrations,
     machines,
     hosts: manager.cache(Host),
