@@ -19,3 +19,4 @@ export * from "./stats/create-stats.ts";
 export * from "./stats/metered-factories.ts";
 export { identityOf } from "./virtual-machine/resolve/definition.ts";
 export { connectionOfVm, hostOfVm } from "./vm-host.ts";
+export type { ProviderUser } from "./effective-provider.ts";

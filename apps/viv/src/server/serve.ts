@@ -2,7 +2,7 @@
 // need is loaded after that, so that a client never waits for it.
 
 import { isIP } from "node:net";
-import { coreKinds, kinds, toCustomResourceDefinition, type ApiResponse } from "@vivarium/api";
+import { coreKinds, kinds, toCustomResourceDefinition, type ApiHandler, type ApiResponse } from "@vivarium/api";
 import { createApiServer, listenHttps, type ApiServer, type HttpsListener } from "@vivarium/apiserver";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
@@ -15,6 +15,7 @@ import { authenticationOf } from "./authentication.ts";
 import { changeWarnings } from "./change-warnings.ts";
 import { kubeconfigFor } from "./kubeconfig.ts";
 import { deletionProtection } from "./deletion-protection.ts";
+import { inUseProtection } from "./in-use-protection.ts";
 import { guestSubresources } from "./guest-subresources.ts";
 import { metricsSubresource } from "./metrics-subresource.ts";
 import { openStore } from "./open-store.ts";
@@ -62,6 +63,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     const store = encryption?.store ?? plainStore;
     const audit = access.audit === undefined ? undefined : openAuditFile(access.audit, logger);
     let controllers: Controllers | undefined;
+    let handler: ApiHandler | undefined;
     const metrics = new Registry();
     const apiServer = await createApiServer({
       store,
@@ -78,12 +80,13 @@ export async function serve(options: ServeOptions): Promise<void> {
           : [[rotatePath, ({ request }) => encryption.answer(request.query, request.signal)]],
       authentication: await authenticationOf(access, { stateDir, adminToken: identity.token }),
       ...(audit !== undefined && access.audit !== undefined && { audit: { sink: audit, level: access.audit.level } }),
-      admission: [deletionProtection, changeWarnings(() => controllers?.planner)],
+      admission: [deletionProtection, inUseProtection(() => handler), changeWarnings(() => controllers?.planner)],
       usageEvaluators,
       // Where servers share a store, the one that leads does this too.
       runsTasks: options.store.kind === "sqlite",
       logger,
     });
+    handler = apiServer.handle;
     const listener = await listen(apiServer, { ...options, identity });
     const url = urlOf(listener);
     // The kubeconfig last: who gets an answer by it finds the rest as this server wrote it.

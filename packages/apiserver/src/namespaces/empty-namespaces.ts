@@ -1,6 +1,7 @@
 // A deleted namespace goes after everything in it, and says meanwhile what holds it. The work is repeated from what is stored, so a restart
 // goes on where it was.
 
+import { isStatus } from "@vivarium/api";
 import { CompactedError } from "@vivarium/store";
 import { distinctKinds } from "../resource-registry.ts";
 import type { Resource } from "../resource.ts";
@@ -43,14 +44,18 @@ async function step({ state, signal }: TaskContext, api: OwnApi, resource: Resou
     .filter((namespace) => isWaiting(namespace, resource))
     .map((namespace) => namespace.metadata.name);
   let isBusy = false;
+  let isRefused = false;
   for (const name of deleted) {
     const remaining = await empty(state, api, name);
     if (remaining.objects.size > 0) {
       isBusy = true;
+      isRefused ||= remaining.refusals.length > 0;
       await tell(state, { resource, name, remaining });
     } else if (!(await remove(state, { api, resource, name }))) return;
   }
-  await waitForChange(state, { resource, isBusy, revision, signal });
+  // What refuses today may let go tomorrow, by a change that deletes nothing.
+  if (isRefused) await pause(retryMs, signal);
+  else await waitForChange(state, { resource, isBusy, revision, signal });
 }
 
 /** Deleted, and our part in it is not done. */
@@ -62,16 +67,23 @@ function isWaiting(namespace: ApiObject, resource: Resource): boolean {
 async function empty(state: ServerState, api: OwnApi, namespace: string): Promise<Remaining> {
   const objects = new Map<string, number>();
   const finalizers = new Map<string, number>();
+  const refusals: string[] = [];
   for (const resource of distinctKinds(state.registry).filter((each) => each.namespaced)) {
     const prefix = resource.keyPrefix(namespace);
     const { items } = await state.store.list(prefix);
     for (let at = 0; at < items.length; at += concurrency)
       await Promise.all(
         items.slice(at, at + concurrency).map(async ({ key }) => {
-          await api.delete(
-            { resource, namespace, name: key.slice(prefix.length) },
-            { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" },
-          );
+          try {
+            await api.delete(
+              { resource, namespace, name: key.slice(prefix.length) },
+              { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" },
+            );
+          } catch (error) {
+            // One that is protected, or that others still need, holds up no other.
+            if (!isStatus(error, "Forbidden") && !isStatus(error, "Conflict")) throw error;
+            refusals.push(error.message);
+          }
         }),
       );
     if (items.length === 0) continue;
@@ -81,7 +93,7 @@ async function empty(state: ServerState, api: OwnApi, namespace: string): Promis
       for (const finalizer of decodeStored(item, resource).metadata.finalizers ?? [])
         finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
   }
-  return { objects, finalizers };
+  return { objects, finalizers, refusals: refusals.toSorted() };
 }
 
 interface NamedNamespace {

@@ -9,6 +9,8 @@ export interface Remaining {
   readonly objects: ReadonlyMap<string, number>;
   /** How many objects each finalizer holds. */
   readonly finalizers: ReadonlyMap<string, number>;
+  /** Why objects were not let go, each in its own words. */
+  readonly refusals: readonly string[];
 }
 
 interface Condition {
@@ -18,6 +20,9 @@ interface Condition {
   readonly reason: string;
   readonly message: string;
 }
+
+/** Told in full. */
+const mostRefusals = 10;
 
 type Finding = Omit<Condition, "lastTransitionTime">;
 
@@ -40,7 +45,7 @@ export function withRemaining(namespace: ApiObject, remaining: Remaining, now: D
   return isSame ? undefined : { ...namespace, status: { ...status, conditions } };
 }
 
-function findings({ objects, finalizers }: Remaining): readonly Finding[] {
+function findings({ objects, finalizers, refusals }: Remaining): readonly Finding[] {
   const counted = (map: ReadonlyMap<string, number>, word: string): string =>
     [...map]
       .map(([name, count]) => `${name} ${word} ${count} resource instances`)
@@ -59,12 +64,19 @@ function findings({ objects, finalizers }: Remaining): readonly Finding[] {
       reason: "ParsedGroupVersions",
       message: "All legacy kube types successfully parsed",
     },
-    {
-      type: "NamespaceDeletionContentFailure",
-      status: "False",
-      reason: "ContentDeleted",
-      message: "All content successfully deleted, may be waiting on finalization",
-    },
+    refusals.length > 0
+      ? {
+          type: "NamespaceDeletionContentFailure",
+          status: "True",
+          reason: "ContentDeletionFailed",
+          message: `Some content in the namespace is not deleted yet: ${refusals.slice(0, mostRefusals).join("; ")}`,
+        }
+      : {
+          type: "NamespaceDeletionContentFailure",
+          status: "False",
+          reason: "ContentDeleted",
+          message: "All content successfully deleted, may be waiting on finalization",
+        },
     objects.size > 0
       ? {
           type: "NamespaceContentRemaining",
