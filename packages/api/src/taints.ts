@@ -9,7 +9,7 @@ const taint = struct("One taint.", {
   key: string("What it is about.", { minLength: 1, maxLength: 253 }),
   value: optional(string("Which one, of those of the key.", { maxLength: 253 })),
   effect: choice(
-    "`NoSchedule`: no machine that does not tolerate it is put there; `PreferNoSchedule`: none as long as another host can take it; `NoExecute`: as `NoSchedule`, and machines that are there are reported as misplaced.",
+    "`NoSchedule`: no machine that does not tolerate it is put there; `PreferNoSchedule`: none as long as another host can take it; `NoExecute`: as `NoSchedule`, and machines that are there are where they may not be: told by their policy and by `viv rebalance`, which plans their move.",
     effects,
   ),
 });
