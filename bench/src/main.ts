@@ -1,8 +1,9 @@
-// `npm run bench [api|control-plane|libvirt|scale|ssh|server …]`: measures and prints one JSON document. Each benchmark measures its peer, or the raw
+// `npm run bench [api|clones|control-plane|libvirt|scale|ssh|server …]`: measures and prints one JSON document. Each benchmark measures its peer, or the raw
 // hypervisor, in the same run; compare only numbers of one run.
 
 import { cpus, release, totalmem } from "node:os";
 import { apiServer } from "./api.ts";
+import { linkedClones } from "./clones.ts";
 import { controlPlane } from "./control-plane.ts";
 import { libvirtClient } from "./libvirt.ts";
 import { scale } from "./scale.ts";
@@ -11,6 +12,7 @@ import { timeToSsh } from "./time-to-ssh.ts";
 
 const benchmarks: Readonly<Record<string, () => Promise<unknown>>> = {
   api: apiServer,
+  clones: linkedClones,
   "control-plane": controlPlane,
   libvirt: libvirtClient,
   scale,

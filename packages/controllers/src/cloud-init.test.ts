@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { clonedByLabel } from "@vivarium/api";
 import type { ConfigMap, Secret, VirtualMachine } from "@vivarium/api";
 import { cloudInitSecretsOf, resolveCloudInit, seedOf } from "./cloud-init.ts";
 
@@ -84,5 +85,20 @@ describe("cloud-init", () => {
     const resolved = resolve(vm({}));
     assert.ok(resolved.ok);
     assert.deepEqual(seedOf(vm({}), resolved.value, []), seedOf(vm({}), resolved.value, []));
+  });
+
+  test("a clone is told to make a machine-id of its own, and no other machine is", () => {
+    const resolved = resolve(vm({}));
+    assert.ok(resolved.ok);
+    const { value } = resolved;
+    const textOf = (machine: VirtualMachine): string => Buffer.from(seedOf(machine, value, [])).toString("latin1");
+    const clonedFrom = (machine: VirtualMachine): VirtualMachine => ({
+      ...machine,
+      metadata: { ...machine.metadata, labels: { [clonedByLabel]: uid } },
+    });
+    assert.match(textOf(clonedFrom(vm({}))), /#cloud-boothook[^]*systemd-machine-id-setup/);
+    assert.doesNotMatch(textOf(vm({})), /machine-id/);
+    const role = vm({ userData: { vendorData: { inline: "#!/bin/sh\necho role\n" } } });
+    assert.match(textOf(clonedFrom(role)), /#cloud-config-archive[^]*machine-id[^]*echo role/);
   });
 });

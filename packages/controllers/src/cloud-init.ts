@@ -1,6 +1,7 @@
 // What a VM's guest is told at its first boot: user-data, meta-data and network configuration, from the VirtualMachine, the Secrets
 // that it names and the SSH keys of this installation. Pure.
 
+import { clonedByLabel } from "@vivarium/api";
 import type { ConfigMap, ObjectKey, Secret, VirtualMachine } from "@vivarium/api";
 import { buildSeed, networkConfigFor } from "@vivarium/images";
 import type { SeedNic } from "@vivarium/images";
@@ -45,7 +46,7 @@ export function resolveCloudInit(vm: VirtualMachine, sources: CloudInitSources):
 
 /** The bytes of the seed disk. The same input gives the same instance-id, so cloud-init runs its first-boot work once. */
 export function seedOf(vm: VirtualMachine, cloudInit: CloudInit, nics: readonly SeedNic[]): Uint8Array {
-  const vendorData = vm.spec.userData?.vendorData?.inline;
+  const vendorData = vendorDataOf(vm);
   return buildSeed({
     ...(cloudInit.userData === undefined ? {} : { userData: cloudInit.userData }),
     metaData: {
@@ -58,6 +59,25 @@ export function seedOf(vm: VirtualMachine, cloudInit: CloudInit, nics: readonly 
     ...(vendorData === undefined ? {} : { vendorData }),
   });
 }
+
+function vendorDataOf({ metadata, spec }: VirtualMachine): string | undefined {
+  const own = spec.userData?.vendorData?.inline;
+  if (metadata.labels?.[clonedByLabel] === undefined) return own;
+  if (own === undefined) return newMachineId;
+  return `#cloud-config-archive\n${JSON.stringify([{ content: newMachineId }, { content: own }])}\n`;
+}
+
+/**
+ * Once for each instance: the disks of a clone hold the machine-id of what it was made from, which cloud-init leaves as it is. What runs
+ * already keeps the old one until the next boot.
+ */
+const newMachineId = `#cloud-boothook
+#!/bin/sh
+exec cloud-init-per instance vivarium-machine-id sh -c '
+  rm -f /etc/machine-id /var/lib/dbus/machine-id
+  systemd-machine-id-setup || dbus-uuidgen --ensure=/etc/machine-id
+'
+`;
 
 /** Inline text wins. A Secret holds it under one of `keys`, or as its only entry. */
 function textOf(

@@ -54,7 +54,8 @@ export function targetOf(clone: VMClone, wish: CloneWish, origin: CloneOrigin): 
   const userData = customizedUserData(clone, { inherited: spec.userData, hostname: hostnameOf(clone), isElsewhere });
   problems.push(...userData.problems);
   leftOut.push(...userData.leftOut);
-  if (spec.metaData !== undefined) leftOut.push("spec.metaData, which is one machine's own");
+  if (spec.metaData !== undefined && !isNameAlone(spec.metaData))
+    leftOut.push("spec.metaData, which is one machine's own");
   const disks = disksOf(origin, target.disks, leftOut);
   const networks = networksOf(clone, origin, { isElsewhere, problems, leftOut });
   const classRef = target.classRef ?? qualified(spec.classRef, origin, isElsewhere);
@@ -114,6 +115,11 @@ export function targetOf(clone: VMClone, wish: CloneWish, origin: CloneOrigin): 
       spec: made,
     },
   };
+}
+
+/** As a clone itself is told its name. */
+function isNameAlone({ cloudInit }: NonNullable<VirtualMachineSpec["metaData"]>): boolean {
+  return /^\{"local-hostname":"[^"]*"\}$/.test(cloudInit?.inline ?? "");
 }
 
 export function hostnameOf({ spec }: VMClone): string {
