@@ -206,6 +206,39 @@ ${await tinyImage("tiny")}`);
     assert.equal(status?.lastStop?.method, "Graceful");
   });
 
+  test("to another Provider: a new VM is made of copies, whose checksums are compared, and the source stays", async () => {
+    await server.apply(`
+apiVersion: ${group}
+kind: Provider
+metadata: {name: far}
+spec: {type: libvirt, endpoint: "${second.endpoint}"}
+---
+apiVersion: ${group}
+kind: VMMigration
+metadata: {name: vvmig-far}
+spec:
+  source: {vmRef: {name: ${guest}}, providerRef: {name: local}}
+  target: {name: vvmig-far, providerRef: {name: far}, powerOn: true}
+  storage: {type: pvc}
+  options: {verifyChecksums: true}
+`);
+    const ended = await untilPhase("vvmig-far", "Ready");
+    assert.deepEqual(ended?.disks?.map(({ name }) => name).toSorted(), ["data", "root"]);
+    for (const { checksum, sizeBytes } of ended?.disks ?? []) {
+      assert.match(checksum ?? "", /^sha256:[0-9a-f]{64}$/);
+      assert.ok(sizeBytes > 0);
+    }
+    assert.match(await virsh(["domstate", "vvmig-far"], second.endpoint), /running/);
+    assert.equal((await domains(guest)).length, 1);
+    await eventually(
+      "the snapshot of the way is gone",
+      async () =>
+        (await server.kubectl(["get", "vmsnapshots", "-o", "name"])).stdout.trim() === "" ? true : undefined,
+      slow,
+    );
+    assert.equal((await server.viv(["delete", "vm", "vvmig-far", "--yes"], slow)).code, 0);
+  });
+
   test("on storage that both hosts have, only the memory is moved, and the disks stay", async () => {
     const name = "vvmig-shared";
     await server.apply(tinyVm(name).replace("{name: local}", "{name: shared}"));

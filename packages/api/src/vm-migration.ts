@@ -29,14 +29,11 @@ const objectName = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
 const source = struct("Which machine.", {
   vmRef: localRef("The VirtualMachine."),
   providerRef: optional(objectRef("The Provider that it is on, as a check; that of the machine when absent.")),
-  snapshotRef: optional(localRef("The VMSnapshot to copy, instead of what the machine is now. Not supported.")),
+  snapshotRef: optional(localRef("To another Provider: the VMSnapshot to copy, instead of one that is taken for it.")),
   createSnapshot: optional(
-    boolean(
-      "Whether a snapshot keeps the disks of a machine that runs still while they are copied to another Provider.",
-      {
-        default: true,
-      },
-    ),
+    boolean("Without effect: what is copied to another Provider is always a snapshot, which goes with the migration.", {
+      default: true,
+    }),
   ),
   powerOffBeforeMigration: optional(
     boolean("Whether the machine is shut down first, so that nothing that it writes is left behind.", {
@@ -158,12 +155,10 @@ const options = struct("How it is done.", {
   ),
   validationChecks: optional(
     struct("What is looked at on another Provider afterwards.", {
-      checkDiskSize: optional(boolean("Whether the disks have the size that they had.", { default: true })),
-      checkChecksum: optional(boolean("Whether the disks hold the bytes that they held.", { default: true })),
-      checkBoot: optional(boolean("Whether the machine runs; with `target.powerOn`.", { default: false })),
-      checkConnectivity: optional(
-        boolean("Whether the machine has an address; with `target.powerOn`.", { default: false }),
-      ),
+      checkDiskSize: optional(boolean("Without effect: it is always looked at.", { default: true })),
+      checkChecksum: optional(boolean("Without effect: `verifyChecksums` says so.", { default: true })),
+      checkBoot: optional(boolean("Without effect: with `target.powerOn` it is always looked at.", { default: false })),
+      checkConnectivity: optional(boolean("Not supported: nobody looks.", { default: false })),
     }),
   ),
 });

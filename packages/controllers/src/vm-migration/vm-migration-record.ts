@@ -11,6 +11,10 @@ export interface MigrationRecord {
   readonly failedAttempts: number;
   readonly failedAtMs?: number;
   readonly failure?: MoveFailure;
+  /** To another Provider: the snapshot that is copied, and whether it was taken for that. */
+  readonly snapshot?: { readonly name: string; readonly isOurs: boolean };
+  /** To another Provider: all disks are there. */
+  readonly hasCopied?: true;
   /** The machine was shut down for it. */
   readonly wasShutDown?: true;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { findCondition, Host, Provider, VirtualMachine, VMImage, VMMigration } from "@vivarium/api";
+import { findCondition, Host, Provider, VirtualMachine, VMImage, VMMigration, VMSnapshot } from "@vivarium/api";
 import type { VirtualMachineSpec, VMMigrationSpec } from "@vivarium/api";
 import { createSimulatedHypervisor } from "@vivarium/provider";
 import type { ProviderFactory } from "@vivarium/provider";
@@ -15,6 +15,7 @@ import { headOf } from "../testing/controllers-lab.ts";
 import { eventually } from "../testing/eventually.ts";
 import { startApi } from "../testing/start-api.ts";
 import { createVirtualMachineController } from "../virtual-machine/virtual-machine.ts";
+import { createVmSnapshotController } from "../vm-snapshot.ts";
 import { createVmMigrationController } from "./vm-migration.ts";
 
 const namespace = "default";
@@ -24,9 +25,12 @@ const digest = `sha256:${"ab".repeat(32)}`;
 async function lab(t: TestContext) {
   const { client, logger } = await startApi(t);
   const clock = new ManualClock(Date.now());
-  const [a, b] = ["a", "b"].map(() => createSimulatedHypervisor({ clock, guest: { leaseMs: 100, shutdownMs: 2_000 } }));
-  assert.ok(a !== undefined && b !== undefined);
-  const factory: ProviderFactory = { type: "sim", open: ({ endpoint }) => (endpoint === "sim://a" ? a : b).open() };
+  const [a, b, c] = ["a", "b", "c"].map(() =>
+    createSimulatedHypervisor({ clock, guest: { leaseMs: 100, shutdownMs: 2_000 } }),
+  );
+  assert.ok(a !== undefined && b !== undefined && c !== undefined);
+  const sims = new Map([a, b, c].map((sim, index) => [`sim://${"abc"[index] ?? ""}`, sim]));
+  const factory: ProviderFactory = { type: "sim", open: ({ endpoint }) => (sims.get(endpoint) ?? a).open() };
   const image = { digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: 2 ** 30 } as const;
   const { id } = await a.open().images.import(image);
   await b.open().images.import(image);
@@ -63,6 +67,7 @@ async function lab(t: TestContext) {
     manager.add(createProviderController({ manager, reports, clock }));
     manager.add(createHostController({ manager, providers, reports, clock }));
     manager.add(createVirtualMachineController({ manager, providers, clock, turns, random: () => 0 }));
+    manager.add(createVmSnapshotController({ manager, providers, clock }));
     manager.add(createVmMigrationController({ manager, providers, clock, turns }));
     const stopping = new AbortController();
     const done = manager.run({ signal: stopping.signal });
@@ -95,6 +100,7 @@ async function lab(t: TestContext) {
     clock,
     a,
     b,
+    c,
     vm,
     untilVm,
     create: async (spec: Partial<VirtualMachineSpec> = {}) => {
@@ -260,4 +266,55 @@ test("a migration that is removed with force leaves no machine in between", asyn
   await client.delete(VMMigration, { namespace, name: "go" });
   await untilVm("web is its own again", (object) => object.status?.moving === undefined && isReady(object));
   assert.deepEqual(domains(), ["a running"]);
+});
+
+test("to another Provider: a new VM of copies with checksums; the way leaves nothing behind, and the source goes only when told so", async (t) => {
+  const { client, create, move, ended, a, c, until, vm } = await lab(t);
+  await create({ networks: [{ name: "lan", macAddress: "52:54:00:00:00:01" }], disks: [{ name: "data", sizeGiB: 1 }] });
+  await client.create(Provider, { ...headOf(Provider, "far"), spec: { type: "sim", endpoint: "sim://c" } });
+  const source = await vm();
+  const target = { name: "web-far", providerRef: { name: "far" }, powerOn: true };
+  await move("refused", { target, storage: { transferMode: "direct" }, options: { diskFormat: "vmdk" } });
+  const refused = await ended("refused", "Failed");
+  assert.deepEqual(
+    refused.status?.blockers?.map(({ reason }) => reason),
+    ["Unsupported", "Unsupported"],
+  );
+  await move("go", {
+    source: { vmRef: { name: "web" }, providerRef: { name: "rack" }, deleteAfterMigration: true },
+    target,
+    storage: { type: "pvc" },
+  });
+  const { status } = await ended("go", "Ready");
+  assert.deepEqual(status?.disks?.map(({ name }) => name).toSorted(), ["data", "root"]);
+  assert.ok(status.disks.every(({ checksum }) => checksum?.startsWith("sha256:") === true));
+  assert.deepEqual(
+    [status.targetVMRef?.name, status.diskInfo?.checksum],
+    ["web-far", status.disks.find(({ name }) => name === "root")?.checksum],
+  );
+  const made = await client.get(VirtualMachine, { namespace, name: "web-far" });
+  assert.deepEqual([made.spec.networks?.[0]?.macAddress, made.status?.powerState], [undefined, "On"]);
+  assert.equal([...c.world.domains.values()].filter(({ power }) => power === "running").length, 1);
+  await until("the source is gone", async () => {
+    const { items } = await client.list(VirtualMachine);
+    return items.every(({ metadata }) => metadata.uid !== source.metadata.uid);
+  });
+  assert.deepEqual([a.world.domains.size, [...a.world.volumes.values()].length], [0, 0]);
+  assert.deepEqual((await client.list(VMSnapshot)).items, []);
+});
+
+test("to another Provider: a failure ends with the source as it was, and nothing on the other side", async (t) => {
+  const { client, create, move, ended, domains, c, a, until } = await lab(t);
+  await create();
+  await client.create(Provider, { ...headOf(Provider, "far"), spec: { type: "sim", endpoint: "sim://c" } });
+  a.fail("migration.exportDisks", { times: 1 });
+  await move("go", { target: { name: "web-far", providerRef: { name: "far" } } });
+  const { status } = await ended("go", "Failed");
+  assert.equal(findCondition(status?.conditions, "Ready")?.reason, "Unavailable");
+  await until("what was begun is gone", async () => {
+    const { items } = await client.list(VirtualMachine);
+    return items.length === 1 && (await client.list(VMSnapshot)).items.length === 0;
+  });
+  assert.deepEqual(domains(), ["a running"]);
+  assert.deepEqual([c.world.domains.size, c.world.volumes.size], [0, 0]);
 });

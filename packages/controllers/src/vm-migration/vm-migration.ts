@@ -1,18 +1,9 @@
 // The VMMigration controller: moves the VirtualMachine of each VMMigration to another host, and settles what is left of moves whose
 // VMMigration is gone.
 
-import {
-  formatTime,
-  Host,
-  Provider,
-  setCondition,
-  VirtualMachine,
-  VMClass,
-  VMMigration,
-  VMSnapshot,
-} from "@vivarium/api";
-import type { MoveProgress, MoveReport } from "@vivarium/provider";
-import { related, writeStatus } from "@vivarium/runtime";
+import { findCondition, Host, Provider, VirtualMachine, VMClass, VMMigration, VMSnapshot } from "@vivarium/api";
+import type { ExportedDisk, MoveProgress, MoveReport } from "@vivarium/provider";
+import { related } from "@vivarium/runtime";
 import type {
   Clock,
   Controller,
@@ -27,10 +18,11 @@ import { ObjectNews } from "../object-news.ts";
 import type { Placer } from "../placement/placer.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
-import { observedGenerationOf } from "../verdict.ts";
 import { createPlacer } from "../virtual-machine/host-chooser.ts";
 import { giveBack, reconcileHostMove, settleSides } from "./host-move.ts";
 import type { HostMoveParts } from "./host-move.ts";
+import { reconcileProviderMove } from "./provider-move.ts";
+import { migrationLabel, targetKeyOf } from "./provider-move-target.ts";
 
 export interface VmMigrationControllerOptions {
   readonly manager: Manager;
@@ -49,6 +41,10 @@ export function createVmMigrationController(options: VmMigrationControllerOption
   const classes = manager.cache(VMClass);
   let wake: (request: ReconcileRequest) => void = () => undefined;
   const tasks = new BackgroundTasks<MoveReport, MoveProgress>({ clock, onChange: (key) => wake(requestOfKey(key)) });
+  const exports = new BackgroundTasks<readonly ExportedDisk[], MoveProgress>({
+    clock,
+    onChange: (key) => wake(requestOfKey(key)),
+  });
   const parts: HostMoveParts = {
     manager,
     providers,
@@ -70,17 +66,22 @@ export function createVmMigrationController(options: VmMigrationControllerOption
     status?.moving,
     status?.host,
     status?.domain,
+    status?.powerState,
+    status?.provider?.["madeOn"],
+    findCondition(status?.conditions, "Ready")?.message,
     spec.placement,
     spec.snapshot,
   ]);
 
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
     const object = migrations.get(request);
-    if (object === undefined) await tasks.stop(`${request.namespace}/${request.name}`);
+    if (object === undefined) {
+      for (const each of [tasks, exports]) await each.stop(`${request.namespace}/${request.name}`);
+    }
     await settleOrphans(request, object?.metadata.uid, context);
     if (object === undefined) return undefined;
     if (object.spec.target.host !== undefined) return reconcileHostMove(parts, request, context);
-    return refuse(object, context);
+    return reconcileProviderMove({ ...parts, exports }, request, context);
   }
 
   /** Machines that are on the way by a migration that somebody removed with force. */
@@ -97,23 +98,6 @@ export function createVmMigrationController(options: VmMigrationControllerOption
     }
   }
 
-  async function refuse(object: VMMigration, { signal }: ReconcileContext): Promise<ReconcileResult> {
-    const message = "spec.target names no host: machines are moved between the hosts of one Provider";
-    const observed = observedGenerationOf(object);
-    const now = new Date(clock.now());
-    const ready = { type: "Ready", status: "False", reason: "InvalidSpec", message, ...observed } as const;
-    const status = {
-      ...object.status,
-      phase: "Failed" as const,
-      message,
-      completionTime: object.status?.completionTime ?? formatTime(now),
-      ...observed,
-      conditions: setCondition(object.status?.conditions, ready, { now }),
-    };
-    await writeStatus(manager.client, { type: VMMigration, object, status }, { signal });
-    return undefined;
-  }
-
   return {
     name: "vm-migration",
     for: VMMigration,
@@ -125,16 +109,28 @@ export function createVmMigrationController(options: VmMigrationControllerOption
         return [
           ...migrations
             .list({ namespace })
-            .filter(({ spec }) => spec.source.vmRef.name === name)
+            .filter(
+              (migration) =>
+                migration.spec.source.vmRef.name === name ||
+                (migration.spec.target.host === undefined && targetKeyOf(migration).name === name),
+            )
             .map(requestOf),
           ...(moving === undefined ? [] : [{ namespace, name: moving.migration }]),
         ];
+      }),
+      related(VMSnapshot, ({ metadata }) => {
+        const uid = metadata.labels?.[migrationLabel];
+        if (uid === undefined) return [];
+        return migrations
+          .list({ namespace: metadata.namespace ?? "" })
+          .filter((migration) => migration.metadata.uid === uid)
+          .map(requestOf);
       }),
     ],
     sources: [
       (enqueue, { signal }) => {
         wake = enqueue;
-        signal.addEventListener("abort", () => void tasks.stopAll(), { once: true });
+        signal.addEventListener("abort", () => void Promise.all([tasks.stopAll(), exports.stopAll()]), { once: true });
       },
     ],
     reconcile,

@@ -13,9 +13,13 @@ export function resolveClonedDisks(
   related: Pick<RelatedObjects, "clone">,
 ): Resolved<readonly string[]> | undefined {
   const { importedDisk } = vm.spec;
-  if (importedDisk?.source !== "clone") return undefined;
+  if (importedDisk?.source !== "clone" && importedDisk?.source !== "migration") return undefined;
   const made = clonedDisksOf(vm);
   if (made !== undefined) return { ok: true, value: made };
+  if (importedDisk.source === "migration") {
+    const from = importedDisk.migrationRef?.name ?? "";
+    return problem("CloneNotReady", `VMMigration "${from}" copies its disks`);
+  }
   const ref = importedDisk.cloneRef;
   if (ref === undefined) return problem("InvalidSpec", "spec.importedDisk.cloneRef is absent: name the VMClone");
   const key = keyOf(vm, ref);

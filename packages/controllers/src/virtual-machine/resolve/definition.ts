@@ -211,7 +211,8 @@ function refuseUnsupported(vm: VirtualMachine, vmClass: VMClass | undefined, add
   const refuse = (field: string): void => add("Unsupported", `${field} is not supported`);
   if (spec.adopt !== undefined)
     add("InvalidSpec", "spec.adopt: this VM was made here, and cannot become another domain");
-  if (spec.importedDisk !== undefined && spec.importedDisk.source !== "clone") refuse("spec.importedDisk");
+  const source = spec.importedDisk?.source;
+  if (spec.importedDisk !== undefined && source !== "clone" && source !== "migration") refuse("spec.importedDisk");
   if (spec.resources?.gpu !== undefined) refuse("spec.resources.gpu");
   if (spec.userData?.ignition !== undefined) refuse("spec.userData.ignition");
   const security = vmClass?.spec.securityProfile;
