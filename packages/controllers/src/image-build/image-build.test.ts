@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfigMap, findCondition, ImageBuild, retryBuildAnnotation, VirtualMachine, VMImage } from "@vivarium/api";
+import {
+  ConfigMap,
+  findCondition,
+  ImageBuild,
+  retryBuildAnnotation,
+  roleChoiceAnnotation,
+  VirtualMachine,
+  VMImage,
+} from "@vivarium/api";
+import { image } from "../testing/controllers-lab.ts";
 import { eventually } from "../testing/eventually.ts";
 import { LayersLab } from "../testing/layers-lab.ts";
 
@@ -80,6 +89,7 @@ function buildOf(lab: LayersLab, role: string): Promise<string> {
   return eventually(
     async () => (await lab.list(ImageBuild)).find(({ status }) => status?.role === role)?.metadata.name,
     `a build for role ${role}`,
+    { withinMs: 60_000 },
   );
 }
 
@@ -125,12 +135,16 @@ test("a repository that does not answer is named, and its reason is its own", as
 test("a build that hangs is given up after its time, tried once more, and then fails saying where", async (t) => {
   const lab = await LayersLab.start(t);
   await lab.role("web", { packages: ["nginx"] });
-  await lab.build("web", { timeout: "2m", retries: 1 });
+  await lab.build("web", { timeout: "2h", retries: 1 });
   (await lab.guestOf("web")).say("step 1/4 install 1 package");
+  await lab.until(ImageBuild, "web", ({ status }) => status?.step?.startsWith("1/4"));
+  await lab.clock.advance(7_200_000);
   await lab.until(ImageBuild, "web", ({ status }) => status?.attempt === 2);
   (await lab.guestOf("web")).say("step 3/4 verify");
+  await lab.until(ImageBuild, "web", ({ status }) => status?.step?.startsWith("3/4"));
+  await lab.clock.advance(7_200_000);
   const build = await lab.untilPhase("web", "Failed");
-  assert.match(build.status?.message ?? "", /within 120 s: it hung at step 3\/4 verify/);
+  assert.match(build.status?.message ?? "", /within 7200 s: it hung at step 3\/4 verify/);
 });
 
 test("a machine that is killed is replaced", async (t) => {
@@ -256,3 +270,27 @@ for (const at of ["begun", "machine", "step", "done", "sealed"] as const) {
     assert.equal(lab.sim.world.images.get(build.status.digest ?? "")?.data, "made by web");
   });
 }
+
+test("a machine that is to be provisioned gets the plain image and does all of it at its first boot", async (t) => {
+  const lab = await LayersLab.start(t);
+  await lab.role("web", { packages: ["nginx"] });
+  await lab.vm("a", { roleRef: { name: "web" }, onMissingRoleImage: "Provision" });
+  const vm = await lab.until(VirtualMachine, "a", ({ status }) => status?.powerState === "On");
+  assert.equal(vm.spec.imageRef?.name, "debian");
+  assert.match(vm.spec.userData?.vendorData?.inline ?? "", /^#!\/bin\/sh/);
+  assert.match(vm.metadata.annotations?.[roleChoiceAnnotation] ?? "", /provisioned at its first boot/);
+  assert.equal((await lab.list(ImageBuild)).length, 0);
+});
+
+test("a machine that wants the image to be there says what it lacks, and an image of the role's own name is taken", async (t) => {
+  const lab = await LayersLab.start(t);
+  await lab.role("web", { packages: ["nginx"], imageNames: ["golden"] });
+  await lab.vm("a", { roleRef: { name: "web" }, onMissingRoleImage: "Fail" });
+  await lab.until(VirtualMachine, "a", ({ status }) => status?.message?.includes("spec.onMissingRoleImage is Fail"));
+  await lab.client.create(
+    VMImage,
+    image("golden", { source: { libvirt: { url: "https://images.example/golden.qcow2" } } }),
+  );
+  const vm = await lab.until(VirtualMachine, "a", ({ status }) => status?.powerState === "On");
+  assert.equal(vm.spec.imageRef?.name, "golden");
+});

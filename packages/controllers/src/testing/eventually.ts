@@ -5,12 +5,13 @@ import { setTimeout as delay } from "node:timers/promises";
 export async function eventually<T>(
   look: () => Promise<T | undefined | false> | T | undefined | false,
   what: string,
+  { withinMs = 5_000 }: { readonly withinMs?: number } = {},
 ): Promise<T> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + withinMs;
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    if (Date.now() > deadline) throw new Error(`Not seen within 5 s: ${what}`);
+    if (Date.now() > deadline) throw new Error(`Not seen within ${withinMs / 1000} s: ${what}`);
     await delay(2);
   }
 }
