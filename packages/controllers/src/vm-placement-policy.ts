@@ -45,7 +45,9 @@ export function createVmPlacementPolicyController({
     if (dueMs > clock.now()) return { requeueAfterMs: dueMs - clock.now() };
     lastLookMs.set(formatKey(request), clock.now());
     const { namespace, name } = request;
-    const own = machines.list({ namespace }).filter(({ spec }) => spec.placementRef?.name === name);
+    const own = machines
+      .list({ namespace })
+      .filter(({ spec, metadata }) => spec.placementRef?.name === name && metadata.deletionTimestamp === undefined);
     const followers = own.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)).map(look);
     for (const follower of followers) {
       const verdict = placementVerdict(name, follower);
@@ -68,8 +70,7 @@ export function createVmPlacementPolicyController({
   function look(vm: VirtualMachine): Follower {
     const provider = placer.providerOf(vm);
     const host = placer.ledger.hostOf(vm.metadata.uid ?? "");
-    const isGoing = vm.metadata.deletionTimestamp !== undefined || vm.status?.moving !== undefined;
-    const broken = provider === undefined || isGoing ? [] : placer.whyNotThere(vm, provider);
+    const broken = provider === undefined ? [] : placer.whyNotThere(vm, provider);
     const ready = findCondition(vm.status?.conditions, "Ready");
     return {
       name: vm.metadata.name,
@@ -84,7 +85,7 @@ export function createVmPlacementPolicyController({
     spec.placementRef,
     spec.placement,
     status?.host,
-    status?.moving !== undefined,
+    metadata.deletionTimestamp,
     findCondition(status?.conditions, "Ready")?.reason === "NoHostFits",
   ]);
   const hostNews = new ObjectNews<Host>(({ metadata, spec, status }) => [
