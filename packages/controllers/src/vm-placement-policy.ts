@@ -85,7 +85,6 @@ export function createVmPlacementPolicyController({
     spec.placementRef,
     spec.placement,
     status?.host,
-    metadata.deletionTimestamp,
     findCondition(status?.conditions, "Ready")?.reason === "NoHostFits",
   ]);
   const hostNews = new ObjectNews<Host>(({ metadata, spec, status }) => [
