@@ -26,6 +26,11 @@ export interface StepLine {
   readonly phase: string;
 }
 
+type VmLabOptions = SimulatedOptions & {
+  /** What stands between the controllers and the hypervisor. */
+  readonly through?: (provider: OpenProvider) => OpenProvider;
+};
+
 export class VmLab {
   readonly clock = new ManualClock();
   readonly sim: SimulatedHypervisor;
@@ -39,7 +44,10 @@ export class VmLab {
   #running: { stop(): Promise<void> } | undefined;
   #planner: ChangePlanner | undefined;
 
-  private constructor(client: Client, options: SimulatedOptions) {
+  readonly #through: (provider: OpenProvider) => OpenProvider;
+
+  private constructor(client: Client, { through, ...options }: VmLabOptions) {
+    this.#through = through ?? ((provider) => provider);
     this.sim = createSimulatedHypervisor({
       clock: this.clock,
       ...options,
@@ -51,7 +59,7 @@ export class VmLab {
 
   static async start(
     t: TestContext,
-    options: SimulatedOptions & { readonly without?: readonly string[] } = {},
+    options: VmLabOptions & { readonly without?: readonly string[] } = {},
   ): Promise<VmLab> {
     // Before the API server ends: hooks run in the order in which they were added.
     const started: VmLab[] = [];
@@ -117,7 +125,7 @@ export class VmLab {
     const stopping = new AbortController();
     const logger = this.#logger();
     const manager = createManager({ client: this.client, logger, clock: this.clock, random: () => 0 });
-    const open = this.sim.open();
+    const open = this.#through(this.sim.open());
     manager.add(
       createVirtualMachineController({ manager, providers: registryOf(open), clock: this.clock, random: () => 0 }),
     );
