@@ -107,7 +107,7 @@ export type HostMoveStep =
   | { readonly kind: "Settle"; readonly situation: MoveSituation; readonly lookAgainAtMs?: number };
 
 /** For what no event tells. */
-export const lookAgainMs = 10_000;
+const lookAgainMs = 10_000;
 const unsettledMs = 5_000;
 
 export function decideHostMove(input: HostMoveInput): HostMoveStep {

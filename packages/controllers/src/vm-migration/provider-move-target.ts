@@ -4,7 +4,7 @@ import { apiVersionOf, VirtualMachine } from "@vivarium/api";
 import type { VirtualMachineSpec, VMMigration } from "@vivarium/api";
 import type { Blocker } from "./host-move-plan.ts";
 
-export const migratedFromAnnotation = "virtrigaud.io/migrated-from";
+const migratedFromAnnotation = "virtrigaud.io/migrated-from";
 /** On the new VM and on the VMSnapshot that was taken for it: uid of the VMMigration. */
 export const migrationLabel = "virtrigaud.io/migration";
 
