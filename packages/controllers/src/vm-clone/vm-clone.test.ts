@@ -127,9 +127,11 @@ test("what fails for good leaves nothing behind, and says why", async (t) => {
 });
 
 test("a clone that hangs ends at its time-out", async (t) => {
-  const { clone, until, hypervisor, untilGone } = await cloneLab(t);
+  const { clone, until, hypervisor, untilGone, clock } = await cloneLab(t);
   hypervisor.hang("clones.create", { times: 10 });
-  await clone("copy", { options: { timeout: "30s" } });
+  await clone("copy", { options: { timeout: "5m" } });
+  await until(VMClone, "copy", ({ status }) => status?.phase === "Cloning");
+  await clock.advance(300_000);
   const failed = await until(VMClone, "copy", (object) => isFailed(object) && object.metadata.finalizers === undefined);
   assert.equal(findCondition(failed.status?.conditions, "Ready")?.reason, "DeadlineExceeded");
   await untilGone(VirtualMachine, "copy");
