@@ -294,3 +294,27 @@ test("a machine that wants the image to be there says what it lacks, and an imag
   const vm = await lab.until(VirtualMachine, "a", ({ status }) => status?.powerState === "On");
   assert.equal(vm.spec.imageRef?.name, "golden");
 });
+
+test("a layer whose parent is to be deleted stays while it is used, and leaves nothing when it is deleted", async (t) => {
+  const lab = await LayersLab.start(t);
+  await lab.role("web", { packages: ["nginx"] });
+  await lab.vm("a", { roleRef: { name: "web" } });
+  const build = await lab.finish(await buildOf(lab, "web"));
+  await lab.until(VirtualMachine, "a", ({ status }) => status?.powerState === "On");
+  await lab.client.delete(VMImage, { namespace: "default", name: "debian" });
+  await lab.until(VMImage, "debian", ({ status }) => status?.message?.startsWith("Cannot be deleted"));
+  const name = build.status?.image ?? "";
+  const key = { namespace: "default", name };
+  await lab.client.mergePatch(VMImage, key, { metadata: { annotations: { look: "again" } } });
+  await lab.client.delete(VirtualMachine, { namespace: "default", name: "a" });
+  await eventually(async () => (await lab.find(VirtualMachine, "a")) === undefined, "VM a is gone", {
+    withinMs: 60_000,
+  });
+  await lab.client.delete(VMImage, key);
+  for (const each of [name, "debian"]) {
+    await eventually(async () => (await lab.find(VMImage, each)) === undefined, `${each} is gone`, {
+      withinMs: 60_000,
+    });
+  }
+  assert.equal(lab.sim.world.images.size, 0);
+});

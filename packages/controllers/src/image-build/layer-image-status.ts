@@ -191,7 +191,8 @@ function entriesOf(image: VMImage, look: LayerLook): Entries {
         entries[statusKey] = { available: false, message: "Not there yet" };
         break;
       case "blind":
-        entries[statusKey] = { available: false, message: seen.why };
+        // What could not be looked at is still there, as far as anybody knows: its removal must find it.
+        entries[statusKey] ??= { available: false, message: seen.why };
         break;
     }
   }

@@ -79,7 +79,9 @@ export function createLayerImages({ manager, registry, users, clock }: Options):
     const name = request?.name ?? "";
     const parent = request && images.get(request);
     if (parent === undefined) return { kind: "missing", name };
-    const digest = recordedDigest(parent);
+    // That it is to be deleted changes its generation, and nothing of what it is.
+    const isGoing = parent.metadata.deletionTimestamp !== undefined;
+    const digest = isGoing ? parent.status?.digest : recordedDigest(parent);
     if (digest !== undefined) return { kind: "known", name, digest };
     const missing = keys.map((key) => imageOnProvider(parent, key)).find(({ kind }) => kind === "missing");
     const why = missing?.kind === "missing" ? missing.message : (parent.status?.message ?? "it is being prepared");
