@@ -79,7 +79,11 @@ describe("a role", { skip, concurrency: false }, () => {
       );
       const page = await eventually(
         `VM ${name} serves what the role put into its image`,
-        async () => (await fetch(`http://${vm.status?.ips?.[0] ?? ""}/page.html`).catch(() => undefined))?.text(),
+        async () => {
+          // It serves before its disk is there.
+          const answer = await fetch(`http://${vm.status?.ips?.[0] ?? ""}/page.html`).catch(() => undefined);
+          return answer?.ok === true ? answer.text() : undefined;
+        },
         { timeoutMs: 120_000 },
       );
       assert.equal(page, "made by a role\nand a command\n");
