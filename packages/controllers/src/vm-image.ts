@@ -75,7 +75,10 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       await stopTasks(request, []);
       outdated.delete(image?.metadata.uid ?? "");
       refreshedMs.delete(image?.metadata.uid ?? "");
-      return image === undefined ? undefined : removeImage(image, { manager, registry, clock, signal: context.signal });
+      if (image === undefined) return undefined;
+      const result = await removeImage(image, { manager, registry, clock, signal: context.signal });
+      forgetSeen(image);
+      return result;
     }
     return image.spec.source?.layer === undefined ? prepare(image, context) : layers.prepare(image, context);
   }
@@ -267,7 +270,14 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     const before = outdated.get(uid);
     if (status.ready !== true || before === undefined) return;
     outdated.delete(uid);
-    if (before.status?.digest !== status.digest) await removeOutdated(before, { manager, registry, clock, signal });
+    if (before.status?.digest === status.digest) return;
+    await removeOutdated(before, { manager, registry, clock, signal });
+    forgetSeen(before);
+  }
+
+  /** What was removed is not believed to be there: a VMImage of the same bytes may be made at once. */
+  function forgetSeen({ status }: VMImage): void {
+    for (const key of seen.keys()) if (key.endsWith(` ${status?.digest ?? ""}`)) seen.delete(key);
   }
 
   function tellChange(image: VMImage, status: VMImageStatus): void {

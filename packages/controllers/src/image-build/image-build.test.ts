@@ -181,6 +181,26 @@ test("a parent that is deleted meanwhile ends the build", async (t) => {
   assert.equal(findCondition(build.status?.conditions, "Complete")?.reason, "ParentGone");
 });
 
+test("a role's plain image that is deleted while its build goes on is made anew, and the build with it", async (t) => {
+  const lab = await LayersLab.start(t);
+  const plain = { name: "plain", distribution: "debian" as const, url: "https://images.example/plain.qcow2" };
+  await lab.role("web", { parent: { images: [plain] }, packages: ["nginx"] });
+  await lab.vm("a", { roleRef: { name: "web" } });
+  const before = await lab.until(VMImage, "plain", () => true);
+  const first = await buildOf(lab, "web");
+  await lab.guestOf(first);
+  await lab.client.delete(VMImage, { namespace: "default", name: "plain" });
+  await lab.until(VMImage, "plain", ({ metadata }) => metadata.uid !== before.metadata.uid);
+  const build = await eventually(
+    async () =>
+      (await lab.list(ImageBuild)).find(({ status }) => status?.phase === "Starting" || status?.phase === "Building"),
+    "another build",
+    { withinMs: 60_000 },
+  );
+  await lab.finish(build.metadata.name);
+  await lab.until(VirtualMachine, "a", ({ status }) => status?.powerState === "On");
+});
+
 test("a machine that somebody else made under its name is left alone", async (t) => {
   const lab = await LayersLab.start(t);
   await lab.kill();

@@ -2,7 +2,7 @@
 // come first: whoever needs a layer needs its parent for as long as the layer is not there (see ImageUsers).
 
 import { createHash } from "node:crypto";
-import { ImageBuild, isStatus, VMImage } from "@vivarium/api";
+import { findCondition, ImageBuild, isStatus, VMImage } from "@vivarium/api";
 import { layerDigestOf } from "@vivarium/images";
 import { isProviderError } from "@vivarium/provider";
 import { ensureFinalizer, related, writeStatus } from "@vivarium/runtime";
@@ -53,7 +53,9 @@ export function createLayerImages({ manager, registry, users, clock }: Options):
     }
     for (const user of look.users) {
       const { digest } = look;
-      if (user.seen.kind === "absent" && digest !== undefined) await ensureBuild(image, user, { digest, signal });
+      if (user.seen.kind === "absent" && digest !== undefined) {
+        await ensureBuild(image, user, { digest, isParentThere: isParentThere(image), signal });
+      }
     }
     const status = layerImageStatus(current, look);
     await writeStatus(client, { type: VMImage, object: current, status }, { signal });
@@ -72,6 +74,12 @@ export function createLayerImages({ manager, registry, users, clock }: Options):
     const digest = parent.kind === "known" && layer !== undefined ? layerDigestOf(parent.digest, layer) : undefined;
     const seen = await Promise.all(keys.map((key) => lookAtUser(image, key, { digest, signal })));
     return { nowMs: clock.now(), parent, ...(digest === undefined ? {} : { digest }), users: seen };
+  }
+
+  function isParentThere(image: VMImage): boolean {
+    const request = parentOf(image);
+    const parent = request && images.get(request);
+    return parent !== undefined && parent.metadata.deletionTimestamp === undefined;
   }
 
   function lookAtParent(image: VMImage, keys: readonly ProviderKey[]): LayerLook["parent"] {
@@ -133,12 +141,17 @@ export function createLayerImages({ manager, registry, users, clock }: Options):
   async function ensureBuild(
     image: VMImage,
     { provider, statusKey, build }: LayerUser,
-    { digest, signal }: { readonly digest: string; readonly signal: AbortSignal },
+    {
+      digest,
+      isParentThere,
+      signal,
+    }: { readonly digest: string; readonly isParentThere: boolean; readonly signal: AbortSignal },
   ): Promise<void> {
     const { namespace, name } = requestOf(image);
     if (build !== undefined) {
-      // What it made is gone from the provider: it has to be made again.
-      if (build.status?.phase === "Succeeded") await removeBuild(build, signal);
+      // What it made is gone from the provider, or what it failed for is there again: it has to be made again.
+      const isOver = build.status?.phase === "Succeeded" || (isParentThere && hasFailedForParent(build));
+      if (isOver) await removeBuild(build, signal);
       return;
     }
     const { host } = provider;
@@ -184,6 +197,10 @@ export function createLayerImages({ manager, registry, users, clock }: Options):
     ],
     prepare,
   };
+}
+
+function hasFailedForParent({ status }: ImageBuild): boolean {
+  return status?.phase === "Failed" && findCondition(status.conditions, "Complete")?.reason === "ParentGone";
 }
 
 /** The same for all who want this layer there, so that it is built once. */

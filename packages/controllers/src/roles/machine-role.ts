@@ -40,6 +40,11 @@ export function createMachineRoleController({ manager }: { readonly manager: Man
     return undefined;
   }
 
+  /** What a machine's image is built upon is made anew when it was deleted meanwhile. */
+  function isGone({ namespace = "", name }: VMImage["metadata"]): boolean {
+    return images.get({ namespace, name }) === undefined;
+  }
+
   function isThere(vm: VirtualMachine, name: string): boolean {
     const image = images.get({ namespace: vm.metadata.namespace ?? "", name });
     const effective = effectiveProvider(vm, providers.list());
@@ -90,7 +95,7 @@ export function createMachineRoleController({ manager }: { readonly manager: Man
       related(VMImage, ({ metadata }) =>
         machines
           .list({ namespace: metadata.namespace ?? "" })
-          .filter(isWaiting)
+          .filter((vm) => isWaiting(vm) || (isOpen(vm) && isGone(metadata)))
           .map(requestOf),
       ),
     ],
