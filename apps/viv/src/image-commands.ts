@@ -7,7 +7,7 @@ import { withNamespace } from "./global-options.ts";
 export function addImageCommands(viv: Command, helpGroup: string): void {
   const images = withNamespace(viv.command("images"))
     .helpGroup(helpGroup)
-    .description("list images: role, source, parent, size, what uses them")
+    .description("list images: role, source, parent, size, digest, when verified, what uses them")
     .argument("[text]", "only those with this in their name, role, source or parent")
     .option("-A, --all-namespaces", "in all namespaces")
     .option("--role <name>", "only those of this role")
@@ -18,6 +18,11 @@ export function addImageCommands(viv: Command, helpGroup: string): void {
     .description("explain which image a VM takes, or what an image is built upon, and where each stands")
     .argument("<name>", "a VM or a VMImage")
     .action(lazy(async () => (await import("./commands/images-why.ts")).whyImage));
+  withTimeout(withNamespace(images.command("validate")), "1h")
+    .description("read the files of images again, and compare them with their digests; changes nothing")
+    .argument("[name...]", "VMImages; all of the namespace when absent")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/images-validate.ts")).validateImages));
   withNamespace(viv.command("roles"))
     .helpGroup(helpGroup)
     .description("list the roles that machines can have")

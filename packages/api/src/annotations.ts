@@ -45,6 +45,9 @@ export const collectImagesAnnotation = "vivarium.dev/collect-images";
 /** On a Provider; each new value (by custom the time, RFC 3339) asks for another look. */
 export const collectImagesRequestAnnotation = "vivarium.dev/collect-images-requested-at";
 
+/** On a VMImage; each new value (by custom the time, RFC 3339) asks for its files to be read and compared with its digest. */
+export const validateImageAnnotation = "vivarium.dev/validate-requested-at";
+
 /** On a VirtualMachine that was made of a domain by adoption. */
 export const adoptedLabel = "virtrigaud.io/adopted";
 

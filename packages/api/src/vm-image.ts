@@ -288,14 +288,33 @@ const status = struct("How far the image is.", {
         path: optional(string("Where it lies.")),
         message: optional(string("Why it is not there.")),
         size: optional(quantity("Size of the file.")),
+        checksum: optional(string("Of a layer: `sha256:` and the digest of the file that was made there.")),
         lastUpdated: optional(dateTime("When that was seen.")),
       }),
     ),
   ),
+  verification: optional(
+    map(
+      "What was found on each provider when its file there was last read.",
+      struct("What was found on one provider.", {
+        outcome: choice("What was found; `Unknown` where it could not be read or compared.", [
+          "Intact",
+          "Damaged",
+          "Missing",
+          "Unknown",
+        ]),
+        message: string("The same for people."),
+        time: dateTime("When it was read."),
+      }),
+    ),
+  ),
+  lastValidationRequest: optional(
+    string("Value of the annotation `vivarium.dev/validate-requested-at` that was last carried out."),
+  ),
   observedGeneration: optional(observedGeneration()),
   conditions: optional(
     conditions(
-      "`Ready` and `Importing`: what holds, why, and what happens next. `Refreshed`: whether the source could be asked for a newer image.",
+      "`Ready` and `Importing`: what holds, why, and what happens next. `Refreshed`: whether the source could be asked for a newer image. `Verified`: what its files were when they were last read.",
     ),
   ),
 });

@@ -146,8 +146,9 @@ function summaryOf(image: VMImage, observation: ImageObservation): Summary {
 
 function unusedSummary(image: VMImage): Summary {
   const { status } = image;
-  if (status?.ready === true && recordedDigest(image) !== undefined) {
-    return { phase: "Ready", reason: "Prepared", message: `Available on ${(status.availableOn ?? []).join(", ")}` };
+  const available = status?.availableOn ?? [];
+  if ((status?.ready === true || available.length > 0) && recordedDigest(image) !== undefined) {
+    return { phase: "Ready", reason: "Prepared", message: `Available on ${available.join(", ")}` };
   }
   return { phase: "Pending", reason: "NotUsed", message: "Prepared as soon as a VirtualMachine uses it" };
 }

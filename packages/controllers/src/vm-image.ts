@@ -24,6 +24,7 @@ import { BackgroundTasks } from "./background-tasks.ts";
 import { createLayerImages } from "./image-build/layer-image.ts";
 import { imageOnProvider, providerStatusKey } from "./image-on-provider.ts";
 import { imageOfMachine, imageOfVolume, ImageUsers } from "./image-users.ts";
+import { ImageValidations } from "./image-validation/image-validations.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { Turns } from "./turns.ts";
 import { decideImage, PrepareTimeout, refreshedSource } from "./vm-image-plan.ts";
@@ -47,7 +48,6 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
   const { manager, registry, imageCache, clock } = options;
   const images = manager.cache(VMImage);
   const imageUsers = new ImageUsers(manager);
-  const layers = createLayerImages({ manager, registry, users: imageUsers, clock });
   const seen = new Map<string, { readonly imported: ImportedImage; readonly atMs: number }>();
   /** Two VMImages may mean the same bytes: they are sent to a provider one after the other, the second finding them there. */
   const turns = new Turns();
@@ -55,7 +55,18 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
   const outdated = new Map<string, VMImage>();
   /** By uid: when the source was last asked for a newer image. */
   const refreshedMs = new Map<string, number>();
+  /** By uid of a VM: the image that it was told is gone. */
+  const toldOfGone = new Map<string, string>();
   let enqueue: (request: ReconcileRequest) => void = () => {};
+  const validations = new ImageValidations({
+    manager,
+    registry,
+    clock,
+    users: imageUsers,
+    enqueue: (request) => enqueue(request),
+    onMissing: (image) => forgetSeen(image),
+  });
+  const layers = createLayerImages({ manager, registry, users: imageUsers, clock, validations });
   const fetches = new BackgroundTasks<CachedImage, ImageProgress>({
     clock,
     onChange: (key) => enqueue(requestOfTask(key)),
@@ -72,15 +83,34 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
     const image = images.get(request);
     if (image === undefined || image.metadata.deletionTimestamp !== undefined) {
-      await stopTasks(request, []);
+      await Promise.all([stopTasks(request, []), validations.stop(request)]);
       outdated.delete(image?.metadata.uid ?? "");
       refreshedMs.delete(image?.metadata.uid ?? "");
-      if (image === undefined) return undefined;
+      if (image === undefined) {
+        warnOfGone(request);
+        return undefined;
+      }
       const result = await removeImage(image, { manager, registry, clock, signal: context.signal });
       forgetSeen(image);
       return result;
     }
+    await validations.advance(image);
     return image.spec.source?.layer === undefined ? prepare(image, context) : layers.prepare(image, context);
+  }
+
+  /** Their disks stay, and nobody can make them anew. Each machine is told once. */
+  function warnOfGone(request: ReconcileRequest): void {
+    for (const vm of manager.cache(VirtualMachine).list()) {
+      const wanted = imageOfMachine(vm);
+      const isMine = wanted?.name === request.name && wanted.namespace === request.namespace;
+      const uid = vm.metadata.uid ?? "";
+      // One that is not made yet says so in its own status.
+      if (!isMine || vm.status?.domain === undefined || vm.metadata.deletionTimestamp !== undefined) continue;
+      if (toldOfGone.get(uid) === request.name) continue;
+      toldOfGone.set(uid, request.name);
+      const message = `VMImage "${request.name}" is gone: the machine keeps its disk, and cannot be made anew from it`;
+      manager.recorder.record(vm, { type: "Warning", reason: "ImageGone", message });
+    }
   }
 
   async function prepare(image: VMImage, context: ReconcileContext): Promise<ReconcileResult> {
@@ -261,12 +291,13 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
   }
 
   async function report(image: VMImage, observation: ImageObservation, signal: AbortSignal): Promise<void> {
-    const status = imageStatus(image, observation);
+    const status = validations.fold(image, imageStatus(image, observation));
     const uid = image.metadata.uid ?? "";
     const oldDigest = image.status?.digest;
     if (oldDigest !== undefined && oldDigest !== status.digest && !outdated.has(uid)) outdated.set(uid, image);
     await writeStatus(manager.client, { type: VMImage, object: image, status }, { signal });
     tellChange(image, status);
+    validations.settle(image, status);
     const before = outdated.get(uid);
     if (status.ready !== true || before === undefined) return;
     outdated.delete(uid);
@@ -329,7 +360,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
         registry.subscribe(onEvent, { signal });
         signal.addEventListener(
           "abort",
-          () => void Promise.all([fetches.stopAll(), refreshes.stopAll(), imports.stopAll()]),
+          () => void Promise.all([fetches.stopAll(), refreshes.stopAll(), imports.stopAll(), validations.stopAll()]),
           {
             once: true,
           },

@@ -40,6 +40,12 @@ export function layerRules(rule: Rule): void {
     assert.equal(await provider.images.find(digest), undefined);
   });
 
+  layerRule("an image that was brought is read as what its digest says", async ({ provider, layers, image }) => {
+    await provider.images.import(image);
+    assert.equal((await layers.measure(image.digest)).contentDigest, image.digest);
+    await provider.images.remove(image.digest);
+  });
+
   layerRule("an image is not removed from under a layer", async (subject) => {
     const { provider, layers, image, newVm } = subject;
     const vm = newVm();

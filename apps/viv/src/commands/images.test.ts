@@ -43,3 +43,20 @@ test("the table says what each image is", () => {
   assert.match(text, /^NAME +ROLE +SOURCE +PARENT +CREATED/);
   assert.match(text, /docker-1 +docker +layer +debian-12 +2026-01-02 03:04 .*vm\/web,build\/b/);
 });
+
+test("the table says what was found when an image was last read: the worst of all providers", () => {
+  const time = "2026-01-02T03:04:05Z";
+  const verification = {
+    one: { outcome: "Intact" as const, message: "fine", time },
+    two: { outcome: "Damaged" as const, message: "rot", time },
+  };
+  const read = { ...plain, status: { verification } };
+  assert.match(
+    imagesTable([read], () => [], false),
+    / Damaged 2026-01-02 03:04 /,
+  );
+  assert.match(
+    imagesTable([plain], () => [], false),
+    /Pending +- +-/,
+  );
+});

@@ -57,6 +57,7 @@ export function imagesTable(
       "size",
       "digest",
       "state",
+      "verified",
       "used by",
     ],
     images.map((image) => {
@@ -72,6 +73,7 @@ export function imagesTable(
         sizeText(status?.size),
         status?.digest?.slice("sha256:".length, "sha256:".length + 12) ?? "-",
         status?.phase ?? "Pending",
+        verifiedText(image),
         used(image).join(",") || "-",
       ];
     }),
@@ -112,6 +114,14 @@ function sourceOf({ spec, status }: VMImage): string {
 function wordsOf(image: VMImage): readonly string[] {
   const layer = image.spec.source?.layer;
   return [image.metadata.name, layer?.role ?? "", sourceOf(image), layer?.parentRef.name ?? ""];
+}
+
+/** The worst that was found, and when; of one that was never read, nothing. */
+function verifiedText({ status }: VMImage): string {
+  const found = Object.values(status?.verification ?? {});
+  const order = ["Damaged", "Missing", "Unknown", "Intact"] as const;
+  const worst = order.flatMap((outcome) => found.filter((each) => each.outcome === outcome))[0];
+  return worst === undefined ? "-" : `${worst.outcome} ${worst.time.slice(0, 16).replace("T", " ")}`;
 }
 
 function sizeText(quantity: string | number | undefined): string {

@@ -178,13 +178,15 @@ function entriesOf(image: VMImage, look: LayerLook): Entries {
     if (isSame && entry.available) entries[key] = entry;
   }
   const at = formatTime(new Date(look.nowMs));
-  for (const { statusKey, seen } of look.users) {
+  for (const { statusKey, seen, made } of look.users) {
     const before = image.status?.providerStatus?.[statusKey];
     switch (seen.kind) {
       case "present": {
         const { id, path } = seen.imported;
         const isKnown = before?.available === true && before.id === id;
-        entries[statusKey] = isKnown ? before : { available: true, id, path, lastUpdated: at };
+        const checksum = made?.status?.contentDigest ?? before?.checksum;
+        const entry = isKnown ? before : { available: true, id, path, lastUpdated: at };
+        entries[statusKey] = { ...entry, ...(checksum === undefined ? {} : { checksum }) };
         break;
       }
       case "absent":

@@ -10,6 +10,7 @@ import type { Clock, Manager, ReconcileContext, ReconcileResult, RelatedWatch } 
 import { imageOnProvider, providerStatusKey } from "../image-on-provider.ts";
 import { imageOfBuild, isPending, parentOf } from "../image-users.ts";
 import type { ImageUsers } from "../image-users.ts";
+import type { ImageValidations } from "../image-validation/image-validations.ts";
 import { ObjectNews } from "../object-news.ts";
 import type { ProviderKey, ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
@@ -28,11 +29,12 @@ interface Options {
   readonly registry: ProviderRegistry;
   readonly users: ImageUsers;
   readonly clock: Clock;
+  readonly validations: ImageValidations;
 }
 
 const lookAgainMs = 60_000;
 
-export function createLayerImages({ manager, registry, users, clock }: Options): LayerImages {
+export function createLayerImages({ manager, registry, users, clock, validations }: Options): LayerImages {
   const { client, recorder } = manager;
   const images = manager.cache(VMImage);
   const builds = manager.cache(ImageBuild);
@@ -57,13 +59,14 @@ export function createLayerImages({ manager, registry, users, clock }: Options):
         await ensureBuild(image, user, { digest, isParentThere: isParentThere(image), signal });
       }
     }
-    const status = layerImageStatus(current, look);
+    const status = validations.fold(current, layerImageStatus(current, look));
     await writeStatus(client, { type: VMImage, object: current, status }, { signal });
     const [before, now] = [image.status, status].map((each) => each?.conditions?.find(({ type }) => type === "Ready"));
     if (now !== undefined && now.reason !== before?.reason && (now.status === "True" || status.phase === "Failed")) {
       const type = now.status === "True" ? "Normal" : "Warning";
       recorder.record(current, { type, reason: now.reason, message: now.message });
     }
+    validations.settle(image, status);
     return look.users.length === 0 ? undefined : { requeueAfterMs: lookAgainMs };
   }
 
@@ -103,9 +106,12 @@ export function createLayerImages({ manager, registry, users, clock }: Options):
   ): Promise<LayerUser> {
     const statusKey = providerStatusKey(image, provider);
     const build = buildOf(image, statusKey, digest);
-    const made = builds
-      .list({ namespace: requestOf(image).namespace })
-      .find(({ status }) => status?.size !== undefined && digest !== undefined && status.digest === digest);
+    const made = builds.list({ namespace: requestOf(image).namespace }).find((other) => {
+      if (other.status?.size === undefined || digest === undefined || other.status.digest !== digest) return false;
+      // The same layer that was made elsewhere has other bytes.
+      const key = users.providerOfBuild(other);
+      return key !== undefined && providerStatusKey(image, key) === statusKey;
+    });
     const user = {
       provider,
       statusKey,

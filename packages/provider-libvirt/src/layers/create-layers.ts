@@ -6,8 +6,9 @@ import { DomainState, isLibvirtError } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, LayerRole, VmIdentity } from "@vivarium/provider";
 import { findComplete, volumesOf } from "../images.ts";
+import type { WantedImage } from "../images.ts";
 import type { LibvirtHost } from "../libvirt-host.ts";
-import { digest24, diskOfVolume, diskVolumeName, imageVolumeName } from "../names.ts";
+import { digest24, diskOfVolume, diskVolumeName, imageVolumeName, parseImageVolumeName } from "../names.ts";
 import type { VolumePool } from "../pool.ts";
 import type { VolumeView } from "../volume-xml.ts";
 
@@ -36,8 +37,9 @@ export function createLayers({ host, pool }: { readonly host: LibvirtHost; reado
     },
 
     async measure(digest, options = {}) {
-      const image = await findComplete(pool, { digest, options });
-      const view = image && (await pool.find(image.id, options));
+      // A file that somebody took away or cut short is still in libvirt's list as it was.
+      await pool.refresh(options);
+      const view = await findWhole(pool, { digest, options });
       if (view === undefined) throw new ProviderError("NotFound", `Cannot read image ${digest}: it is not in the pool`);
       const hash = createHash("sha256");
       let sizeBytes = 0;
@@ -60,6 +62,15 @@ export function createLayers({ host, pool }: { readonly host: LibvirtHost; reado
       };
     },
   };
+}
+
+/** By its length alone: one that is no qcow2 any more is read, too. */
+async function findWhole(pool: VolumePool, wanted: WantedImage): Promise<VolumeView | undefined> {
+  for (const id of await volumesOf(pool, wanted)) {
+    const view = await pool.find(id, wanted.options);
+    if (view?.physicalBytes === parseImageVolumeName(id)?.sizeBytes) return view;
+  }
+  return undefined;
 }
 
 async function requireOff(

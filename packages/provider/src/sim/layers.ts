@@ -46,10 +46,11 @@ export function simulatedLayers({ world, gate }: SimulatedParts): LayerRole {
         act() {
           const image = world.images.get(digest);
           if (image === undefined) throw new ProviderError("NotFound", `Cannot read image ${digest}: it is not there`);
-          const hash = createHash("sha256").update(`${image.backing ?? ""}\n${image.data ?? image.digest}`);
+          const hash = createHash("sha256").update(`${image.backing ?? ""}\n${image.data ?? ""}`);
           options?.onProgress?.(image.sizeBytes);
           return {
-            contentDigest: `sha256:${hash.digest("hex")}`,
+            // What was brought is named by its bytes.
+            contentDigest: image.data === undefined ? image.digest : `sha256:${hash.digest("hex")}`,
             sizeBytes: image.sizeBytes,
             allocationBytes: image.sizeBytes,
           };
