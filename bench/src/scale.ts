@@ -1,5 +1,6 @@
 // How the control plane grows: machines on the simulated hypervisor, which answers at once, with the real server, its API and its store.
-// 1,000 and 10,000 machines are applied and converge, each in a server of its own; then a set of 1,000 is rolled to another template.
+// 1,000 and 10,000 machines are applied and converge, each in a server of its own; then a set of 1,000 is rolled to another template, and
+// with as many machines on four hosts one of these is drained.
 //
 // SCALE_MACHINES=200,500 measures other numbers.
 
@@ -34,6 +35,7 @@ export async function scale(): Promise<unknown> {
       create: created,
       ...(first !== undefined && last !== undefined && first !== last ? { growth: growth(first, last) } : {}),
       rollingUpdate: await onServer(image, (lab) => roll(lab, replicas)),
+      drain: await onServer(image, (lab) => drain(lab, replicas)),
     };
   } finally {
     await rm(directory, { recursive: true });
@@ -41,6 +43,7 @@ export async function scale(): Promise<unknown> {
 }
 
 interface Lab {
+  readonly server: VivServer;
   readonly client: ApiClient;
   readonly pid: number;
 }
@@ -65,7 +68,7 @@ async function onServer<T>(image: string, measure: (lab: Lab) => Promise<T>): Pr
   await server.apply(base(image));
   const { client } = await createClientFromKubeconfig({ path: server.kubeconfig });
   try {
-    return await measure({ client, pid: server.pid ?? 0 });
+    return await measure({ server, client, pid: server.pid ?? 0 });
   } finally {
     await client.close();
   }
@@ -100,7 +103,7 @@ async function create(lab: Lab, count: number): Promise<Created> {
   let applySeconds = 0;
   const used = await using(lab, async () => {
     const from = performance.now();
-    const names = Array.from({ length: count }, (_, index) => `vm-${String(index).padStart(5, "0")}`);
+    const names = Array.from({ length: count }, (_, index) => nameOf(index));
     const ready = readyVms(lab.client, count + 1);
     await applyVms(lab.client, names);
     applySeconds = round((performance.now() - from) / 1000);
@@ -113,6 +116,10 @@ async function create(lab: Lab, count: number): Promise<Created> {
     writesPerMachine: round(used.writes / count),
     cpuMsPerMachine: round((used.cpuSeconds * 1000) / count),
   };
+}
+
+function nameOf(index: number): string {
+  return `vm-${String(index).padStart(5, "0")}`;
 }
 
 async function roll(lab: Lab, replicas: number): Promise<unknown> {
@@ -148,6 +155,47 @@ async function roll(lab: Lab, replicas: number): Promise<unknown> {
   return { replicas, maxUnavailable: "10%", maxSurge: "10%", ...used, writesPerReplica: round(used.writes / replicas) };
 }
 
+/** Four hosts with room for all, which are filled evenly; then `viv drain` of one, with a VMMigration for each machine there. */
+async function drain(lab: Lab, count: number): Promise<unknown> {
+  await lab.server.apply(fourHosts);
+  const elsewhere = { ...spec, providerRef: { name: "four" } };
+  // The first one brings the image.
+  await applyVms(lab.client, ["warm"], elsewhere);
+  await readyVms(lab.client, 1);
+  const names = Array.from({ length: count - 1 }, (_, index) => nameOf(index));
+  const ready = readyVms(lab.client, count);
+  await applyVms(lab.client, names, elsewhere);
+  await ready;
+  const moves = await onHost(lab.client, "four-a");
+  const used = await using(lab, async () => {
+    const { code, stderr } = await lab.server.viv(["drain", "four-a", "--timeout", "30m"], { timeoutMs: limitMs });
+    if (code !== 0) throw new Error(`viv drain ended with ${code}: ${stderr}`);
+  });
+  const left = await onHost(lab.client, "four-a");
+  if (left > 0) throw new Error(`After the drain ${left} machines are on the host`);
+  return {
+    machines: count,
+    moves,
+    ...used,
+    writesPerMove: round(used.writes / moves),
+    cpuMsPerMove: round((used.cpuSeconds * 1000) / moves),
+  };
+}
+
+async function onHost(client: ApiClient, host: string): Promise<number> {
+  return (await client.list(VirtualMachine)).items.filter(({ status }) => status?.host === host).length;
+}
+
+const fourHosts = `
+apiVersion: ${group}
+kind: Provider
+metadata: {name: four}
+spec:
+  type: sim
+  hosts: [${["a", "b", "c", "d"].map((each) => `{name: four-${each}, endpoint: "sim://${each}"}`).join(", ")}]
+  hostPolicy: {cpuOvercommitPercent: 10000, memoryOvercommitPercent: 1000}
+`;
+
 /** From before to after: time, the server's processor time, and the revisions of its store, one for each write of whatever kind. */
 async function using(lab: Lab, act: () => Promise<void>): Promise<Used> {
   const before = { cpu: await cpuSeconds(lab.pid), revision: await revision(lab.client), atMs: performance.now() };
@@ -165,17 +213,17 @@ async function revision(client: ApiClient): Promise<number> {
   return Number((await client.list(VMSet)).resourceVersion);
 }
 
-async function applyVms(client: ApiClient, names: readonly string[]): Promise<void> {
+async function applyVms(client: ApiClient, names: readonly string[], as: VirtualMachine["spec"] = spec): Promise<void> {
   const left = names.values();
   const worker = async (): Promise<void> => {
-    for (const name of left) await apply(client, name);
+    for (const name of left) await apply(client, name, as);
   };
   await Promise.all(Array.from({ length: connections }, worker));
 }
 
 /** Server-side apply, as of a manifest. */
-async function apply(client: ApiClient, name: string): Promise<void> {
-  const object = { apiVersion: group, kind: "VirtualMachine", metadata: { name, namespace: "default" }, spec };
+async function apply(client: ApiClient, name: string, as: VirtualMachine["spec"]): Promise<void> {
+  const object = { apiVersion: group, kind: "VirtualMachine", metadata: { name, namespace: "default" }, spec: as };
   const { status, body } = await client.send({
     method: "PATCH",
     path: `/apis/${group}/namespaces/default/virtualmachines/${name}`,

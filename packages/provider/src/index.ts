@@ -19,6 +19,7 @@ export * from "./migration.ts";
 export * from "./provider-error.ts";
 export * from "./clock.ts";
 export * from "./domain-name.ts";
+export { createSimulatedHosts } from "./sim/simulated-hosts.ts";
 export { createSimulatedHypervisor } from "./sim/simulated-hypervisor.ts";
 export type { SimulatedHypervisor, SimulatedOptions } from "./sim/simulated-hypervisor.ts";
 export type { SimulatedMethod } from "./sim/faults.ts";

@@ -19,12 +19,20 @@ export class CallGate {
   readonly #faults: FaultRules;
   readonly #clock: Clock;
   readonly #latencyMs: number;
+  readonly #keepsLog: boolean;
 
-  constructor(parts: { world: SimulatedWorld; faults: FaultRules; clock: Clock; latencyMs: number }) {
+  constructor(parts: {
+    world: SimulatedWorld;
+    faults: FaultRules;
+    clock: Clock;
+    latencyMs: number;
+    keepsLog: boolean;
+  }) {
     this.#world = parts.world;
     this.#faults = parts.faults;
     this.#clock = parts.clock;
     this.#latencyMs = parts.latencyMs;
+    this.#keepsLog = parts.keepsLog;
   }
 
   async run<T>(
@@ -32,7 +40,7 @@ export class CallGate {
     call: { readonly subject?: string; readonly options: CallOptions | undefined; readonly act: () => T | Promise<T> },
   ): Promise<T> {
     const entry: SimulatedCall = { method, subject: call.subject ?? "", outcome: "pending" };
-    this.log.push(entry);
+    if (this.#keepsLog) this.log.push(entry);
     const signal = call.options?.signal;
     try {
       signal?.throwIfAborted();

@@ -42,6 +42,8 @@ export interface SimulatedOptions {
   readonly guest?: Partial<GuestBehaviour>;
   /** Another host on the same storage. */
   readonly sharesStorageWith?: SimulatedHypervisor;
+  /** Whether calls are kept to be looked at; true when absent. One that serves for long must not. */
+  readonly keepsCalls?: boolean;
 }
 
 interface FaultOptions {
@@ -91,7 +93,13 @@ export function createSimulatedHypervisor(options: SimulatedOptions = {}): Simul
   const world = new SimulatedWorld(options.sharesStorageWith?.world);
   const faults = new FaultRules();
   const clock = options.clock ?? systemClock;
-  const gate = new CallGate({ world, faults, clock, latencyMs: options.latencyMs ?? 0 });
+  const gate = new CallGate({
+    world,
+    faults,
+    clock,
+    latencyMs: options.latencyMs ?? 0,
+    keepsLog: options.keepsCalls ?? true,
+  });
   const guest: GuestBehaviour = {
     shutdown: "obeys",
     shutdownMs: 0,
