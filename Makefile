@@ -4,7 +4,7 @@ ROLES := base docker k8s lxd kata observer
 ENVIRONMENTS := $(notdir $(basename $(wildcard examples/environments/*.yaml)))
 ACTIONS := create list restore delete
 GROUP_ACTIONS := create list start stop status snapshot delete
-.PHONY: $(ROLES:%=create-%) $(ENVIRONMENTS) start stop ssh delete list status clone images build builds menu operations \
+.PHONY: $(ROLES:%=create-%) $(ENVIRONMENTS) start stop ssh delete list status clone export images build builds menu operations \
   snapshot $(ACTIONS:%=snapshot-%) snapshot-unknown-action group $(GROUP_ACTIONS:%=group-%) group-unknown-action
 .PHONY: help ready deps bundle setup up down check test unit e2e bench clean
 # The locked Node and everything else, installed anew only when the lock file's content has changed.
@@ -85,6 +85,10 @@ group-unknown-action:
 #: clone SOURCE= TARGET= | Make a VM of another one
 clone: need-SOURCE need-TARGET ready
 	@$(VIV) clone -- $(call given,SOURCE) $(call given,TARGET)
+
+#: export NAME= TARGET= | Make an image of a VM
+export: need-NAME need-TARGET ready
+	@$(VIV) export -- $(call given,NAME) $(call given,TARGET)
 
 #: images | List the images: role, source, parent, size, what uses them
 images: ready

@@ -26,6 +26,15 @@ export function addLabCommands(viv: Command, group: string): void {
     .addOption(new Option("--dry-run <what>", "make nothing: only print what would be made").choices(["client"]))
     .addOption(outputOption(["json", "yaml", "name"]))
     .action(lazy(async () => (await import("./commands/create.ts")).create));
+  withTimeout(withNamespace(viv.command("export")), "2h")
+    .helpGroup(group)
+    .description("make an image of a VM's root disk; a VM that runs is shut down meanwhile, and started again")
+    .argument("<name>")
+    .argument("<target>", "name of the VMImage, a new one")
+    .option("--live", "let it run: the image holds what is on the disk at that moment")
+    .option("--wait", "wait until the image is registered (default)")
+    .option("--no-wait", "return when the wish is stored")
+    .action(lazy(async () => (await import("./commands/export.ts")).exportMachine));
   withNamespace(viv.command("operations"))
     .helpGroup(group)
     .description("list work that took a second or more: start, duration, outcome")

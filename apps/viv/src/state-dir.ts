@@ -15,6 +15,8 @@ export interface StateDir {
   readonly kubeconfig: string;
   readonly pki: string;
   readonly images: string;
+  /** Files of images that were made of VMs. */
+  readonly exports: string;
   /** What providers remember of their hosts. */
   readonly memo: string;
   /** The key pair made when the user has none. */
@@ -45,6 +47,7 @@ export function stateDirAt(path: string): StateDir {
     kubeconfig: join(path, "kubeconfig"),
     pki: join(path, "pki"),
     images: join(path, "images"),
+    exports: join(path, "exports"),
     memo: join(path, "host-memo.json"),
     sshKey: join(path, "id_ed25519"),
     knownHosts: join(path, "known_hosts"),

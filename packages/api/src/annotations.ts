@@ -21,6 +21,9 @@ export const vmCloneFinalizer = "clone.infra.virtrigaud.io/finalizer";
 /** Holds a VMTemplate until its disks are gone from the hypervisor. */
 export const vmTemplateFinalizer = "vmtemplate.vivarium.dev/finalizer";
 
+/** Holds a VMExport until nothing of it is left that is no image. */
+export const vmExportFinalizer = "vmexport.vivarium.dev/finalizer";
+
 /** Holds a Volume until it is gone from its pool. */
 export const volumeFinalizer = "volume.vivarium.dev/finalizer";
 

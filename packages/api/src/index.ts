@@ -55,6 +55,7 @@ export * from "./vm-network-attachment.ts";
 export * from "./vm-role.ts";
 export * from "./vm-placement-policy.ts";
 export * from "./vm-snapshot.ts";
+export * from "./vm-export.ts";
 export * from "./vm-template.ts";
 export * from "./vm-snapshot-schedule.ts";
 export * from "./vm-set.ts";

@@ -33,6 +33,7 @@ import { VMNetworkAttachment } from "./vm-network-attachment.ts";
 import { VMRole } from "./vm-role.ts";
 import { VMPlacementPolicy } from "./vm-placement-policy.ts";
 import { VMSnapshot } from "./vm-snapshot.ts";
+import { VMExport } from "./vm-export.ts";
 import { VMTemplate } from "./vm-template.ts";
 import { VMSnapshotSchedule } from "./vm-snapshot-schedule.ts";
 import { Volume } from "./volume.ts";
@@ -49,6 +50,7 @@ export const kinds: readonly KindDefinition[] = [
   VMMigration,
   VMClone,
   VMTemplate,
+  VMExport,
   VMSnapshotSchedule,
   VMSet,
   VMSetRevision,

@@ -1,6 +1,6 @@
 // All controllers, joined over one manager: what a server, or an operator on a cluster, runs.
 
-import type { ImageCache } from "@vivarium/images";
+import type { ImageCache, ImageExports } from "@vivarium/images";
 import type { ProviderFactory } from "@vivarium/provider";
 import type { Logger } from "pino";
 import { realClock } from "@vivarium/runtime";
@@ -28,6 +28,7 @@ import { createVmClassController } from "./vm-class.ts";
 import { createVmGroupController } from "./vm-group/vm-group.ts";
 import { createVmCloneController } from "./vm-clone/vm-clone.ts";
 import { createVmUnlinkController } from "./vm-clone/vm-unlink.ts";
+import { createVmExportController } from "./vm-export/vm-export.ts";
 import { createVmImageController } from "./vm-image.ts";
 import { createVmMigrationController } from "./vm-migration/vm-migration.ts";
 import { createVmNetworkAttachmentController } from "./vm-network-attachment.ts";
@@ -44,6 +45,7 @@ export interface ControllersOptions {
   /** By `Provider.spec.type`. */
   readonly factories: ReadonlyMap<string, ProviderFactory>;
   readonly imageCache: ImageCache;
+  readonly imageExports: ImageExports;
   readonly logger: Logger;
   readonly clock?: Clock;
   /** Where long work is counted. */
@@ -60,7 +62,7 @@ export interface Controllers {
 }
 
 export function createControllers(options: ControllersOptions): Controllers {
-  const { manager, imageCache } = options;
+  const { manager, imageCache, imageExports } = options;
   const clock = options.clock ?? realClock;
   const providers = new OpenProviders(options.factories);
   const reports = new HostReports();
@@ -84,6 +86,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmCloneController({ manager, providers, clock }),
       createVmUnlinkController({ manager, providers, clock }),
       createVmTemplateController({ manager, providers, clock }),
+      createVmExportController({ manager, providers, imageExports, clock }),
       createVmPlacementPolicyController({ manager, placer, clock }),
       createVmSetController({ manager, providers, clock }),
       createVmGroupController({ manager, clock }),

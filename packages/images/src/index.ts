@@ -32,3 +32,5 @@ export { layerDigestOf, mergeRecipes, recipeDigestOf } from "./layers/layer-dige
 export { provisionState } from "./layers/provision-log.ts";
 export type { ProvisionState } from "./layers/provision-log.ts";
 export { provisionScript } from "./layers/provision-script.ts";
+export { createImageExports } from "./image-exports.ts";
+export type { ExportedFile, ExportProgress, ImageExports } from "./image-exports.ts";

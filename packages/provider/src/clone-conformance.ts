@@ -127,10 +127,16 @@ export function cloneRules(rule: Rule): void {
     const source = await snapshotOf(subject, vm);
     const template = newVm();
     await clones.create(template, { method: "full", source });
+    await rejects(clones.read(template, "other"), "NotFound");
+    const file = await clones.read(template, "root");
+    let readBytes = 0;
+    for await (const chunk of file.bytes) readBytes += chunk.byteLength;
+    assert.equal(readBytes, file.sizeBytes);
     await snapshots.remove(vm, source.uid);
     await dismantle(provider, vm);
     const target = newVm();
     await clones.create(target, { method: "linked", source: { kind: "disks", owner: template } });
+    await rejects(clones.read(target, "root"), "Conflict");
     await start(subject, target);
     await rejects(provider.disks.remove(template), "Conflict");
     await dismantle(provider, target);

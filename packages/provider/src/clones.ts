@@ -30,6 +30,14 @@ export interface ClonedDisk {
   readonly sizeBytes: number;
 }
 
+/** A disk's file as it lies on the host. */
+export interface DiskFile {
+  readonly format: "qcow2";
+  readonly sizeBytes: number;
+  /** All of it, in order; to be read once. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
 export interface CloneRole {
   /**
    * Makes the disks of `target`, which has no domain, with the names that they have in the source, and returns when all are whole. What an
@@ -41,6 +49,11 @@ export interface CloneRole {
     request: CloneRequest,
     options?: CallOptions & { readonly onProgress?: (progress: CloneProgress) => void },
   ): Promise<readonly ClonedDisk[]>;
+  /**
+   * Gives the file of a disk that `create` made as a full copy for something that never has a domain. NotFound without it; Conflict where it
+   * does not stand on its own.
+   */
+  read(owner: VmIdentity, disk: string, options?: CallOptions): Promise<DiskFile>;
   /**
    * Has the disks of a VM need nothing but themselves, while it runs or is off, and returns when they do. Success when they do already.
    * Conflict where it has snapshots, which need what lies below them. NotFound where it has no domain.

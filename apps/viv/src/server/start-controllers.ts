@@ -19,7 +19,7 @@ import {
   meteredFactories,
 } from "@vivarium/controllers";
 import type { ChangePlanner } from "@vivarium/controllers";
-import { createImageCache } from "@vivarium/images";
+import { createImageCache, createImageExports } from "@vivarium/images";
 import type { Provider, VmIdentity } from "@vivarium/provider";
 import { createManager } from "@vivarium/runtime";
 import type { Logger } from "pino";
@@ -70,6 +70,7 @@ export function startControllers(options: ControllersOptions): Controllers {
     manager,
     factories: meteredFactories(providerFactories(stateDir, logger), metrics),
     imageCache,
+    imageExports: createImageExports({ directory: stateDir.exports }),
     metrics,
     logger,
   });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { isStatus, Provider, VirtualMachine, VMClass, VMClone, VMImage } from "@vivarium/api";
 import type { ResourceType, VirtualMachineSpec, VMCloneSpec } from "@vivarium/api";
+import type { Controller } from "@vivarium/runtime";
 import { createVirtualMachineController } from "../virtual-machine/virtual-machine.ts";
 import { createVmCloneController } from "../vm-clone/vm-clone.ts";
 import { createVmUnlinkController } from "../vm-clone/vm-unlink.ts";
@@ -21,7 +22,11 @@ export interface CloneLab extends ControllersLab {
   readonly untilGone: (type: ResourceType, name: string) => Promise<void>;
 }
 
-export async function cloneLab(t: TestContext, spec: Partial<VirtualMachineSpec> = {}): Promise<CloneLab> {
+export async function cloneLab(
+  t: TestContext,
+  spec: Partial<VirtualMachineSpec> = {},
+  more: (parts: Pick<ControllersLab, "manager" | "providers" | "clock">) => readonly Controller[] = () => [],
+): Promise<CloneLab> {
   const base = await controllersLab(t);
   const { client, manager, providers, clock, hypervisor } = base;
   base.run(
@@ -30,6 +35,7 @@ export async function cloneLab(t: TestContext, spec: Partial<VirtualMachineSpec>
     createVmCloneController({ manager, providers, clock }),
     createVmUnlinkController({ manager, providers, clock }),
     createVmTemplateController({ manager, providers, clock }),
+    ...more(base),
   );
   // Time goes on by itself: what failed is tried again.
   const ticking = setInterval(() => void clock.advance(250), 10);

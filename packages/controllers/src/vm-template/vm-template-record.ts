@@ -2,6 +2,7 @@
 
 import type { VirtualMachineSpec, VMTemplate } from "@vivarium/api";
 import type { VmIdentity } from "@vivarium/provider";
+import type { ProviderKey } from "../provider-registry.ts";
 import type { TemplateInput } from "./vm-template-plan.ts";
 
 export interface TemplateRecord {
@@ -31,4 +32,11 @@ export function machineOfTemplate({ status }: VMTemplate): {
   const { spec = {}, labels = {} }: { spec?: VirtualMachineSpec; labels?: Record<string, string> } =
     status?.machine ?? {};
   return { spec, labels };
+}
+
+/** Where its disks lie, or may. */
+export function connectionOfTemplate({ status }: VMTemplate): ProviderKey | undefined {
+  if (status?.provider === undefined) return undefined;
+  const [namespace = "", name = ""] = status.provider.split("/");
+  return { namespace, name, ...(status.host === undefined ? {} : { host: status.host }) };
 }

@@ -27,7 +27,7 @@ import type {
 } from "@vivarium/runtime";
 import { BackgroundTasks } from "../background-tasks.ts";
 import { ObjectNews } from "../object-news.ts";
-import type { ProviderKey, ProviderRegistry } from "../provider-registry.ts";
+import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
 import { baseFor } from "../vm-clone/clone-base.ts";
 import { resolveMachine, resolveSnapshot } from "../vm-clone/clone-source.ts";
@@ -35,7 +35,7 @@ import type { ResolvedSource, SourceObjects } from "../vm-clone/clone-source.ts"
 import { linkedTo, usersOfSnapshot } from "../vm-clone/clone-users.ts";
 import { decideTemplate } from "./vm-template-plan.ts";
 import type { TemplateInput, TemplateSituation, TemplateStep } from "./vm-template-plan.ts";
-import { identityOfTemplate, templateRecordOf } from "./vm-template-record.ts";
+import { connectionOfTemplate, identityOfTemplate, templateRecordOf } from "./vm-template-record.ts";
 import type { TemplateRecord } from "./vm-template-record.ts";
 import { templateStatusOf } from "./vm-template-status.ts";
 
@@ -240,7 +240,7 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
     tasks.start(
       keyOf(requestOf(object), "remove"),
       async ({ signal }) => {
-        const connection = connectionOf(object) ?? from?.connection;
+        const connection = connectionOfTemplate(object) ?? from?.connection;
         const disks = connection && providers.get(connection)?.disks;
         if (disks === undefined)
           throw new ProviderError("Unavailable", "The Provider that it lies on is not connected");
@@ -319,12 +319,6 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
     ],
     reconcile,
   };
-}
-
-function connectionOf({ status }: VMTemplate): ProviderKey | undefined {
-  if (status?.provider === undefined) return undefined;
-  const [namespace = "", name = ""] = status.provider.split("/");
-  return { namespace, name, ...(status.host === undefined ? {} : { host: status.host }) };
 }
 
 async function unlessGone(deleting: Promise<unknown>): Promise<void> {

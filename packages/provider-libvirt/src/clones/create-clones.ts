@@ -48,6 +48,24 @@ export function createClones(parts: SnapshotParts): CloneRole {
           options,
         ),
       ),
+    async read(owner, disk, options) {
+      const name = diskVolumeName(owner, disk);
+      const refuse = (code: "NotFound" | "Conflict", why: string): ProviderError =>
+        new ProviderError(code, `Cannot read disk "${disk}" of "${owner.name}": ${why}`);
+      const action = "read a disk of";
+      const domain = await host.attempt(
+        `${action} "${owner.name}"`,
+        (libvirt) => findOwnDomain(libvirt, { vm: owner, options, action }),
+        options,
+      );
+      if (domain !== undefined) throw refuse("Conflict", "it has a domain, which may write to it");
+      // The length of a file that was just made is not what libvirt last saw.
+      await pool.refresh(options);
+      const view = await pool.find(name, options);
+      if (view?.physicalBytes === undefined) throw refuse("NotFound", "there is no such disk");
+      if (view.backingPath !== undefined) throw refuse("Conflict", `it backs onto ${view.backingPath}`);
+      return { format: "qcow2", sizeBytes: view.physicalBytes, bytes: pool.read(name, options) };
+    },
     unlink: (vm, options) =>
       turns.take(vm.uid, () =>
         host.attempt(`make VM "${vm.name}" independent`, () => unlinkDisks(parts, vm, options), options),

@@ -1,5 +1,6 @@
 // Clones on the simulated hypervisor: what is on a VM's disks is one string, which goes along.
 
+import { Readable } from "node:stream";
 import type { ClonedDisk, CloneRequest, CloneRole, CloneSource } from "../clones.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { VmIdentity } from "../provider.ts";
@@ -31,6 +32,21 @@ export function simulatedClones({ world, gate }: Pick<SimulatedParts, "world" | 
             });
           }
           return found.map(({ disk, sizeBytes }): ClonedDisk => ({ name: disk, sizeBytes }));
+        },
+      }),
+    read: (owner, disk, options) =>
+      gate.run("clones.read", {
+        subject: owner.uid,
+        options,
+        act() {
+          const volume = world.volumes.get(volumeName(owner, disk));
+          const refusal = `Cannot read disk "${disk}" of "${owner.name}"`;
+          if (volume === undefined) throw new ProviderError("NotFound", `${refusal}: there is no such disk`);
+          if (volume.base !== undefined || volume.imageId !== undefined) {
+            throw new ProviderError("Conflict", `${refusal}: it backs onto another file`);
+          }
+          const bytes = new TextEncoder().encode(volume.data ?? "");
+          return { format: "qcow2" as const, sizeBytes: bytes.byteLength, bytes: Readable.from([bytes]) };
         },
       }),
     unlink: (vm, options) =>

@@ -21,7 +21,7 @@ export type SimulatedMethod =
   | `host.${"details" | "domains"}`
   | `networks.${"observe" | "check" | "create" | "update" | "start" | "reconnect" | "remove"}`
   | `migration.${"check" | "move" | "settle" | "exportDisks"}`
-  | `clones.${"create" | "unlink"}`
+  | `clones.${"create" | "read" | "unlink"}`
   | `snapshots.${"list" | "create" | "revert" | "remove"}`
   | `addresses.${"lookup" | "release"}`
   | `console.${"open" | "readLog"}`

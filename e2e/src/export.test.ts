@@ -1,0 +1,107 @@
+// A running guest made into an image by viv, through a server that is killed on the way; and a machine made of that image.
+
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { findCondition, type VirtualMachine, type VMExport, type VMImage } from "@vivarium/api";
+import { eventually } from "./support/eventually.ts";
+import { guestShell } from "./support/guest-shell.ts";
+import { inventory } from "./support/host-inventory.ts";
+import { LibvirtDaemon, whyNoHost } from "./support/libvirt-daemon.ts";
+import { tinyBase, tinyVm } from "./support/manifests.ts";
+import { VivServer } from "./support/viv-server.ts";
+
+const skip = whyNoHost() ?? false;
+const name = "vvexport-web";
+const copy = "vvexport-copy";
+const patient = { timeoutMs: 300_000, everyMs: 250 };
+
+describe("export", { skip, concurrency: false }, () => {
+  const libvirt = new LibvirtDaemon();
+  let server: VivServer;
+
+  before(async () => {
+    await libvirt.start();
+    server = await VivServer.create();
+    await server.start();
+    await server.apply(await tinyBase());
+    await server.apply(tinyVm(name));
+    await untilRunning(name);
+  });
+  after(async () => {
+    await server[Symbol.asyncDispose]();
+    await libvirt[Symbol.asyncDispose]();
+  });
+
+  async function untilRunning(of: string): Promise<void> {
+    await eventually(
+      `guest ${of} has an address`,
+      async () => {
+        const found = await server.get<VirtualMachine>("vm", of);
+        return findCondition(found?.status?.conditions, "Ready")?.reason === "Running" ? found : undefined;
+      },
+      patient,
+    );
+  }
+
+  async function untilGone(kind: string, of: string): Promise<void> {
+    await eventually(
+      `${of} is gone`,
+      async () => ((await server.get(kind, of)) === undefined ? true : undefined),
+      patient,
+    );
+  }
+
+  /** Past the file system, which is not this test's. */
+  const lastSector = "$(($(cat /sys/block/vda/size) - 1))";
+
+  test("what a guest wrote is in the image, the guest runs again, and nothing else is left", async () => {
+    const written = `printf exported | dd of=/dev/vda bs=512 seek=${lastSector} conv=notrunc; sync; echo done`;
+    assert.match(await guestShell(server, name, written), /done/);
+    const asked = await server.viv(["export", name, "vvexport-golden", "--no-wait"]);
+    assert.equal(asked.code, 0, asked.stderr);
+    const [, exportName = ""] = /vmexport\/(\S+): requested/.exec(asked.stdout) ?? [];
+    await server.kill("SIGKILL");
+    await server.start();
+    const done = await eventually(
+      "the export has ended",
+      async () => {
+        const found = await server.get<VMExport>("vmexport", exportName);
+        return found?.status?.phase === "Succeeded" || found?.status?.phase === "Failed" ? found : undefined;
+      },
+      patient,
+    );
+    assert.deepEqual([done.status?.phase, done.status?.consistency], ["Succeeded", "Off"], done.status?.message);
+    const image = await server.get<VMImage>("vmimage", "vvexport-golden");
+    assert.equal(image?.spec.source?.libvirt?.checksum, done.status?.digest);
+    assert.deepEqual(await readdir(dirname(done.status?.path ?? "")), [`${done.metadata.uid}.qcow2`]);
+    await untilRunning(name);
+    await untilGone("vmtemplate", `export-${done.metadata.uid}`);
+
+    await server.apply(tinyVm(copy).replace(/imageRef: *\{ *name: *[^ }]+ *\}/, "imageRef: {name: vvexport-golden}"));
+    await untilRunning(copy);
+    assert.equal((await server.get<VirtualMachine>("vm", copy))?.spec.imageRef?.name, "vvexport-golden");
+    const read = await guestShell(server, copy, `dd if=/dev/vda bs=512 skip=${lastSector} count=1 | head -c 8`);
+    assert.match(read, /exported/);
+
+    const again = await server.viv(["export", name, "vvexport-golden", "--live"]);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /VMImage of that name already/);
+    for (const [kind, of] of [
+      ["vm", copy],
+      ["vm", name],
+      ["vmimage", "vvexport-golden"],
+      ["vmexport", exportName],
+    ] as const) {
+      await server.kubectl(["delete", kind, of, "--wait=false"]);
+      await untilGone(kind, of);
+    }
+    assert.deepEqual(await readdir(dirname(done.status?.path ?? "")), []);
+    const { domains, files } = await inventory();
+    assert.deepEqual(
+      [...domains, ...files].filter((each) => each.includes("vvexport")),
+      [],
+    );
+  });
+});

@@ -1,0 +1,91 @@
+// VMExport: the root disk of a machine made into a VMImage: copied, compressed, compared with what was copied, registered.
+
+import type { Static } from "typebox";
+import { conditions, localRef, observedGeneration } from "./common-fields.ts";
+import {
+  boolean,
+  choice,
+  dateTime,
+  duration,
+  int32,
+  int64,
+  opaque,
+  optional,
+  quantity,
+  string,
+  struct,
+} from "./fields.ts";
+import { ageColumn, defineKind, vivarium } from "./kind.ts";
+import type { KindDefinition } from "./kind.ts";
+import type { Resource } from "./meta.ts";
+
+const spec = struct("What is made of what. Once it has begun nothing of it changes.", {
+  vmRef: localRef("The VirtualMachine. It may run."),
+  target: struct("What is made.", {
+    imageName: string("Name of the VMImage, which must not exist.", {
+      maxLength: 253,
+      pattern: "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    }),
+  }),
+  live: optional(
+    boolean(
+      "Whether a machine that runs goes on, its disk as a snapshot holds it. Else it is shut down while its disk is copied, and started again before that is compressed.",
+      { default: false },
+    ),
+  ),
+  timeout: optional(duration("How long it may take to read, compress and verify the copied disk.", { default: "2h" })),
+});
+
+export const vmExportPhases = [
+  "Pending",
+  "Stopping",
+  "Copying",
+  "Compressing",
+  "Succeeded",
+  "Failed",
+  "Deleting",
+] as const;
+
+const status = struct("How far it is.", {
+  phase: optional(choice("Where it is.", vmExportPhases)),
+  message: optional(string("What is going on, for people.")),
+  percentage: optional(int32("Part done of this phase.", { minimum: 0, maximum: 100 })),
+  consistency: optional(
+    choice("What of the machine it holds: see VMSnapshot.", ["Off", "Memory", "Filesystem", "Crash"]),
+  ),
+  image: optional(string("Name of the VMImage that was registered.")),
+  path: optional(string("Where its file lies on the server.")),
+  digest: optional(string("`sha256:` and the digest of the file, as it was read again.")),
+  size: optional(quantity("Size of the file.")),
+  sizeBytes: optional(int64("The same in bytes.")),
+  virtualSizeBytes: optional(int64("Size of the disk as a guest sees it.")),
+  startedAt: optional(dateTime("When it began.")),
+  finishedAt: optional(dateTime("When it succeeded or failed.")),
+  record: optional(opaque("What the controller must remember across restarts.")),
+  observedGeneration: optional(observedGeneration()),
+  conditions: optional(conditions("`Complete`: whether the image is registered.")),
+});
+
+export type VMExportSpec = Static<typeof spec>;
+export type VMExportStatus = Static<typeof status>;
+export type VMExport = Resource<VMExportSpec, VMExportStatus>;
+
+export const VMExport: KindDefinition<VMExport> = defineKind({
+  ...vivarium,
+  kind: "VMExport",
+  plural: "vmexports",
+  shortNames: ["vmexp"],
+  description:
+    "The root disk of a machine made into a VMImage. The image's file lasts as long as this object, which waits for the image.",
+  hasStatus: true,
+  schema: struct("", { spec, status: optional(status) }),
+  printerColumns: [
+    { name: "VM", type: "string", jsonPath: ".spec.vmRef.name" },
+    { name: "Image", type: "string", jsonPath: ".spec.target.imageName" },
+    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    { name: "Done", type: "integer", jsonPath: ".status.percentage" },
+    { name: "Size", type: "string", jsonPath: ".status.size" },
+    ageColumn,
+    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+  ],
+});

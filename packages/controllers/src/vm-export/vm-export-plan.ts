@@ -1,0 +1,183 @@
+// The VMExport policy: from what is declared, remembered and seen, the ONE step that comes next. Pure.
+//
+//   none ─► stopping ─► copying ─► writing ─► written ─► registered
+//            (off)     (template)   (file)    (digest)    (VMImage)
+//
+// A machine that was stopped for it is started again as soon as its disk is copied, and whatever else happens.
+
+import { ImageError } from "@vivarium/images";
+import type { ExportedFile, ExportProgress } from "@vivarium/images";
+import { isProviderError } from "@vivarium/provider";
+import type { TaskState } from "../background-tasks.ts";
+
+export interface ExportInput {
+  readonly nowMs: number;
+  readonly isDeleting: boolean;
+  readonly hasFinalizer: boolean;
+  readonly stage: "none" | "stopping" | "copying" | "writing" | "written" | "registered" | "dropped" | "failed";
+  readonly isLive: boolean;
+  /** It was stopped for this, as recorded. */
+  readonly mustStart: boolean;
+  /** `wish`: of its spec; `stop` is the one that is made here. */
+  readonly machine:
+    | { readonly kind: "gone" }
+    | { readonly kind: "there"; readonly isOff: boolean; readonly wish: "run" | "stop" | "off" };
+  /** The copy of its disks. */
+  readonly copy:
+    | { readonly kind: "none" }
+    | { readonly kind: "making"; readonly message: string; readonly percentage: number }
+    | { readonly kind: "ready" }
+    | { readonly kind: "failed"; readonly message: string }
+    | { readonly kind: "going" };
+  readonly writing: TaskState<ExportedFile, ExportProgress>;
+  /** What has the name of the image: nothing, this export's, somebody else's. */
+  readonly image: "none" | "ours" | "other";
+}
+
+export type ExportSituation =
+  | { readonly kind: "Gone" }
+  | { readonly kind: "Stopping" }
+  | { readonly kind: "Copying"; readonly message: string; readonly percentage: number }
+  | { readonly kind: "Compressing"; readonly progress?: ExportProgress }
+  | { readonly kind: "Waiting"; readonly reason: string; readonly message: string }
+  | { readonly kind: "Succeeded"; readonly hasImage: boolean }
+  /** As recorded. */
+  | { readonly kind: "Failed" }
+  | { readonly kind: "DeleteWaits" };
+
+export type ExportStep =
+  | { readonly kind: "AddFinalizer" }
+  /** Says, durably, that the machine is to be started again, before it is stopped. */
+  | { readonly kind: "RecordStopping" }
+  | { readonly kind: "StopMachine" }
+  | { readonly kind: "RecordCopying" }
+  | { readonly kind: "CreateCopy" }
+  | { readonly kind: "RecordWriting" }
+  | { readonly kind: "StartMachine" }
+  | { readonly kind: "RecordStarted" }
+  /** Work in the background; its end asks for another look. */
+  | { readonly kind: "Write" }
+  /** Durably, so that the image that is registered is the file that there is. */
+  | { readonly kind: "RecordWritten"; readonly file: ExportedFile }
+  | { readonly kind: "Register" }
+  | { readonly kind: "RecordRegistered" }
+  /** Its image was deleted. */
+  | { readonly kind: "DropFile" }
+  | { readonly kind: "DeleteCopy" }
+  | { readonly kind: "Fail"; readonly reason: string; readonly message: string }
+  | { readonly kind: "RemoveFinalizer" }
+  | { readonly kind: "Settle"; readonly situation: ExportSituation; readonly lookAgainAtMs?: number };
+
+const lookMs = 10_000;
+const mostFailures = 4;
+const firstRetryMs = 5_000;
+
+export function decideExport(input: ExportInput): ExportStep {
+  if (input.isDeleting) return decideDelete(input);
+  if (!input.hasFinalizer) return { kind: "AddFinalizer" };
+  switch (input.stage) {
+    case "none":
+    case "stopping":
+    case "copying":
+      return decideCopying(input);
+    case "writing":
+      return startAgain(input) ?? decideWriting(input);
+    case "written":
+      if (input.image === "none") return { kind: "Register" };
+      return input.image === "ours" ? { kind: "RecordRegistered" } : taken;
+    case "registered":
+    case "dropped":
+    case "failed":
+      return startAgain(input) ?? decideEnd(input);
+  }
+}
+
+const taken: ExportStep = {
+  kind: "Fail",
+  reason: "AlreadyExists",
+  message: "There is a VMImage of that name already: delete it, or export to another name",
+};
+
+function decideCopying({ stage, machine, image, isLive, copy, nowMs }: ExportInput): ExportStep {
+  // Copied already: the machine may go.
+  if (stage === "copying" && copy.kind === "ready") return { kind: "RecordWriting" };
+  if (machine.kind === "gone") {
+    return { kind: "Fail", reason: "NotFound", message: "There is no such VirtualMachine" };
+  }
+  if (stage === "none") {
+    if (image !== "none") return taken;
+    return isLive || machine.isOff ? { kind: "RecordCopying" } : { kind: "RecordStopping" };
+  }
+  if (stage === "stopping") {
+    if (machine.isOff) return { kind: "RecordCopying" };
+    return machine.wish === "run" ? { kind: "StopMachine" } : settle({ kind: "Stopping" }, nowMs + lookMs);
+  }
+  switch (copy.kind) {
+    case "none":
+      return { kind: "CreateCopy" };
+    case "failed":
+      return { kind: "Fail", reason: "CopyFailed", message: copy.message };
+    case "going":
+      return { kind: "Fail", reason: "CopyFailed", message: "The copy of its disks was deleted meanwhile" };
+    case "making": {
+      const { message, percentage } = copy;
+      return settle({ kind: "Copying", message, percentage }, nowMs + lookMs);
+    }
+    case "ready":
+      return { kind: "RecordWriting" };
+  }
+}
+
+function decideWriting({ writing, copy, nowMs }: ExportInput): ExportStep {
+  switch (writing.kind) {
+    case "done":
+      return { kind: "RecordWritten", file: writing.result };
+    case "running":
+      return settle({ kind: "Compressing", ...(writing.progress === undefined ? {} : { progress: writing.progress }) });
+    case "none":
+      return copy.kind === "ready"
+        ? { kind: "Write" }
+        : { kind: "Fail", reason: "CopyFailed", message: "The copy of its disks was deleted meanwhile" };
+    case "failed": {
+      const { error, failures, failedMs } = writing;
+      const message = error instanceof Error ? error.message : String(error);
+      const reason = isProviderError(error) || error instanceof ImageError ? error.code : "Internal";
+      if (failures >= mostFailures || isHopeless(error)) return { kind: "Fail", reason, message };
+      const atMs = failedMs + firstRetryMs * 2 ** (failures - 1);
+      return nowMs >= atMs ? { kind: "Write" } : settle({ kind: "Waiting", reason, message }, atMs);
+    }
+  }
+}
+
+function isHopeless(error: unknown): boolean {
+  if (error instanceof ImageError) return !error.retryable;
+  return isProviderError(error, "Unsupported", "InvalidSpec", "NotFound");
+}
+
+function decideEnd({ stage, copy, image }: ExportInput): ExportStep {
+  if (copy.kind !== "none" && copy.kind !== "going") return { kind: "DeleteCopy" };
+  if (stage === "failed") return settle({ kind: "Failed" });
+  if (stage === "registered" && image !== "ours") return { kind: "DropFile" };
+  return settle({ kind: "Succeeded", hasImage: stage === "registered" });
+}
+
+function decideDelete(input: ExportInput): ExportStep {
+  const { hasFinalizer, copy, image, nowMs } = input;
+  if (!hasFinalizer) return settle({ kind: "Gone" });
+  const start = startAgain(input);
+  if (start !== undefined) return start;
+  if (copy.kind !== "none" && copy.kind !== "going") return { kind: "DeleteCopy" };
+  // Machines may yet be made of the image, which is read from the file.
+  if (image === "ours") return settle({ kind: "DeleteWaits" }, nowMs + lookMs);
+  return { kind: "RemoveFinalizer" };
+}
+
+/** Not against a wish that somebody had since. */
+function startAgain({ mustStart, machine }: ExportInput): ExportStep | undefined {
+  if (!mustStart) return undefined;
+  return machine.kind === "there" && machine.wish === "stop" ? { kind: "StartMachine" } : { kind: "RecordStarted" };
+}
+
+function settle(situation: ExportSituation, lookAgainAtMs?: number): ExportStep {
+  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
+}

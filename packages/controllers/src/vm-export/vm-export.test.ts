@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { VirtualMachine, VMExport, VMImage, VMSnapshot, VMTemplate } from "@vivarium/api";
+import type { VMExportSpec } from "@vivarium/api";
+import type { ExportedFile, ImageExports } from "@vivarium/images";
+import { ImageError } from "@vivarium/images";
+import { cloneLab } from "../testing/clone-lab.ts";
+import type { CloneLab } from "../testing/clone-lab.ts";
+import { headOf } from "../testing/controllers-lab.ts";
+import { createVmExportController } from "./vm-export.ts";
+
+class ScriptedExports implements ImageExports {
+  readonly files = new Map<string, { readonly data: string; readonly file: ExportedFile }>();
+  readonly failures: Error[] = [];
+  writes = 0;
+
+  async write(id: string, { bytes }: { readonly bytes: AsyncIterable<Uint8Array> }): Promise<ExportedFile> {
+    this.writes += 1;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of bytes) chunks.push(chunk);
+    const failure = this.failures.shift();
+    if (failure !== undefined) throw failure;
+    const digest = `sha256:${"cd".repeat(32)}`;
+    const file: ExportedFile = { path: `/exports/${id}.qcow2`, digest, sizeBytes: 10, virtualSizeBytes: 2 ** 30 };
+    this.files.set(id, { data: Buffer.concat(chunks).toString(), file });
+    return file;
+  }
+
+  remove(id: string): Promise<void> {
+    this.files.delete(id);
+    return Promise.resolve();
+  }
+}
+
+async function lab(t: TestContext): Promise<CloneLab & { readonly exports: ScriptedExports }> {
+  const exports = new ScriptedExports();
+  const base = await cloneLab(t, {}, ({ manager, providers, clock }) => [
+    createVmExportController({ manager, providers, imageExports: exports, clock }),
+  ]);
+  await base.write("web", "what is on it");
+  return { ...base, exports };
+}
+
+function wish({ client }: CloneLab, spec: Partial<VMExportSpec> = {}): Promise<VMExport> {
+  return client.create(VMExport, {
+    ...headOf(VMExport, "one"),
+    spec: { vmRef: { name: "web" }, target: { imageName: "golden" }, ...spec },
+  });
+}
+
+const isEnded = ({ status }: VMExport): boolean => status?.phase === "Succeeded" || status?.phase === "Failed";
+
+test("a machine that runs is shut down, copied, started again, and its disk is a VMImage", async (t) => {
+  const all = await lab(t);
+  const { until, client, exports, untilGone, remove, hypervisor } = all;
+  const { metadata } = await wish(all);
+  const done = await until(VMExport, "one", isEnded);
+  assert.deepEqual(
+    [done.status?.phase, done.status?.consistency, done.status?.size, done.status?.image],
+    ["Succeeded", "Off", "10", "golden"],
+  );
+  const { uid = "" } = metadata;
+  assert.equal(exports.files.get(uid)?.data, "what is on it");
+  const { spec } = await client.get(VMImage, { namespace: "default", name: "golden" });
+  assert.deepEqual(spec.source?.libvirt?.url, `file:///exports/${uid}.qcow2`);
+  assert.equal(spec.source?.libvirt?.checksum, `sha256:${"cd".repeat(32)}`);
+  await until(VirtualMachine, "web", (vm) => vm.spec.powerState === "On" && vm.status?.powerState === "On");
+  await untilGone(VMTemplate, `export-${uid}`);
+  assert.deepEqual(hypervisor.world.volumesOf(uid), []);
+  for (const { metadata: each } of (await client.list(VMSnapshot, { namespace: "default" })).items) {
+    await untilGone(VMSnapshot, each.name);
+  }
+  // The file lasts as long as the image does.
+  await client.delete(VMExport, { namespace: "default", name: "one" });
+  await until(VMExport, "one", ({ status }) => /delete that first/.test(status?.message ?? ""));
+  assert.ok(exports.files.has(uid));
+  await remove(VMImage, "golden");
+  await untilGone(VMExport, "one");
+  assert.equal(exports.files.size, 0);
+});
+
+test("with live the machine goes on; when the image goes its file goes", async (t) => {
+  const all = await lab(t);
+  const { until, exports, remove, hypervisor } = all;
+  await wish(all, { live: true });
+  const done = await until(VMExport, "one", isEnded);
+  assert.deepEqual([done.status?.phase, done.status?.consistency], ["Succeeded", "Crash"]);
+  assert.ok(!hypervisor.calls.some(({ method }) => method === "compute.requestShutdown"));
+  await remove(VMImage, "golden");
+  await until(
+    VMExport,
+    "one",
+    ({ status }) => /deleted since/.test(status?.message ?? "") && status?.path === undefined,
+  );
+  assert.equal(exports.files.size, 0);
+});
+
+test("what cannot be exported is told, nothing is registered or left, and the machine is started again", async (t) => {
+  const all = await lab(t);
+  const { until, client, exports, remove, hypervisor, untilGone } = all;
+  await wish(all, { target: { imageName: "debian" } });
+  assert.match((await until(VMExport, "one", isEnded)).status?.message ?? "", /of that name already/);
+  await remove(VMExport, "one");
+  await wish(all, { vmRef: { name: "nobody" } });
+  assert.match((await until(VMExport, "one", isEnded)).status?.message ?? "", /no such VirtualMachine/);
+  await remove(VMExport, "one");
+  hypervisor.fail("clones.create", { times: 4, code: "NoSpace", message: "the pool is full" });
+  await wish(all);
+  assert.match((await until(VMExport, "one", isEnded)).status?.message ?? "", /the pool is full/);
+  await until(VirtualMachine, "web", (vm) => vm.status?.powerState === "On");
+  await remove(VMExport, "one");
+  // Tried again, and not for ever.
+  exports.failures.push(...Array.from({ length: 4 }, () => new ImageError("DiskFull", "the server's disk is full")));
+  const { metadata } = await wish(all);
+  const failed = await until(VMExport, "one", isEnded);
+  assert.deepEqual([failed.status?.phase, failed.status?.conditions?.[0]?.reason], ["Failed", "DiskFull"]);
+  assert.equal(exports.writes, 4);
+  await until(VirtualMachine, "web", (vm) => vm.status?.powerState === "On");
+  await untilGone(VMTemplate, `export-${metadata.uid ?? ""}`);
+  assert.equal(exports.files.size, 0);
+  const names = (await client.list(VMImage, { namespace: "default" })).items.map(({ metadata: { name } }) => name);
+  assert.deepEqual(names, ["debian"]);
+});
+
+test("an export that is deleted while it goes on leaves nothing, and the machine runs", async (t) => {
+  const all = await lab(t);
+  const { until, exports, remove, hypervisor } = all;
+  hypervisor.hang("clones.read");
+  await wish(all);
+  await until(VMExport, "one", ({ status }) => status?.phase === "Compressing");
+  await remove(VMExport, "one");
+  await until(VirtualMachine, "web", (vm) => vm.spec.powerState === "On" && vm.status?.powerState === "On");
+  assert.equal(exports.files.size, 0);
+  assert.equal(exports.writes, 0);
+});
