@@ -20,7 +20,7 @@ const metrics = {
   vm_snapshot: { help: "Snapshots made, reverted to and deleted.", labels: ["action"] },
   vm_clone: { help: "Clones made.", labels: ["linked"] },
   vm_image_prepare: { help: "Images brought to a hypervisor.", labels: [] },
-  vm_migrate: { help: "Machines moved to another host.", labels: [] },
+  vm_migrate: { help: "Machines moved to another host, or copied to another Provider.", labels: [] },
 } as const;
 
 const reconfigure = [
@@ -56,6 +56,7 @@ const operations: Readonly<Record<string, readonly Operation[]>> = {
   "snapshots.remove": [{ metric: "vm_snapshot", action: "delete" }],
   "images.import": [{ metric: "vm_image_prepare" }],
   "migration.move": [{ metric: "vm_migrate" }],
+  "migration.exportDisks": [{ metric: "vm_migrate" }],
 };
 
 export interface Asked {
