@@ -6,6 +6,7 @@ import type { Condition } from "@vivarium/api";
 import { imageOnProvider } from "../image-on-provider.ts";
 import { controllersLab, image, machine, provider } from "../testing/controllers-lab.ts";
 import { eventually } from "../testing/eventually.ts";
+import { LayersLab } from "../testing/layers-lab.ts";
 import { cachedImage, ScriptedImageCache } from "../testing/scripted-image-cache.ts";
 import { createVmImageController } from "../vm-image.ts";
 
@@ -124,4 +125,17 @@ test("machines that are made are warned once when their image is gone", async (t
   await stop();
   assert.equal(events.length, 1);
   assert.equal((await eventsOf("ImageGone"))[0]?.count ?? 1, 1);
+});
+
+test("a reading that a kill of the server interrupts is done after the next start", async (t) => {
+  const lab = await LayersLab.start(t);
+  await lab.vm("web", { imageRef: { name: "debian" } });
+  await lab.until(VMImage, "debian", ({ status }) => status?.ready);
+  lab.sim.hang("layers.measure");
+  await lab.client.mergePatch(VMImage, key, { metadata: { annotations: { [validateImageAnnotation]: "1" } } });
+  const reading = await lab.until(VMImage, "debian", (each) => condition(each, "Verified").reason === "Verifying");
+  assert.equal(reading.status?.ready, true, "an image can be used while it is read");
+  await lab.restart();
+  const read = await lab.until(VMImage, "debian", ({ status }) => status?.lastValidationRequest === "1");
+  assert.deepEqual(condition(read, "Verified"), { status: "True", reason: "Intact" });
 });
