@@ -33,7 +33,7 @@ test("objects are named as kubectl has them named", () => {
   assert.deepEqual(plain("vm", "a", "b"), ["VirtualMachine/a", "VirtualMachine/b"]);
   assert.deepEqual(plain("vm/a", "vmclass/b"), ["VirtualMachine/a", "VMClass/b"]);
   assert.deepEqual(plain("vm,vmimg"), ["VirtualMachine/*", "VMImage/*"]);
-  assert.deepEqual(plain("all"), ["VirtualMachine/*", "VMSet/*"]);
+  assert.deepEqual(plain("all"), ["VirtualMachine/*", "VMSet/*", "VMGroup/*"]);
 });
 
 test("names with several kinds, or half a reference, are refused", () => {

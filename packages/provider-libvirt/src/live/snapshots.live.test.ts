@@ -227,8 +227,10 @@ describe("snapshots on a real libvirtd", { skip, concurrency: false }, () => {
     await live.provider.compute.define(definitionOf(vm));
     assert.equal(await headOf(vm), before);
     await live.libvirt.domainUndefineFlags(domain, { flags: 2 });
+    await refuses(live.provider.disks.remove(vm), "Conflict", /root\.theirs back onto them/);
+    await pool.refresh();
+    for (const name of await pool.names()) if (name === before.split("/").at(-1)) await pool.delete(name);
     await live.provider.disks.remove(vm);
-    for (const name of await pool.names()) if (name.startsWith(`${vm.name}.`)) await pool.delete(name);
   });
 
   async function built(change: Partial<VmDefinition> = {}): Promise<VmIdentity> {

@@ -114,7 +114,7 @@ function isRecordDue({ record, disks, sizes, done }: DiskInput): boolean {
   const { applied } = record;
   if (applied === undefined) return false;
   const names = disks.map(({ name }) => name).join();
-  const hasGrown = sizes.some(({ name }) => done.has(`GrowDisk/${name}`)) && growthOf({ record, sizes }).length > 0;
+  const hasGrown = growthOf({ record, sizes }).some(({ name }) => done.has(`GrowDisk/${name}`));
   return names !== applied.disks.join() || hasGrown;
 }
 

@@ -138,9 +138,10 @@ describe("disks of a running VM", () => {
   test("grow at once where the policy is Online, else when the VM is next off; never shrink", async (t) => {
     const lab = await VmLab.start(t);
     const sizes = () =>
-      [...lab.sim.world.volumes.values()]
-        .filter(({ name }) => /(live|later)\.qcow2$/.test(name))
-        .map(({ sizeBytes }) => sizeBytes / gib);
+      ["live", "later"].map((disk) => {
+        const volumes = [...lab.sim.world.volumes.values()];
+        return (volumes.find(({ name }) => name.endsWith(`.${disk}.qcow2`))?.sizeBytes ?? 0) / gib;
+      });
     const disks = (size: number): Disks => [
       { name: "live", sizeGiB: size, expandPolicy: "Online" },
       { name: "later", sizeGiB: size },
@@ -149,6 +150,7 @@ describe("disks of a running VM", () => {
     await lab.untilReady("web");
     await setDisks(lab, disks(2));
     await lab.until("the one grows", async () => sizes().join() === "2,1");
+    await lab.untilVm("web", "is settled", (vm) => vm.status?.observedGeneration === vm.metadata.generation);
     await lab.patchVm("web", { spec: { powerState: "Off" } });
     await lab.until("the other grows", async () => sizes().join() === "2,2");
     await setDisks(lab, disks(1));
