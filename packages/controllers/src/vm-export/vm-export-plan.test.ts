@@ -17,6 +17,7 @@ const wanted: ExportInput = {
   isLive: false,
   mustStart: false,
   machine: on,
+  isDiskHeld: false,
   copy: { kind: "none" },
   writing: { kind: "none" },
   image: "none",
@@ -50,6 +51,12 @@ const rows: readonly (readonly [string, Partial<ExportInput>, string])[] = [
     "RecordWriting",
   ],
   ["a machine runs again before it is compressed", { ...writing, machine: off, mustStart: true }, "StartMachine"],
+  ["not while its disk is held", { ...writing, machine: off, mustStart: true, isDiskHeld: true }, "Write"],
+  [
+    "but when there is nothing else to do",
+    { ...writing, machine: off, mustStart: true, isDiskHeld: true, writing: { kind: "done", result: file } },
+    "StartMachine",
+  ],
   ["which is written down", { ...writing, mustStart: true }, "RecordStarted"],
   [
     "a wish of somebody else stands",

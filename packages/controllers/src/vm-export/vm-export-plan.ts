@@ -22,6 +22,8 @@ export interface ExportInput {
   readonly machine:
     | { readonly kind: "gone" }
     | { readonly kind: "there"; readonly isOff: boolean; readonly wish: "run" | "stop" | "off" };
+  /** The snapshot that was taken for the copy is being removed: until it is gone the hypervisor holds the disk. */
+  readonly isDiskHeld: boolean;
   /** The copy of its disks. */
   readonly copy:
     | { readonly kind: "none" }
@@ -69,6 +71,7 @@ export type ExportStep =
   | { readonly kind: "Settle"; readonly situation: ExportSituation; readonly lookAgainAtMs?: number };
 
 const lookMs = 10_000;
+const startLookMs = 1_000;
 const mostFailures = 4;
 const firstRetryMs = 5_000;
 
@@ -81,7 +84,7 @@ export function decideExport(input: ExportInput): ExportStep {
     case "copying":
       return decideCopying(input);
     case "writing":
-      return startAgain(input) ?? decideWriting(input);
+      return isToWait(input) ? decideWriting(input) : (startAgain(input) ?? decideWriting(input));
     case "written":
       if (input.image === "none") return { kind: "Register" };
       return input.image === "ours" ? { kind: "RecordRegistered" } : taken;
@@ -128,12 +131,20 @@ function decideCopying({ stage, machine, image, isLive, copy, nowMs }: ExportInp
   }
 }
 
-function decideWriting({ writing, copy, nowMs }: ExportInput): ExportStep {
+/** For no longer than there is work to do meanwhile. */
+function isToWait({ isDiskHeld, writing }: ExportInput): boolean {
+  return isDiskHeld && (writing.kind === "none" || writing.kind === "running");
+}
+
+function decideWriting({ writing, copy, mustStart, nowMs }: ExportInput): ExportStep {
   switch (writing.kind) {
     case "done":
       return { kind: "RecordWritten", file: writing.result };
     case "running":
-      return settle({ kind: "Compressing", ...(writing.progress === undefined ? {} : { progress: writing.progress }) });
+      return settle(
+        { kind: "Compressing", ...(writing.progress === undefined ? {} : { progress: writing.progress }) },
+        mustStart ? nowMs + startLookMs : undefined,
+      );
     case "none":
       return copy.kind === "ready"
         ? { kind: "Write" }

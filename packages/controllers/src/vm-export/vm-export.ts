@@ -5,12 +5,14 @@
 // Each arrow ends with a record of it, so that a server that was killed goes on where it was; what was unfinished is made anew.
 
 import {
+  cloneBaseLabel,
   parseDuration,
   isStatus,
   VirtualMachine,
   VMExport,
   vmExportFinalizer,
   VMImage,
+  VMSnapshot,
   VMTemplate,
 } from "@vivarium/api";
 import type { ExportedFile, ExportProgress, ImageExports } from "@vivarium/images";
@@ -55,6 +57,7 @@ export function createVmExportController(options: VmExportControllerOptions): Co
   const machines = manager.cache(VirtualMachine);
   const templates = manager.cache(VMTemplate);
   const images = manager.cache(VMImage);
+  const snapshots = manager.cache(VMSnapshot);
   let wake: (request: ReconcileRequest) => void = () => undefined;
   const tasks = new BackgroundTasks<ExportedFile, ExportProgress>({
     clock,
@@ -113,11 +116,20 @@ export function createVmExportController(options: VmExportControllerOptions): Co
         isLive: spec.live === true,
         mustStart: record.restart !== undefined,
         machine: viewMachine(machine),
+        isDiskHeld: isBaseLeft(object),
         copy: viewCopy(template),
         writing: tasks.state(keyOf(requestOf(object))),
         image: image === undefined ? "none" : isOurs ? "ours" : "other",
       },
     };
+  }
+
+  function isBaseLeft({ metadata: { namespace = "" }, spec }: VMExport): boolean {
+    return snapshots
+      .list({ namespace })
+      .some(
+        ({ metadata, spec: { vmRef } }) => vmRef.name === spec.vmRef.name && cloneBaseLabel in (metadata.labels ?? {}),
+      );
   }
 
   async function act(
