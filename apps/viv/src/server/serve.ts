@@ -94,17 +94,20 @@ export async function serve(options: ServeOptions): Promise<void> {
     writePrivateFile(stateDir.kubeconfig, kubeconfigFor({ url, caPem: identity.caPem, token: identity.token }));
     logger.info({ url, stateDir: stateDir.path, pid: process.pid }, "serving");
 
-    const running = await startActing(options.store, apiServer, { handler: apiServer.handle, stateDir, logger });
-    controllers = running;
-
-    await aborted(signal);
-    logger.info({ reason: String(signal.reason) }, "stopping");
-    await running.stop();
-    await apiServer.close();
-    await listener.close();
-    await audit?.close();
-    await store.close();
-    removeServerInfo(stateDir);
+    // An API that answers while nothing acts would be taken for a server that works: it ends with what it could not start.
+    try {
+      const running = await startActing(options.store, apiServer, { handler: apiServer.handle, stateDir, logger });
+      controllers = running;
+      await aborted(signal);
+      logger.info({ reason: String(signal.reason) }, "stopping");
+      await running.stop();
+    } finally {
+      await apiServer.close();
+      await listener.close();
+      await audit?.close();
+      await store.close();
+      removeServerInfo(stateDir);
+    }
   } finally {
     lock.release();
   }
