@@ -6,6 +6,7 @@ import { helmPath, kubectlPath } from "./support/kubectl.ts";
 import { ensureTestPackages } from "./support/test-packages.ts";
 import { tinyAgentGuestImage } from "./support/tiny-agent-guest.ts";
 import { tinyGuestImage } from "./support/tiny-guest.ts";
+import { tinyLayerGuestImage } from "./support/tiny-layer-guest.ts";
 import { secureBootFirmware, tinyUefiGuestImage } from "./support/tiny-uefi-guest.ts";
 
 try {
@@ -15,6 +16,7 @@ try {
   await helmPath();
   await tinyGuestImage();
   await tinyAgentGuestImage();
+  await tinyLayerGuestImage();
   if (existsSync(secureBootFirmware)) await tinyUefiGuestImage();
 } catch (error) {
   console.error(`The end-to-end tests cannot be prepared: ${(error as Error).message}`);
