@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,6 +19,8 @@ export async function runInNamespaces(
   { tally, signal }: { readonly tally: TestTally; readonly signal: AbortSignal },
 ): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), "vivarium-e2e-"));
+  // QEMU's user reads what tests put below it for guests.
+  await chmod(scratch, 0o711);
   const report = join(scratch, "report.jsonl");
   const host = join(scratch, "host");
   const command = [
