@@ -39,7 +39,11 @@ ip link set lo up
 for i in /sys/class/net/e*; do
   [ -e "$i" ] || continue
   ip link set "\${i##*/}" up
+  began=$(cut -d. -f1 /proc/uptime)
   udhcpc -q -n -t 30 -T 1 -i "\${i##*/}" -x hostname:tiny -s /etc/udhcpc.sh >/dev/null 2>&1
+  # Of two guests that start in the same second one has ended early, and without the lease that it was given: it asks again.
+  [ $(($(cut -d. -f1 /proc/uptime) - began)) -ge 20 ] || ip -4 addr show dev "\${i##*/}" | grep -q inet ||
+    udhcpc -q -n -t 30 -T 1 -i "\${i##*/}" -x hostname:tiny -s /etc/udhcpc.sh >/dev/null 2>&1
 done
 httpd -h /www
 [ -x /etc/extra ] && /etc/extra

@@ -6,10 +6,6 @@ import { cachedImage, makeTinyDisk } from "./tiny-guest.ts";
 
 /** Called by the guest's init. */
 const extraScript = (moduleNames: readonly string[]) => `#!/bin/sh
-# Of two such guests that start in the same second one has come up without its lease.
-for i in /sys/class/net/e*; do
-  ip -4 addr show dev "\${i##*/}" | grep -q inet || udhcpc -q -n -t 30 -T 1 -i "\${i##*/}" -x hostname:tiny -s /etc/udhcpc.sh
-done >/dev/null 2>&1
 for m in ${moduleNames.join(" ")}; do insmod /modules/$m.ko; done
 mkdir -p /disk /seed /run /tmp
 mount -t ext4 /dev/vda1 /disk >/dev/console 2>&1
