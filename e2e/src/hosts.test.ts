@@ -72,6 +72,20 @@ spec: {type: libvirt, endpoint: "qemu:///system", hostPolicy: {reservedMemory: 1
     assert.equal((status?.capacity?.memoryBytes ?? 0) - (status?.allocatable?.memoryBytes ?? 0), 2 ** 30);
     const table = await server.kubectl(["get", "hosts"]);
     assert.match(table.stdout, /vvhost-one\s+True\s+vvhost-one\s+\d+\s+[\d.]+[MGT]i\s/);
+    const most = Math.floor((status?.allocatable?.memoryBytes ?? 0) / 2 ** 20);
+    const sized = (memoryMiB: number): string => `
+apiVersion: ${group}
+kind: VirtualMachine
+metadata: {name: vvhost-large}
+spec: {providerRef: {name: vvhost-one}, powerState: "Off", resources: {cpu: 1, memoryMiB: ${memoryMiB}}}
+`;
+    const refused = await server.kubectl(["create", "-f", "-"], { input: sized(most + 1) });
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      new RegExp(`spec.resources.memoryMiB: Invalid value: ${most + 1} MiB: .*vvhost-one ${most} MiB`),
+    );
+    assert.equal((await server.kubectl(["create", "--dry-run=server", "-f", "-"], { input: sized(most) })).code, 0);
     await server.kubectl(["delete", "provider", "vvhost-one"]);
     await eventually("the Host is gone", async () => ((await host("vvhost-one")) === undefined ? true : undefined));
   });

@@ -22,6 +22,8 @@ import { createStoragePoolController } from "./storage-pool.ts";
 import { createChangePlanner } from "./virtual-machine/change-planner.ts";
 import type { ChangePlanner } from "./virtual-machine/change-planner.ts";
 import { createPlacer } from "./virtual-machine/host-chooser.ts";
+import { createSizeCheck } from "./virtual-machine/size-check.ts";
+import type { SizeCheck } from "./virtual-machine/size-check.ts";
 import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 import { createVirtualNetworkController } from "./virtual-network.ts";
 import { createVmClassController } from "./vm-class.ts";
@@ -59,6 +61,8 @@ export interface Controllers {
   readonly registry: ProviderRegistry;
   /** Says what a change would do. */
   readonly planner: ChangePlanner;
+  /** Says what no host can ever take. */
+  readonly sizes: SizeCheck;
 }
 
 export function createControllers(options: ControllersOptions): Controllers {
@@ -71,6 +75,7 @@ export function createControllers(options: ControllersOptions): Controllers {
   return {
     registry: providers,
     planner: createChangePlanner({ manager, providers, clock, logger: options.logger }),
+    sizes: createSizeCheck(manager),
     controllers: [
       createProviderController({ manager, reports, clock }),
       createHostController({ manager, providers, reports, clock }),

@@ -45,6 +45,9 @@ export function leadControllers(options: ControllersOptions, apiServer: Pick<Api
     get planner() {
       return leading?.planner;
     },
+    get sizes() {
+      return leading?.sizes;
+    },
     findGuest: (key) => (leading ?? { findGuest: (each) => standby.find(each) }).findGuest(key),
     async metricsOf(key, options) {
       if (leading !== undefined) return leading.metricsOf(key, options);

@@ -22,6 +22,7 @@ import { openStore } from "./open-store.ts";
 import { rotatePath, SecretEncryption } from "./secret-encryption.ts";
 import { loadServerIdentity, type ServerIdentity } from "./server-identity.ts";
 import { removeServerInfo, serverRuns, takeServerLock, writeServerInfo } from "./server-lock.ts";
+import { sizeAdmission } from "./size-admission.ts";
 import { usageEvaluators } from "./usage-evaluators.ts";
 import { letYoungHeapGrow } from "./young-heap.ts";
 import type { Controllers, ControllersOptions } from "./start-controllers.ts";
@@ -80,7 +81,12 @@ export async function serve(options: ServeOptions): Promise<void> {
           : [[rotatePath, ({ request }) => encryption.answer(request.query, request.signal)]],
       authentication: await authenticationOf(access, { stateDir, adminToken: identity.token }),
       ...(audit !== undefined && access.audit !== undefined && { audit: { sink: audit, level: access.audit.level } }),
-      admission: [deletionProtection, inUseProtection(() => handler), changeWarnings(() => controllers?.planner)],
+      admission: [
+        deletionProtection,
+        inUseProtection(() => handler),
+        sizeAdmission(() => controllers?.sizes),
+        changeWarnings(() => controllers?.planner),
+      ],
       usageEvaluators,
       // Where servers share a store, the one that leads does this too.
       runsTasks: options.store.kind === "sqlite",

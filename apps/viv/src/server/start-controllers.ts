@@ -18,7 +18,7 @@ import {
   identityOf,
   meteredFactories,
 } from "@vivarium/controllers";
-import type { ChangePlanner } from "@vivarium/controllers";
+import type { ChangePlanner, SizeCheck } from "@vivarium/controllers";
 import { createImageCache, createImageExports } from "@vivarium/images";
 import type { Provider, VmIdentity } from "@vivarium/provider";
 import { createManager } from "@vivarium/runtime";
@@ -40,6 +40,8 @@ export interface Controllers {
   metricsOf(key: ObjectKey, options: { readonly samples?: number }): Promise<VirtualMachineMetrics>;
   /** Says what a change would do; absent while another server runs the controllers. */
   readonly planner: ChangePlanner | undefined;
+  /** Says what no host can ever take; absent like the planner. */
+  readonly sizes: SizeCheck | undefined;
   /** In the Prometheus text format. */
   metrics(): Promise<string>;
   /** Ends reconciles under way; VMs go on running. */
@@ -66,7 +68,7 @@ export function startControllers(options: ControllersOptions): Controllers {
   const metrics = new Registry();
   const manager = createManager({ client, logger, metrics });
   const imageCache = createImageCache({ directory: stateDir.images, logger });
-  const { controllers, registry, planner } = createControllers({
+  const { controllers, registry, planner, sizes } = createControllers({
     manager,
     factories: meteredFactories(providerFactories(stateDir, logger), metrics),
     imageCache,
@@ -100,6 +102,7 @@ export function startControllers(options: ControllersOptions): Controllers {
 
   return {
     planner,
+    sizes,
     findGuest,
     async metricsOf(key, options) {
       const found = stats.metricsOf(await client.get(VirtualMachine, key), options);

@@ -310,6 +310,12 @@ export function createImageBuildController({
             signal,
           });
         } catch (error) {
+          // Such as one that is too large for any host: another try would be refused as well.
+          if (isStatus(error, "Invalid", "Forbidden")) {
+            const end = { phase: "Failed", reason: "MachineRefused", message: error.message } as const;
+            await act(build, look, { step: { kind: "End", end }, signal });
+            return;
+          }
           if (!isStatus(error, "AlreadyExists")) throw error;
           // Made by an earlier try that did not live to record it; the cache will have it shortly.
           machines.observe(await client.get(VirtualMachine, machine, { signal }));

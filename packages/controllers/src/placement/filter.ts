@@ -172,7 +172,8 @@ export function shortOf(
   }
 }
 
-function mostOf(
+/** What of a host machines may take under a policy. */
+export function mostOf(
   room: HostAmount,
   rules: Pick<PlacementRules, "mostCpuPercent" | "mostMemoryPercent"> | undefined,
 ): HostAmount {

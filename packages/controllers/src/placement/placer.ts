@@ -9,6 +9,8 @@ import { placementHosts, wishOf } from "./candidates.ts";
 import { crowdOf, ruledOut, shortOf, taintObstacle, untolerated } from "./filter.ts";
 import type { Surroundings } from "./filter.ts";
 import { PlacementFindings } from "./findings.ts";
+import { fitOf } from "./fit.ts";
+import type { Fit } from "./fit.ts";
 import { PlacementLedger } from "./ledger.ts";
 import type { Labels, Machine, Obstacle, Placement, PlacementHost, PlacementWish } from "./model.ts";
 import { rulesOf } from "./rules.ts";
@@ -138,6 +140,14 @@ export class Placer {
     if (missing.length === 0) this.ledger.claim(vm);
     this.#note(vm, { provider, isWaiting: missing.length > 0 });
     return missing;
+  }
+
+  /** Whether a host could take the VM if it were empty. */
+  fitOf(vm: VirtualMachine, provider: Provider): Fit {
+    const { machine, amount, host } = this.wishOf(vm, provider);
+    const hosts = this.hostsOf(provider, machine.uid);
+    const meant = host === undefined ? hosts : hosts.filter(({ name }) => name === host);
+    return fitOf(amount, meant, this.#rulesOf(machine));
   }
 
   wishOf(vm: VirtualMachine, provider: Provider): PlacementWish {

@@ -5,26 +5,32 @@ import type { KubeObject, ResourceType } from "@vivarium/api";
 import type { Manager } from "@vivarium/runtime";
 import type { Placement } from "../placement/model.ts";
 import { Placer } from "../placement/placer.ts";
+import type { PlacementObjects } from "../placement/placer.ts";
 import { hostsOf } from "../provider-config.ts";
 import { requestOf } from "../request-of.ts";
 import { hasSeveralHosts, hostOfVm } from "../vm-host.ts";
 import { adoptionOf } from "./resolve/definition.ts";
 
-/** One a process: the ledger in it is what keeps hosts from being promised twice. */
-export function createPlacer(manager: Manager): Placer {
+/** What the scheduler reads, from the caches. */
+export function placementObjects(manager: Manager): PlacementObjects {
   const providers = manager.cache(Provider);
   const hosts = manager.cache(Host);
   const classes = manager.cache(VMClass);
   const policies = manager.cache(VMPlacementPolicy);
   const namespaces = manager.cache(Namespace);
-  const placer = new Placer({
+  return {
     providers: () => providers.list(),
     provider: (key) => providers.get(key),
     host: (key) => hosts.get(key),
     vmClass: (key) => classes.get(key),
     policy: (key) => policies.get(key),
     namespaceLabels: (name) => namespaces.get({ namespace: "", name })?.metadata.labels ?? {},
-  });
+  };
+}
+
+/** One a process: the ledger in it is what keeps hosts from being promised twice. */
+export function createPlacer(manager: Manager): Placer {
+  const placer = new Placer(placementObjects(manager));
   manager.cache(VirtualMachine).onChange((change) => {
     if (change.kind === "set") {
       placer.ledger.set(change.object);
