@@ -17,10 +17,10 @@ import { ObjectNews } from "./object-news.ts";
 import { orUnavailable } from "./or-unavailable.ts";
 import { isPlacedOn, madeOnOf, providerOfPlaced } from "./placed/placed-object.ts";
 import { placedReconcile } from "./placed/placed-reconcile.ts";
-import type { FinalizerStep, PlacedKind, ReportOptions } from "./placed/placed-reconcile.ts";
-import type { PlacedSettle } from "./placed/placed-situation.ts";
+import type { PlacedKind, PlacedReport } from "./placed/placed-reconcile.ts";
 import { roleOf } from "./placed/role-of.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
+import type { OwnStep } from "./steps/reconcile-in-steps.ts";
 import { decidePool } from "./storage-pool-plan.ts";
 import type { PoolInput, PoolStep } from "./storage-pool-plan.ts";
 import { poolStatusOf } from "./storage-pool-status.ts";
@@ -32,8 +32,6 @@ export interface StorageControllerOptions {
   readonly providers: ProviderRegistry;
   readonly clock: Clock;
 }
-
-type OwnStep = Exclude<PoolStep, FinalizerStep | PlacedSettle>;
 
 export function createStoragePoolController({ manager, providers, clock }: StorageControllerOptions): Controller {
   const pools = manager.cache(StoragePool);
@@ -47,11 +45,10 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
   /** By uid: when the host last looked at what lies there. */
   const refreshedAtMs = new Map<string, number>();
 
-  const kind: PlacedKind<StoragePool, PoolInput, OwnStep> = {
+  const kind: PlacedKind<StoragePool, PoolInput, OwnStep<PoolStep>> = {
     type: StoragePool,
-    noun: "pool",
     finalizer: storagePoolFinalizer,
-    look: observe,
+    observe,
     decide: decidePool,
     act,
     explain: (error) => ({
@@ -59,7 +56,7 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
       retryMs: error.retryable ? 10_000 : 60_000,
     }),
     report,
-    forget: ({ metadata }) => void refreshedAtMs.delete(metadata.uid ?? ""),
+    end: (_, pool) => void refreshedAtMs.delete(pool?.metadata.uid ?? ""),
   };
 
   async function observe(
@@ -91,7 +88,11 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
     };
   }
 
-  async function act(pool: StoragePool, step: OwnStep, options: { readonly signal: AbortSignal }): Promise<void> {
+  async function act(
+    pool: StoragePool,
+    step: OwnStep<PoolStep>,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void> {
     if (step.kind === "RecordPlacement") {
       const status = { ...pool.status, record: { madeOn: step.provider } };
       await writeStatus(manager.client, { type: StoragePool, object: pool, status }, options);
@@ -123,7 +124,7 @@ export function createStoragePoolController({ manager, providers, clock }: Stora
     }
   }
 
-  async function report(pool: StoragePool, { situation, look, signal }: ReportOptions<PoolInput>): Promise<void> {
+  async function report(pool: StoragePool, { situation, look, signal }: PlacedReport<PoolInput>): Promise<void> {
     const status = poolStatusOf(pool, { situation, input: look, now: new Date(clock.now()) });
     await writeStatus(manager.client, { type: StoragePool, object: pool, status }, { signal });
     for (const type of ["Ready", "CapacityLow"] as const) {

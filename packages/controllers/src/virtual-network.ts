@@ -19,10 +19,10 @@ import { ObjectNews } from "./object-news.ts";
 import { orUnavailable } from "./or-unavailable.ts";
 import { isPlacedOn, madeOnOf, providerOfPlaced } from "./placed/placed-object.ts";
 import { placedReconcile } from "./placed/placed-reconcile.ts";
-import type { FinalizerStep, PlacedKind, ReportOptions } from "./placed/placed-reconcile.ts";
-import type { PlacedSettle } from "./placed/placed-situation.ts";
+import type { PlacedKind, PlacedReport } from "./placed/placed-reconcile.ts";
 import { roleOf } from "./placed/role-of.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
+import type { OwnStep } from "./steps/reconcile-in-steps.ts";
 import { keptMacs } from "./virtual-machine/resolve/macs.ts";
 import { virtualNetworkOf } from "./virtual-machine/resolve/virtual-network.ts";
 import { machineName, pluggedInto } from "./virtual-network-machines.ts";
@@ -32,8 +32,6 @@ import type { NetworkInput, NetworkStep } from "./virtual-network-plan.ts";
 import { networkStatusOf } from "./virtual-network-status.ts";
 import { networkNameOf } from "./virtual-network-place.ts";
 import { networkTargetOf } from "./virtual-network-target.ts";
-
-type OwnStep = Exclude<NetworkStep, FinalizerStep | PlacedSettle>;
 
 interface Look extends NetworkInput {
   readonly plugged: readonly PluggedNic[];
@@ -54,11 +52,10 @@ export function createVirtualNetworkController({
   const providerObjects = manager.cache(Provider);
   const machineNews = new ObjectNews<VirtualMachine>((vm) => [vm.spec.networks, vm.status?.addresses, keptMacs(vm)]);
 
-  const kind: PlacedKind<VirtualNetwork, Look, OwnStep> = {
+  const kind: PlacedKind<VirtualNetwork, Look, OwnStep<NetworkStep>> = {
     type: VirtualNetwork,
-    noun: "network",
     finalizer: virtualNetworkFinalizer,
-    look: observe,
+    observe,
     decide: decideNetwork,
     act,
     explain: (error, step) => ({
@@ -102,7 +99,11 @@ export function createVirtualNetworkController({
     };
   }
 
-  async function act(network: VirtualNetwork, step: OwnStep, options: { readonly signal: AbortSignal }): Promise<void> {
+  async function act(
+    network: VirtualNetwork,
+    step: OwnStep<NetworkStep>,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void> {
     if (step.kind === "RecordPlacement") {
       const status = { ...network.status, record: { madeOn: step.provider } };
       await writeStatus(manager.client, { type: VirtualNetwork, object: network, status }, options);
@@ -134,7 +135,7 @@ export function createVirtualNetworkController({
     }
   }
 
-  async function report(network: VirtualNetwork, { situation, look, signal }: ReportOptions<Look>): Promise<void> {
+  async function report(network: VirtualNetwork, { situation, look, signal }: PlacedReport<Look>): Promise<void> {
     const { plugged } = look;
     const status = networkStatusOf(network, { situation, input: look, plugged, now: new Date(clock.now()) });
     await writeStatus(manager.client, { type: VirtualNetwork, object: network, status }, { signal });

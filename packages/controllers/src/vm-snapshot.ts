@@ -19,17 +19,12 @@ import {
 } from "@vivarium/api";
 import { ProviderError } from "@vivarium/provider";
 import type { SnapshotProgress, SnapshotRole, VmIdentity } from "@vivarium/provider";
-import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
-import type {
-  Clock,
-  Controller,
-  Manager,
-  ReconcileContext,
-  ReconcileRequest,
-  ReconcileResult,
-} from "@vivarium/runtime";
+import { related, writeStatus } from "@vivarium/runtime";
+import type { Clock, Controller, Manager, ReconcileRequest } from "@vivarium/runtime";
 import { requestOf } from "./request-of.ts";
-import { BackgroundTasks } from "./background-tasks.ts";
+import { ObjectTasks } from "./steps/object-tasks.ts";
+import { reconcileInSteps } from "./steps/reconcile-in-steps.ts";
+import type { ObserveOptions, OwnStep } from "./steps/reconcile-in-steps.ts";
 import { ObjectNews } from "./object-news.ts";
 import { orUnavailable } from "./or-unavailable.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
@@ -54,7 +49,6 @@ export interface VmSnapshotControllerOptions {
   readonly clock: Clock;
 }
 
-const mostSteps = 20;
 const lookDeadlineMs = 20_000;
 /** A large memory, or a large disk to be merged, takes long; a host that hangs must not hold a snapshot for ever. */
 const workDeadlineMs = 3_600_000;
@@ -65,8 +59,8 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
   const providerObjects = manager.cache(Provider);
   const clones = manager.cache(VMClone);
   const templates = manager.cache(VMTemplate);
-  let wake: (request: ReconcileRequest) => void = () => undefined;
-  const tasks = new BackgroundTasks<void, SnapshotProgress>({ clock, onChange: (key) => wake(requestOfKey(key)) });
+  const creations = new ObjectTasks<void, SnapshotProgress>(clock);
+  const removals = new ObjectTasks<void, SnapshotProgress>(clock);
   const machineNews = new ObjectNews<VirtualMachine>(({ spec, status }) => [
     status?.domain,
     status?.provider?.["madeOn"],
@@ -75,22 +69,6 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
   ]);
   const siblingNews = new ObjectNews<VMSnapshot>(({ status, spec }) => [spec, status?.phase, status?.isCurrent]);
 
-  async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
-    for (let count = 0; count < mostSteps; count++) {
-      const object = snapshots.get(request);
-      if (object === undefined) {
-        for (const op of ["create", "remove"] as const) await tasks.stop(keyOf(request, op));
-        return undefined;
-      }
-      const look = await observe(object, context);
-      const step = decideSnapshot(look.input);
-      if (step.kind === "Settle") return settle(object, look, { ...step, context });
-      await act(object, step, { look, context });
-      if (step.kind === "RemoveFinalizer") return undefined;
-    }
-    throw new Error(`Cannot settle VMSnapshot "${request.namespace}/${request.name}": ${mostSteps} steps led nowhere`);
-  }
-
   interface Look {
     readonly input: SnapshotInput;
     readonly identity: VmIdentity | undefined;
@@ -98,7 +76,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
     readonly expiresAtMs: number | undefined;
   }
 
-  async function observe(object: VMSnapshot, { signal }: ReconcileContext): Promise<Look> {
+  async function observe(object: VMSnapshot, { signal }: ObserveOptions<Look>): Promise<Look> {
     const { metadata, spec } = object;
     const { namespace = "", name, uid = "" } = metadata;
     const request = { namespace, name };
@@ -120,8 +98,8 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
       wish: snapshotWishOf(object),
       machine,
       seen: await see({ role, identity, signal, name: spec.vmRef.name }),
-      creation: tasks.state(keyOf(request, "create")),
-      removal: tasks.state(keyOf(request, "remove")),
+      creation: creations.state(request),
+      removal: removals.state(request),
       goesWithMachine: spec.retentionPolicy?.deleteOnVMDelete ?? true,
       ...(expiry === undefined ? {} : { expiry }),
       isCrowdedOut: isCrowdedOut(object),
@@ -176,18 +154,11 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
 
   async function act(
     object: VMSnapshot,
-    step: Exclude<SnapshotStep, { kind: "Settle" }>,
-    { look, context }: { readonly look: Look; readonly context: ReconcileContext },
+    step: OwnStep<SnapshotStep>,
+    { look, signal }: { readonly look: Look; readonly signal: AbortSignal },
   ): Promise<void> {
-    const { signal, log } = context;
     const { namespace = "", name, uid = "" } = object.metadata;
-    const finalized = { type: VMSnapshot, object, finalizer: vmSnapshotFinalizer };
-    const logged = { step: step.kind, snapshot: `${namespace}/${name}` };
-    log.info({ ...logged, phase: "start" }, "step");
     switch (step.kind) {
-      case "AddFinalizer":
-        await ensureFinalizer(manager.client, finalized, { signal });
-        break;
       case "RecordCreating": {
         const situation = { kind: "Creating", startedMs: clock.now() } as const;
         const record = { stage: "creating", machine: step.machine };
@@ -204,7 +175,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
         const seen = look.input.seen.kind === "seen" ? look.input.seen.snapshots : [];
         const snapshot = seen.find((each) => each.uid === uid);
         if (snapshot === undefined) throw new Error(`VMSnapshot "${name}" was seen a moment ago`);
-        await tasks.stop(keyOf({ namespace, name }, "create"));
+        await creations.stop({ namespace, name });
         const record = { ...object.status?.record, stage: "created" };
         await write(object, look, { situation: { kind: "Ready", snapshot }, signal, record });
         tell(object, "Normal", "SnapshotReady", "The snapshot is taken");
@@ -216,12 +187,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
       case "Expire":
         tell(object, "Normal", "SnapshotExpired", `${step.why}: it is removed`);
         await manager.client.delete(VMSnapshot, { namespace, name }, { uid, signal });
-        break;
-      case "RemoveFinalizer":
-        for (const op of ["create", "remove"] as const) await tasks.stop(keyOf({ namespace, name }, op));
-        await removeFinalizer(manager.client, finalized, { signal });
     }
-    log.info({ ...logged, phase: "done" }, "step");
   }
 
   function work(
@@ -236,8 +202,9 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
   ): void {
     const { namespace = "", name } = metadata;
     const message = `Cannot ${op} snapshot "${name}": not done within ${workDeadlineMs / 60_000} minutes`;
+    const tasks = op === "create" ? creations : removals;
     tasks.start(
-      keyOf({ namespace, name }, op),
+      { namespace, name },
       async ({ signal, report }) => {
         if (role === undefined || identity === undefined) {
           throw new ProviderError("Unavailable", `Cannot ${op} snapshot "${name}": its Provider is not connected`);
@@ -246,24 +213,6 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
       },
       { timeoutMs: workDeadlineMs, timeoutError: new ProviderError("Timeout", message) },
     );
-  }
-
-  async function settle(
-    object: VMSnapshot,
-    look: Look,
-    {
-      situation,
-      lookAgainAtMs,
-      context,
-    }: {
-      readonly situation: SnapshotSituation;
-      readonly lookAgainAtMs?: number;
-      readonly context: ReconcileContext;
-    },
-  ): Promise<ReconcileResult> {
-    if (situation.kind === "Gone") return undefined;
-    await write(object, look, { situation, signal: context.signal });
-    return lookAgainAtMs === undefined ? undefined : { requeueAfterMs: Math.max(0, lookAgainAtMs - clock.now()) };
   }
 
   async function write(
@@ -342,14 +291,24 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
           .map(requestOf);
       }),
     ],
-    sources: [
-      (enqueue, { signal }) => {
-        wake = enqueue;
-        signal.addEventListener("abort", () => void tasks.stopAll(), { once: true });
+    sources: [creations.source, removals.source],
+    reconcile: reconcileInSteps<VMSnapshot, Look, OwnStep<SnapshotStep>, SnapshotSituation>(
+      {
+        type: VMSnapshot,
+        finalizer: vmSnapshotFinalizer,
+        observe,
+        decide: ({ input }) => decideSnapshot(input),
+        act,
+        report: (object, { situation, look, signal }) => write(object, look, { situation, signal }),
+        end: (request) => stopAll(request),
       },
-    ],
-    reconcile,
+      { manager, clock },
+    ),
   };
+
+  async function stopAll(request: ReconcileRequest): Promise<void> {
+    for (const tasks of [creations, removals]) await tasks.stop(request);
+  }
 }
 
 /** Times are of seconds: of two snapshots of one second the uids decide, so that exactly one of them is the later. */
@@ -369,13 +328,4 @@ function expiryOf(object: VMSnapshot): SnapshotInput["expiry"] {
   if (maxAge === undefined || creationTime === undefined || isPinned(object)) return undefined;
   const atMs = Date.parse(creationTime) + parseDuration(maxAge);
   return { atMs, removeAtMs: atMs + (gracePeriod === undefined ? 0 : parseDuration(gracePeriod)) };
-}
-
-function keyOf({ namespace, name }: ReconcileRequest, op: "create" | "remove"): string {
-  return `${namespace}/${name}/${op}`;
-}
-
-function requestOfKey(key: string): ReconcileRequest {
-  const [namespace = "", name = ""] = key.split("/");
-  return { namespace, name };
 }

@@ -1,6 +1,7 @@
 // In what state a placed object can be once nothing is to be done, and how that is said. Pure.
 
 import type { ProviderError } from "@vivarium/provider";
+import type { Settle } from "../steps/reconcile-in-steps.ts";
 import type { Verdict } from "../verdict.ts";
 
 export type PlacedSituation =
@@ -11,11 +12,7 @@ export type PlacedSituation =
   | { readonly kind: "Unavailable"; readonly error: ProviderError }
   | { readonly kind: "InUse"; readonly users: readonly string[] };
 
-export interface PlacedSettle {
-  readonly kind: "Settle";
-  readonly situation: PlacedSituation;
-  readonly lookAgainAtMs?: number;
-}
+export type PlacedSettle = Settle<PlacedSituation>;
 
 export type PlacedPhase = "Pending" | "Ready" | "Inactive" | "Failed" | "Deleting";
 

@@ -28,19 +28,14 @@ import {
 import type { CloneWish } from "@vivarium/api";
 import { ProviderError } from "@vivarium/provider";
 import type { ClonedDisk, CloneProgress } from "@vivarium/provider";
-import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
-import type {
-  Clock,
-  Controller,
-  Manager,
-  ReconcileContext,
-  ReconcileRequest,
-  ReconcileResult,
-} from "@vivarium/runtime";
-import { BackgroundTasks } from "../background-tasks.ts";
+import { related, writeStatus } from "@vivarium/runtime";
+import type { Clock, Controller, Manager } from "@vivarium/runtime";
 import { ObjectNews } from "../object-news.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
+import { ObjectTasks } from "../steps/object-tasks.ts";
+import { reconcileInSteps } from "../steps/reconcile-in-steps.ts";
+import type { OwnStep } from "../steps/reconcile-in-steps.ts";
 import { Turns } from "../turns.ts";
 import { formatClonedDisks } from "../virtual-machine/resolve/cloned-disks.ts";
 import { identityOf } from "../virtual-machine/resolve/definition.ts";
@@ -76,11 +71,7 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
   const providerObjects = manager.cache(Provider);
   const namespaces = manager.cache(Namespace);
   const turns = new Turns();
-  let wake: (request: ReconcileRequest) => void = () => undefined;
-  const tasks = new BackgroundTasks<readonly ClonedDisk[], CloneProgress>({
-    clock,
-    onChange: (key) => wake(requestOfKey(key)),
-  });
+  const tasks = new ObjectTasks<readonly ClonedDisk[], CloneProgress>(clock);
   const objects: SourceObjects = {
     machine: (key) => machines.get(key),
     snapshot: (key) => snapshots.get(key),
@@ -96,24 +87,6 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
     readonly record: CloneRecord;
     readonly source: ResolvedSource;
     readonly target: VirtualMachine | undefined;
-  }
-
-  async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
-    for (let count = 0; count < mostSteps; count++) {
-      const object = clones.get(request);
-      if (object === undefined) {
-        await tasks.stop(keyOf(request));
-        return undefined;
-      }
-      const look = observe(object);
-      const step = decideClone(look.input);
-      if (step.kind === "Settle") return settle(object, look, { ...step, context });
-      const { namespace, name } = request;
-      context.log.info({ step: step.kind, clone: `${namespace}/${name}` }, "step");
-      await act(object, step, { look, context });
-      if (step.kind === "RemoveFinalizer" && look.input.isDeleting) return undefined;
-    }
-    throw new Error(`Cannot settle VMClone "${request.namespace}/${request.name}": ${mostSteps} steps led nowhere`);
   }
 
   function observe(object: VMClone): Look {
@@ -143,7 +116,7 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
         source: source.state,
         copy: source.copy,
         target: targetStateOf(object, target),
-        task: tasks.state(keyOf(requestOf(object))),
+        task: tasks.state(requestOf(object)),
         retries: {
           most: retryPolicy.maxRetries ?? 3,
           delayMs: parseDuration(retryPolicy.retryDelay ?? "10s"),
@@ -199,19 +172,14 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
 
   async function act(
     object: VMClone,
-    step: Exclude<CloneStep, { kind: "Settle" }>,
-    { look, context }: { readonly look: Look; readonly context: ReconcileContext },
+    step: OwnStep<CloneStep>,
+    { look, signal }: { readonly look: Look; readonly signal: AbortSignal },
   ): Promise<void> {
-    const { signal } = context;
     const { client } = manager;
     const { record, wish } = look;
-    const finalized = { type: VMClone, object, finalizer: vmCloneFinalizer };
     const remember = (next: CloneRecord, situation: CloneSituation): Promise<void> =>
       write(object, { ...look, record: next }, { situation, signal });
     switch (step.kind) {
-      case "AddFinalizer":
-        await ensureFinalizer(client, finalized, { signal });
-        break;
       case "RecordStart":
         await remember(
           { ...record, startedMs: clock.now() },
@@ -241,7 +209,7 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
       case "RecordCopied": {
         await tellTarget(look, { disks: step.disks, signal });
         await remember({ ...record, stage: "copied" }, { kind: "Customizing", message: "The target is being made" });
-        await tasks.stop(keyOf(requestOf(object)));
+        await tasks.stop(requestOf(object));
         break;
       }
       case "ReleaseBase": {
@@ -269,15 +237,12 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
         await fail(object, look, { ...step, signal });
         break;
       case "StopCopy":
-        await tasks.stop(keyOf(requestOf(object)));
+        await tasks.stop(requestOf(object));
         break;
       case "DeleteTarget": {
         const uid = look.target?.metadata.uid ?? "";
         await unlessGone(client.delete(VirtualMachine, wish.target, { uid, signal }));
-        break;
       }
-      case "RemoveFinalizer":
-        await removeFinalizer(client, finalized, { signal });
     }
   }
 
@@ -341,7 +306,7 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
     const timeoutError = new ProviderError("Timeout", `Cannot copy the disks of clone "${name}" in its time`);
     const { from, copy } = source;
     tasks.start(
-      keyOf(requestOf(object)),
+      requestOf(object),
       async ({ signal, report }) => {
         const provider = target && providerObjects.get(providerKeyOf(target));
         const connection = from?.connection ?? (provider && connectionOfVm(target, provider));
@@ -378,24 +343,6 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
     const names = disks.map(({ name }) => name);
     const annotations = { [clonedDisksAnnotation]: formatClonedDisks(uid, names) };
     await manager.client.mergePatch(VirtualMachine, wish.target, { metadata: { uid, annotations } }, { signal });
-  }
-
-  async function settle(
-    object: VMClone,
-    look: Look,
-    {
-      situation,
-      lookAgainAtMs,
-      context,
-    }: {
-      readonly situation: CloneSituation;
-      readonly lookAgainAtMs?: number;
-      readonly context: ReconcileContext;
-    },
-  ): Promise<ReconcileResult> {
-    if (situation.kind === "Gone") return undefined;
-    await write(object, look, { situation, signal: context.signal });
-    return lookAgainAtMs === undefined ? undefined : { requeueAfterMs: Math.max(0, lookAgainAtMs - clock.now()) };
   }
 
   async function write(
@@ -484,13 +431,20 @@ export function createVmCloneController({ manager, providers, clock }: VmCloneCo
           .map(requestOf),
       ),
     ],
-    sources: [
-      (enqueue, { signal }) => {
-        wake = enqueue;
-        signal.addEventListener("abort", () => void tasks.stopAll(), { once: true });
+    sources: [tasks.source],
+    reconcile: reconcileInSteps<VMClone, Look, OwnStep<CloneStep>, CloneSituation>(
+      {
+        type: VMClone,
+        finalizer: vmCloneFinalizer,
+        mostSteps,
+        observe,
+        decide: ({ input }) => decideClone(input),
+        act,
+        report: (object, { situation, look, signal }) => write(object, look, { situation, signal }),
+        end: (request) => tasks.stop(request),
       },
-    ],
-    reconcile,
+      { manager, clock },
+    ),
   };
 }
 
@@ -517,13 +471,4 @@ async function unlessGone(deleting: Promise<unknown>): Promise<void> {
   } catch (error) {
     if (!isStatus(error, "NotFound") && !isStatus(error, "Conflict")) throw error;
   }
-}
-
-function keyOf({ namespace, name }: ReconcileRequest): string {
-  return `${namespace}/${name}`;
-}
-
-function requestOfKey(key: string): ReconcileRequest {
-  const [namespace = "", name = ""] = key.split("/");
-  return { namespace, name };
 }

@@ -12,8 +12,8 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
-import { BackgroundTasks } from "../background-tasks.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
+import { ObjectTasks } from "../steps/object-tasks.ts";
 import { identityOf } from "../virtual-machine/resolve/definition.ts";
 import { readRecord } from "../virtual-machine/status/stored-record.ts";
 import { connectionOfVm } from "../vm-host.ts";
@@ -32,8 +32,7 @@ const mostSteps = 5;
 export function createVmUnlinkController({ manager, providers, clock }: VmUnlinkControllerOptions): Controller {
   const machines = manager.cache(VirtualMachine);
   const providerObjects = manager.cache(Provider);
-  let wake: (request: ReconcileRequest) => void = () => undefined;
-  const tasks = new BackgroundTasks<void, CloneProgress>({ clock, onChange: (key) => wake(requestOfKey(key)) });
+  const tasks = new ObjectTasks<void, CloneProgress>(clock);
   /** Failures that were told of. */
   const told = new Map<string, string>();
 
@@ -48,18 +47,18 @@ export function createVmUnlinkController({ manager, providers, clock }: VmUnlink
         isDeleting: vm?.metadata.deletionTimestamp !== undefined,
         isMade: vm?.status?.domain !== undefined,
         isConnected: role !== undefined,
-        task: tasks.state(key),
+        task: tasks.state(request),
       });
       if (vm === undefined || step.kind === "Forget") {
         told.delete(key);
-        await tasks.stop(key);
+        await tasks.stop(request);
         return undefined;
       }
       switch (step.kind) {
         case "Work":
           tell(vm, "Normal", "Unlinking", "Its disks are being made independent of what they were made from");
           tasks.start(
-            key,
+            request,
             async (options) => {
               if (role === undefined) throw new ProviderError("Unavailable", "Its Provider is not connected");
               await role.unlink(identityOf(vm), { signal: options.signal, onProgress: options.report });
@@ -74,7 +73,7 @@ export function createVmUnlinkController({ manager, providers, clock }: VmUnlink
           const { uid = "" } = vm.metadata;
           const metadata = { uid, annotations: { [unlinkAnnotation]: null }, labels: { [linkedToLabel]: null } };
           await manager.client.mergePatch(VirtualMachine, request, { metadata }, { signal });
-          await tasks.stop(key);
+          await tasks.stop(request);
           tell(vm, "Normal", "Unlinked", "Its disks need nothing but themselves");
           return undefined;
         }
@@ -107,17 +106,7 @@ export function createVmUnlinkController({ manager, providers, clock }: VmUnlink
   return {
     name: "vm-unlink",
     for: VirtualMachine,
-    sources: [
-      (enqueue, { signal }) => {
-        wake = enqueue;
-        signal.addEventListener("abort", () => void tasks.stopAll(), { once: true });
-      },
-    ],
+    sources: [tasks.source],
     reconcile,
   };
-}
-
-function requestOfKey(key: string): ReconcileRequest {
-  const [namespace = "", name = ""] = key.split("/");
-  return { namespace, name };
 }

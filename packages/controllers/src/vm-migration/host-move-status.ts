@@ -11,7 +11,7 @@ import type { MigrationRecord } from "./vm-migration-record.ts";
 export type MoveNews =
   | { readonly kind: "Began" }
   | { readonly kind: "End"; readonly outcome: MoveOutcome }
-  | MoveSituation;
+  | Exclude<MoveSituation, { kind: "Ended" }>;
 
 export interface MoveStatusInput {
   readonly news: MoveNews;
@@ -30,7 +30,7 @@ export function moveStatusOf(object: VMMigration, input: MoveStatusInput): VMMig
   const { news, record, from, to, mode, storage, downtimeMs, nowMs } = input;
   const observed = observedGenerationOf(object);
   const { progress: oldProgress, blockers: _, nextAttemptTime: __, ...kept } = object.status ?? {};
-  const phase = phaseOf(news, kept.phase);
+  const phase = phaseOf(news);
   const ready = readyOf(news, { from: from ?? kept.sourceHost ?? "", to });
   const isOver = news.kind === "End";
   const blockers = blockersOf(news);
@@ -56,7 +56,7 @@ export function moveStatusOf(object: VMMigration, input: MoveStatusInput): VMMig
   };
 }
 
-function phaseOf(news: MoveNews, was: Phase | undefined): Phase {
+function phaseOf(news: MoveNews): Phase {
   switch (news.kind) {
     case "Waiting":
       return "Pending";
@@ -67,8 +67,6 @@ function phaseOf(news: MoveNews, was: Phase | undefined): Phase {
       return "Transferring";
     case "Unsettled":
       return "Validating-Target";
-    case "Ended":
-      return was ?? "Ready";
     case "End":
       switch (news.outcome.kind) {
         case "Moved":
@@ -83,10 +81,7 @@ function phaseOf(news: MoveNews, was: Phase | undefined): Phase {
   }
 }
 
-function readyOf(
-  news: Exclude<MoveNews, { kind: "Ended" }> | MoveNews,
-  hosts: { readonly from: string; readonly to: string },
-): Verdict {
+function readyOf(news: MoveNews, hosts: { readonly from: string; readonly to: string }): Verdict {
   const { from, to } = hosts;
   const no = (reason: string, message: string): Verdict => ({ status: "False", reason, message });
   switch (news.kind) {
@@ -103,8 +98,6 @@ function readyOf(
       };
     case "Retrying":
       return no("RetryingMigration", `It is tried again at ${timeOf(news.atMs)}: ${news.failure.message}`);
-    case "Ended":
-      return { status: "True", reason: "Ended", message: "" };
     case "End":
       return outcomeReady(news.outcome, hosts);
   }

@@ -11,14 +11,15 @@ import type {
   MoveTuning,
   Provider as OpenProvider,
 } from "@vivarium/provider";
-import { ensureFinalizer, removeFinalizer, writeStatus } from "@vivarium/runtime";
-import type { Cache, Clock, Manager, ReconcileContext, ReconcileRequest, ReconcileResult } from "@vivarium/runtime";
-import type { BackgroundTasks } from "../background-tasks.ts";
+import { writeStatus } from "@vivarium/runtime";
+import type { Cache, Clock, Manager } from "@vivarium/runtime";
 import { withDeadline } from "../deadline.ts";
 import type { MachineTurns } from "../machine-turns.ts";
 import type { Placer } from "../placement/placer.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
+import type { ObjectTasks } from "../steps/object-tasks.ts";
+import type { OwnStep, SteppedKind } from "../steps/reconcile-in-steps.ts";
 import { isBeingSnapshotted } from "../virtual-machine/plan/revert-plan.ts";
 import { gracefulTimeoutOf, identityOf, resolveProvider } from "../virtual-machine/resolve/definition.ts";
 import type { RelatedObjects } from "../virtual-machine/resolve/definition.ts";
@@ -26,7 +27,14 @@ import { readRecord } from "../virtual-machine/status/stored-record.ts";
 import { hostOfVm } from "../vm-host.ts";
 import { blockersByObjects } from "./blockers.ts";
 import { decideHostMove } from "./host-move-plan.ts";
-import type { HostMoveInput, HostMoveStep, MoveCheckResult, MoveMachine, MoveMode } from "./host-move-plan.ts";
+import type {
+  HostMoveInput,
+  HostMoveStep,
+  MoveCheckResult,
+  MoveMachine,
+  MoveMode,
+  MoveSituation,
+} from "./host-move-plan.ts";
 import { moveStatusOf } from "./host-move-status.ts";
 import type { MoveNews } from "./host-move-status.ts";
 import { moveMachine } from "./host-move-work.ts";
@@ -40,7 +48,7 @@ export interface HostMoveParts {
   readonly providers: ProviderRegistry;
   readonly clock: Clock;
   readonly turns: MachineTurns;
-  readonly tasks: BackgroundTasks<MoveReport, MoveProgress>;
+  readonly tasks: ObjectTasks<MoveReport, MoveProgress>;
   readonly placer: Placer;
   readonly migrations: Cache<VMMigration>;
   readonly machines: Cache<VirtualMachine>;
@@ -49,7 +57,6 @@ export interface HostMoveParts {
   readonly related: Pick<RelatedObjects, "providers" | "provider" | "vmClass">;
 }
 
-const mostSteps = 20;
 const lookDeadlineMs = 60_000;
 /** Copies may have to be removed. */
 const settleDeadlineMs = 300_000;
@@ -60,22 +67,26 @@ interface Found {
   sides?: HostMoveInput["sides"];
 }
 
-export async function reconcileHostMove(
-  parts: HostMoveParts,
-  request: ReconcileRequest,
-  context: ReconcileContext,
-): Promise<ReconcileResult> {
-  const found: Found = {};
-  for (let count = 0; count < mostSteps; count += 1) {
-    const object = parts.migrations.get(request);
-    if (object === undefined) return undefined;
-    const input = inputOf(parts, object, found);
-    const step = decideHostMove(input);
-    if (step.kind === "Settle") return settle(parts, object, { step, context });
-    await act(parts, object, { step, found, context });
-    if (step.kind === "RemoveFinalizer") return undefined;
-  }
-  throw new Error(`Cannot settle VMMigration "${request.namespace}/${request.name}": ${mostSteps} steps led nowhere`);
+interface Look {
+  readonly input: HostMoveInput;
+  readonly found: Found;
+}
+
+export type HostMoveKind = SteppedKind<VMMigration, Look, OwnStep<HostMoveStep>, MoveSituation>;
+
+export function hostMoveKind(parts: HostMoveParts): HostMoveKind {
+  return {
+    type: VMMigration,
+    finalizer: vmMigrationFinalizer,
+    observe(object, { before }) {
+      const found = before?.found ?? {};
+      return { found, input: inputOf(parts, object, found) };
+    },
+    decide: ({ input }) => decideHostMove(input),
+    act: (object, step, { look: { found }, signal }) => act(parts, object, { step, found, signal }),
+    report: (object, { situation, signal }) => report(parts, object, { situation, signal }),
+    end: (request) => parts.tasks.stop(request),
+  };
 }
 
 function inputOf(parts: HostMoveParts, object: VMMigration, found: Found): HostMoveInput {
@@ -101,7 +112,7 @@ function inputOf(parts: HostMoveParts, object: VMMigration, found: Found): HostM
     startedAtMs: record.startedAtMs ?? parts.clock.now(),
     timeoutMs: parseDuration(spec.options?.timeout ?? "4h"),
     machine: machineOf(parts, object, record),
-    task: parts.tasks.state(keyOf(object)),
+    task: parts.tasks.state(requestOf(object)),
     ...(found.check === undefined ? {} : { check: found.check }),
     ...(found.sides === undefined ? {} : { sides: found.sides }),
   };
@@ -143,48 +154,34 @@ async function act(
   {
     step,
     found,
-    context,
-  }: {
-    readonly step: Exclude<HostMoveStep, { kind: "Settle" }>;
-    readonly found: Found;
-    readonly context: ReconcileContext;
-  },
+    signal,
+  }: { readonly step: OwnStep<HostMoveStep>; readonly found: Found; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { manager, tasks } = parts;
-  const { signal, log } = context;
-  const finalized = { type: VMMigration, object, finalizer: vmMigrationFinalizer };
-  log.info({ step: step.kind }, "step");
+  const { tasks } = parts;
   switch (step.kind) {
-    case "AddFinalizer":
-      await ensureFinalizer(manager.client, finalized, { signal });
-      return;
-    case "RemoveFinalizer":
-      await tasks.stop(keyOf(object));
-      await removeFinalizer(manager.client, finalized, { signal });
-      return;
     case "Check":
-      found.check = await check(parts, object, context);
+      found.check = await check(parts, object, signal);
       return;
     case "Begin":
-      await begin(parts, object, { check: step.check, context });
+      await begin(parts, object, { check: step.check, signal });
       return;
     case "StopWork":
-      await tasks.stop(keyOf(object));
+      await tasks.stop(requestOf(object));
       return;
     case "SettleSides": {
       const moving = vmOf(parts, object)?.status?.moving;
       if (moving === undefined) return;
-      found.sides = await sidesOf(parts, object, { moving, context });
+      found.sides = await sidesOf(parts, object, { moving, signal });
       return;
     }
     case "Land":
-      await land(parts, object, { step, context });
+      await land(parts, object, { step, signal });
       delete found.sides;
       return;
     case "End": {
       const { outcome } = step;
       const record = { ...migrationRecordOf(object), stage: "ended" } as const;
-      const task = tasks.state(keyOf(object));
+      const task = tasks.state(requestOf(object));
       const downtimeMs = task.kind === "done" ? task.result.downtimeMs : undefined;
       await write(parts, object, {
         news: { kind: "End", outcome },
@@ -192,13 +189,13 @@ async function act(
         ...(downtimeMs === undefined ? {} : { downtimeMs }),
         signal,
       });
-      await tasks.stop(keyOf(object));
+      await tasks.stop(requestOf(object));
       tellEnd(parts, object, outcome.kind);
     }
   }
 }
 
-async function check(parts: HostMoveParts, object: VMMigration, context: ReconcileContext): Promise<MoveCheckResult> {
+async function check(parts: HostMoveParts, object: VMMigration, signal: AbortSignal): Promise<MoveCheckResult> {
   const vm = vmOf(parts, object);
   const { host: to = "" } = object.spec.target;
   const wanted = object.spec.options?.mode ?? "Auto";
@@ -232,8 +229,8 @@ async function check(parts: HostMoveParts, object: VMMigration, context: Reconci
     const [role, goal] = [source.migration, target.migration.target];
     const identity = identityOf(vm);
     return await withDeadline(
-      async (signal) => {
-        const seen = await source.compute.observe(identity, { signal });
+      async (inner) => {
+        const seen = await source.compute.observe(identity, { signal: inner });
         const isOn = seen.kind === "present" && seen.power !== "off" && seen.power !== "crashed";
         const mode: MoveMode = wanted === "Auto" ? (isOn ? "Live" : "Offline") : wanted;
         const { copyStorage } = object.spec.options ?? {};
@@ -244,7 +241,7 @@ async function check(parts: HostMoveParts, object: VMMigration, context: Reconci
             mode: mode === "Live" ? "live" : "offline",
             ...(copyStorage === undefined ? {} : { copyStorage }),
           },
-          { signal },
+          { signal: inner },
         );
         // It is shut down for that.
         const counts = ({ reason }: MoveObstacle): boolean =>
@@ -255,7 +252,7 @@ async function check(parts: HostMoveParts, object: VMMigration, context: Reconci
         clock: parts.clock,
         what: `check the move of VM "${identity.name}"`,
         deadlineMs: lookDeadlineMs,
-        signal: context.signal,
+        signal,
       },
     );
   } catch (error) {
@@ -269,10 +266,9 @@ async function check(parts: HostMoveParts, object: VMMigration, context: Reconci
 async function begin(
   parts: HostMoveParts,
   object: VMMigration,
-  { check: { mode, storage }, context }: { readonly check: MoveCheckResult; readonly context: ReconcileContext },
+  { check: { mode, storage }, signal }: { readonly check: MoveCheckResult; readonly signal: AbortSignal },
 ): Promise<void> {
   const { manager, turns, clock, tasks } = parts;
-  const { signal } = context;
   const vm = vmOf(parts, object);
   const { provider, open } = vm === undefined ? { provider: undefined, open: () => undefined } : placeOf(parts, vm);
   const from = vm && provider && hostOfVm(vm, provider);
@@ -315,9 +311,9 @@ async function begin(
     const timeout = gracefulTimeoutOf(current);
     const timeoutMs = parseDuration(object.spec.options?.timeout ?? "4h");
     const message = `Cannot move VM "${vm.metadata.name}": not done within ${Math.round(timeoutMs / 1000)} s`;
-    await tasks.stop(keyOf(object));
+    await tasks.stop(requestOf(object));
     tasks.start(
-      keyOf(object),
+      requestOf(object),
       ({ signal: ended, report }) =>
         moveMachine({
           source,
@@ -348,12 +344,12 @@ function tuningOf({ spec: { options } }: VMMigration): MoveTuning {
 async function sidesOf(
   parts: HostMoveParts,
   object: VMMigration,
-  { moving, context }: { readonly moving: Moving; readonly context: ReconcileContext },
+  { moving, signal }: { readonly moving: Moving; readonly signal: AbortSignal },
 ): Promise<NonNullable<HostMoveInput["sides"]>> {
   const vm = vmOf(parts, object);
   if (vm === undefined) return { side: "neither" };
   try {
-    return { side: await settleSides(parts, vm, { moving, context }) };
+    return { side: await settleSides(parts, vm, { moving, signal }) };
   } catch (error) {
     if (!isProviderError(error)) throw error;
     return { error };
@@ -364,7 +360,7 @@ async function sidesOf(
 export async function settleSides(
   parts: HostMoveParts,
   vm: VirtualMachine,
-  { moving, context }: { readonly moving: Moving; readonly context: ReconcileContext },
+  { moving, signal }: { readonly moving: Moving; readonly signal: AbortSignal },
 ): Promise<MoveSide> {
   const { open } = placeOf(parts, vm);
   const [role, target] = [open(moving.from)?.migration, open(moving.to)?.migration?.target];
@@ -377,21 +373,20 @@ export async function settleSides(
     mode: moving.mode === "Live" ? "live" : "offline",
     storage: moving.storage === "Shared" ? "shared" : "copied",
   } as const;
-  return withDeadline((signal) => role.settle(identityOf(vm), move, { signal }), {
+  return withDeadline((inner) => role.settle(identityOf(vm), move, { signal: inner }), {
     clock: parts.clock,
     what: `find out on which host VM "${vm.metadata.name}" is`,
     deadlineMs: settleDeadlineMs,
-    signal: context.signal,
+    signal,
   });
 }
 
 async function land(
   parts: HostMoveParts,
   object: VMMigration,
-  { step, context }: { readonly step: Extract<HostMoveStep, { kind: "Land" }>; readonly context: ReconcileContext },
+  { step, signal }: { readonly step: Extract<HostMoveStep, { kind: "Land" }>; readonly signal: AbortSignal },
 ): Promise<void> {
   const { clock } = parts;
-  const { signal } = context;
   const { failure } = step;
   const record = migrationRecordOf(object);
   if (failure !== undefined) {
@@ -423,17 +418,16 @@ export async function giveBack(
   turns.giveBack(requestOf(vm));
 }
 
-async function settle(
+async function report(
   parts: HostMoveParts,
   object: VMMigration,
-  { step, context }: { readonly step: Extract<HostMoveStep, { kind: "Settle" }>; readonly context: ReconcileContext },
-): Promise<ReconcileResult> {
-  const { situation, lookAgainAtMs } = step;
-  if (situation.kind === "Ended") return undefined;
+  { situation, signal }: { readonly situation: MoveSituation; readonly signal: AbortSignal },
+): Promise<void> {
+  // What was told at its end stays.
+  if (situation.kind === "Ended") return;
   const known = migrationRecordOf(object);
   const record = { ...known, startedAtMs: known.startedAtMs ?? parts.clock.now() };
-  await write(parts, object, { news: situation, record, signal: context.signal });
-  return lookAgainAtMs === undefined ? undefined : { requeueAfterMs: Math.max(0, lookAgainAtMs - parts.clock.now()) };
+  await write(parts, object, { news: situation, record, signal });
 }
 
 async function write(
@@ -486,8 +480,4 @@ function tell(
   message: string,
 ): void {
   manager.recorder.record(object, { type, reason, message });
-}
-
-export function keyOf({ metadata }: VMMigration): string {
-  return `${metadata.namespace ?? ""}/${metadata.name}`;
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProviderError } from "@vivarium/provider";
+import type { FinalizerStep, OwnStep } from "../steps/reconcile-in-steps.ts";
 import { decideProviderMove } from "./provider-move-plan.ts";
-import type { NewMachine, ProviderMoveInput, ProviderMoveStep } from "./provider-move-plan.ts";
+import type { NewMachine, ProviderMoveInput, ProviderMovePhase, ProviderMoveStep } from "./provider-move-plan.ts";
 
 const there: NewMachine = { kind: "present", isPlaced: true, isMade: false, isReady: false, message: "" };
 const base: ProviderMoveInput = {
@@ -34,14 +35,23 @@ const failed = (code: "Unavailable" | "Unsupported", failures: number): Provider
 });
 const waiting = { reason: "SourceNotReady", message: "away", isTemporary: true } as const;
 
-const table: readonly (readonly [string, Partial<ProviderMoveInput>, Partial<ProviderMoveStep>])[] = [
+/** What of the step matters. */
+type Wanted =
+  | Partial<OwnStep<ProviderMoveStep> | FinalizerStep>
+  | {
+      readonly kind: "Settle";
+      readonly situation?: { readonly phase: ProviderMovePhase };
+      readonly lookAgainAtMs?: number;
+    };
+
+const table: readonly (readonly [string, Partial<ProviderMoveInput>, Wanted])[] = [
   ["it is held before anything else", { hasFinalizer: false }, { kind: "AddFinalizer" }],
   [
     "what cannot be had ends it",
     { stage: "new", isClean: true, blockers: [{ reason: "Unsupported", message: "no" }] },
     { kind: "End" },
   ],
-  ["what passes is waited for", { blockers: [waiting] }, { kind: "Settle", phase: "Pending" }],
+  ["what passes is waited for", { blockers: [waiting] }, { kind: "Settle", situation: { phase: "Pending" } }],
   [
     "the machine is shut down first where that is wanted",
     { isShutdownDue: true, isOffWanted: true },
@@ -50,7 +60,7 @@ const table: readonly (readonly [string, Partial<ProviderMoveInput>, Partial<Pro
   [
     "and off before the snapshot",
     { isOffWanted: true, snapshot: { kind: "absent" } },
-    { kind: "Settle", phase: "Pending" },
+    { kind: "Settle", situation: { phase: "Pending" } },
   ],
   [
     "a snapshot freezes what is copied",
@@ -66,7 +76,7 @@ const table: readonly (readonly [string, Partial<ProviderMoveInput>, Partial<Pro
   [
     "its host is known before anything is sent there",
     { target: { ...there, isPlaced: false } },
-    { kind: "Settle", phase: "Exporting" },
+    { kind: "Settle", situation: { phase: "Exporting" } },
   ],
   ["the disks are copied", {}, { kind: "Copy" }],
   ["after a restart of the server they are copied anew", { task: { kind: "none" } }, { kind: "Copy" }],
@@ -85,12 +95,12 @@ const table: readonly (readonly [string, Partial<ProviderMoveInput>, Partial<Pro
   [
     "once the disks are there it is too late to cancel",
     { hasCopied: true, isCancelled: true },
-    { kind: "Settle", phase: "Creating" },
+    { kind: "Settle", situation: { phase: "Creating" } },
   ],
   [
     "a machine that is to run is waited for",
     { hasCopied: true, isBootChecked: true, target: { ...there, isMade: true } },
-    { kind: "Settle", phase: "Validating-Target" },
+    { kind: "Settle", situation: { phase: "Validating-Target" } },
   ],
   [
     "the way is removed at the end",

@@ -7,6 +7,7 @@
 import { isProviderError } from "@vivarium/provider";
 import type { ExportedDisk, MoveProgress } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
+import type { Settle } from "../steps/reconcile-in-steps.ts";
 import type { Blocker, MoveStage, RetryPolicy } from "./host-move-plan.ts";
 
 export type SnapshotState =
@@ -78,20 +79,24 @@ export type ProviderMoveStep =
   /** `keepsTarget`: false where nothing came of it. */
   | { readonly kind: "CleanUp"; readonly keepsTarget: boolean }
   | { readonly kind: "End"; readonly outcome: ProviderMoveOutcome }
+  | Settle<ProviderMoveSituation>;
+
+export type ProviderMoveSituation =
+  /** As it was told. */
+  | { readonly kind: "Ended" }
   | {
-      readonly kind: "Settle";
+      readonly kind: "UnderWay";
       readonly phase: ProviderMovePhase;
       readonly message: string;
       readonly progress?: MoveProgress;
-      readonly lookAgainAtMs?: number;
-    }
-  | { readonly kind: "Ended" };
+    };
 
 const lookAgainMs = 10_000;
 
 export function decideProviderMove(input: ProviderMoveInput): ProviderMoveStep {
   const { stage, isDeleting } = input;
-  if (stage === "ended") return isDeleting ? { kind: "RemoveFinalizer" } : { kind: "Ended" };
+  if (stage === "ended")
+    return isDeleting ? { kind: "RemoveFinalizer" } : { kind: "Settle", situation: { kind: "Ended" } };
   if (!input.hasFinalizer && !isDeleting) return { kind: "AddFinalizer" };
   // Once the disks are there the new VM is made of them.
   if (input.hasCopied) return finish(input);
@@ -139,9 +144,12 @@ function copy(input: ProviderMoveInput, target: Extract<NewMachine, { kind: "pre
     case "running":
       return {
         kind: "Settle",
-        phase: task.progress === undefined ? "Exporting" : "Transferring",
-        message: "The disks are copied",
-        ...(task.progress === undefined ? {} : { progress: task.progress }),
+        situation: {
+          kind: "UnderWay",
+          phase: task.progress === undefined ? "Exporting" : "Transferring",
+          message: "The disks are copied",
+          ...(task.progress === undefined ? {} : { progress: task.progress }),
+        },
         lookAgainAtMs: nowMs + lookAgainMs,
       };
     case "done":
@@ -154,7 +162,8 @@ function copy(input: ProviderMoveInput, target: Extract<NewMachine, { kind: "pre
       if (isHopeless || failures > retries.maxRetries) return giveUp(input, { kind: "Failed", reason, message });
       const atMs = failedMs + retries.delayMs * retries.multiplier ** (failures - 1);
       if (nowMs >= atMs) return { kind: "Copy" };
-      return { kind: "Settle", phase: "Pending", message: `It is tried again: ${message}`, lookAgainAtMs: atMs };
+      const situation = { kind: "UnderWay", phase: "Pending", message: `It is tried again: ${message}` } as const;
+      return { kind: "Settle", situation, lookAgainAtMs: atMs };
     }
   }
 }
@@ -177,5 +186,5 @@ function giveUp(input: ProviderMoveInput, outcome: ProviderMoveOutcome): Provide
 }
 
 function settle({ nowMs }: ProviderMoveInput, phase: ProviderMovePhase, message: string): ProviderMoveStep {
-  return { kind: "Settle", phase, message, lookAgainAtMs: nowMs + lookAgainMs };
+  return { kind: "Settle", situation: { kind: "UnderWay", phase, message }, lookAgainAtMs: nowMs + lookAgainMs };
 }

@@ -5,12 +5,12 @@ import type { VMMigration, VMMigrationStatus } from "@vivarium/api";
 import type { ExportedDisk, MoveProgress } from "@vivarium/provider";
 import { observedGenerationOf } from "../verdict.ts";
 import type { Verdict } from "../verdict.ts";
-import type { ProviderMoveOutcome, ProviderMoveStep } from "./provider-move-plan.ts";
+import type { ProviderMoveOutcome, ProviderMoveSituation } from "./provider-move-plan.ts";
 import { targetKeyOf } from "./provider-move-target.ts";
 import type { MigrationRecord } from "./vm-migration-record.ts";
 
 export type ProviderMoveNews =
-  | Extract<ProviderMoveStep, { kind: "Settle" }>
+  | Extract<ProviderMoveSituation, { kind: "UnderWay" }>
   | { readonly kind: "Snapshot"; readonly name: string }
   | { readonly kind: "Copied"; readonly disks: readonly ExportedDisk[] }
   | { readonly kind: "End"; readonly outcome: ProviderMoveOutcome };
@@ -51,7 +51,7 @@ export function providerMoveStatusOf(
     ...(targetId === undefined ? {} : { targetVMID: targetId }),
     progress: {
       currentPhase: phase,
-      ...(news.kind === "Settle" && news.progress !== undefined
+      ...(news.kind === "UnderWay" && news.progress !== undefined
         ? figuresOf(news.progress, { startedMs, nowMs })
         : { percentage: record.hasCopied === true ? 100 : 0 }),
     },
@@ -65,7 +65,7 @@ function judge(news: ProviderMoveNews, name: string): { readonly phase: Phase; r
   const going = (phase: Phase, message: string) =>
     ({ phase, ready: { status: "False", reason: phase, message } }) as const;
   switch (news.kind) {
-    case "Settle":
+    case "UnderWay":
       return going(news.phase, news.message);
     case "Snapshot":
       return going("Snapshotting", "The snapshot is being taken");

@@ -12,18 +12,24 @@ import {
 } from "@vivarium/api";
 import { ProviderError } from "@vivarium/provider";
 import type { ExportedDisk, MoveProgress, Provider as OpenProvider, VmIdentity } from "@vivarium/provider";
-import { ensureFinalizer, removeFinalizer, writeStatus } from "@vivarium/runtime";
-import type { ReconcileContext, ReconcileRequest, ReconcileResult } from "@vivarium/runtime";
-import type { BackgroundTasks } from "../background-tasks.ts";
+import { writeStatus } from "@vivarium/runtime";
+import { requestOf } from "../request-of.ts";
+import type { ObjectTasks } from "../steps/object-tasks.ts";
+import type { OwnStep, SteppedKind } from "../steps/reconcile-in-steps.ts";
 import { formatClonedDisks } from "../virtual-machine/resolve/cloned-disks.ts";
 import { identityOf, resolveProvider } from "../virtual-machine/resolve/definition.ts";
 import { readRecord } from "../virtual-machine/status/stored-record.ts";
 import { connectionOfVm } from "../vm-host.ts";
-import { keyOf } from "./host-move.ts";
 import type { HostMoveParts } from "./host-move.ts";
 import type { Blocker } from "./host-move-plan.ts";
 import { decideProviderMove } from "./provider-move-plan.ts";
-import type { NewMachine, ProviderMoveInput, ProviderMoveStep, SnapshotState } from "./provider-move-plan.ts";
+import type {
+  NewMachine,
+  ProviderMoveInput,
+  ProviderMoveSituation,
+  ProviderMoveStep,
+  SnapshotState,
+} from "./provider-move-plan.ts";
 import { providerMoveStatusOf } from "./provider-move-status.ts";
 import type { ProviderMoveNews } from "./provider-move-status.ts";
 import { migrationLabel, newMachineOf, refusalsOf, targetKeyOf } from "./provider-move-target.ts";
@@ -31,37 +37,37 @@ import { migrationRecordOf } from "./vm-migration-record.ts";
 import type { MigrationRecord } from "./vm-migration-record.ts";
 
 export interface ProviderMoveParts extends Omit<HostMoveParts, "tasks"> {
-  readonly exports: BackgroundTasks<readonly ExportedDisk[], MoveProgress>;
+  readonly exports: ObjectTasks<readonly ExportedDisk[], MoveProgress>;
 }
-
-const mostSteps = 20;
 
 interface Found {
   isClean: boolean;
 }
 
-export async function reconcileProviderMove(
-  parts: ProviderMoveParts,
-  request: ReconcileRequest,
-  context: ReconcileContext,
-): Promise<ReconcileResult> {
-  const found: Found = { isClean: false };
-  for (let count = 0; count < mostSteps; count += 1) {
-    const object = parts.migrations.get(request);
-    if (object === undefined) return undefined;
-    const step = decideProviderMove(inputOf(parts, object, found));
-    if (step.kind === "Ended") return undefined;
-    if (step.kind === "Settle") {
-      await write(parts, object, { news: step, record: migrationRecordOf(object), signal: context.signal });
-      const { lookAgainAtMs } = step;
-      return lookAgainAtMs === undefined
-        ? undefined
-        : { requeueAfterMs: Math.max(0, lookAgainAtMs - parts.clock.now()) };
-    }
-    await act(parts, object, { step, found, context });
-    if (step.kind === "RemoveFinalizer") return undefined;
-  }
-  throw new Error(`Cannot settle VMMigration "${request.namespace}/${request.name}": ${mostSteps} steps led nowhere`);
+interface Look {
+  readonly input: ProviderMoveInput;
+  readonly found: Found;
+}
+
+export type ProviderMoveKind = SteppedKind<VMMigration, Look, OwnStep<ProviderMoveStep>, ProviderMoveSituation>;
+
+export function providerMoveKind(parts: ProviderMoveParts): ProviderMoveKind {
+  return {
+    type: VMMigration,
+    finalizer: vmMigrationFinalizer,
+    observe(object, { before }) {
+      const found = before?.found ?? { isClean: false };
+      return { found, input: inputOf(parts, object, found) };
+    },
+    decide: ({ input }) => decideProviderMove(input),
+    act: (object, step, { look: { found }, signal }) => act(parts, object, { step, found, signal }),
+    async report(object, { situation, signal }) {
+      // What was told at its end stays.
+      if (situation.kind === "Ended") return;
+      await write(parts, object, { news: situation, record: migrationRecordOf(object), signal });
+    },
+    end: (request) => parts.exports.stop(request),
+  };
 }
 
 function inputOf(parts: ProviderMoveParts, object: VMMigration, found: Found): ProviderMoveInput {
@@ -86,7 +92,7 @@ function inputOf(parts: ProviderMoveParts, object: VMMigration, found: Found): P
     hasCopied: record.hasCopied === true,
     isBootChecked: spec.target.powerOn === true,
     isClean: found.isClean,
-    task: parts.exports.state(keyOf(object)),
+    task: parts.exports.state(requestOf(object)),
     retries: {
       maxRetries: retry?.maxRetries ?? (retry === undefined ? 0 : 3),
       delayMs: parseDuration(retry?.retryDelay ?? "5m"),
@@ -183,30 +189,17 @@ async function act(
   {
     step,
     found,
-    context,
-  }: {
-    readonly step: Exclude<ProviderMoveStep, { kind: "Settle" | "Ended" }>;
-    readonly found: Found;
-    readonly context: ReconcileContext;
-  },
+    signal,
+  }: { readonly step: OwnStep<ProviderMoveStep>; readonly found: Found; readonly signal: AbortSignal },
 ): Promise<void> {
   const { manager, exports } = parts;
-  const { signal } = context;
-  const finalized = { type: VMMigration, object, finalizer: vmMigrationFinalizer };
   const { namespace = "", name, uid = "" } = object.metadata;
   const source = sourceOf(parts, object);
   const record = {
     ...migrationRecordOf(object),
     startedAtMs: migrationRecordOf(object).startedAtMs ?? parts.clock.now(),
   };
-  context.log.info({ step: step.kind }, "step");
   switch (step.kind) {
-    case "AddFinalizer":
-      await ensureFinalizer(manager.client, finalized, { signal });
-      return;
-    case "RemoveFinalizer":
-      await removeFinalizer(manager.client, finalized, { signal });
-      return;
     case "ShutDown":
       await manager.client.mergePatch(
         VirtualMachine,
@@ -247,7 +240,7 @@ async function act(
       startCopy(parts, object, record);
       return;
     case "StopWork":
-      await exports.stop(keyOf(object));
+      await exports.stop(requestOf(object));
       return;
     case "RecordCopied":
       await recordCopied(parts, object, { disks: step.disks, record, signal });
@@ -258,7 +251,7 @@ async function act(
       return;
     case "End": {
       const { outcome } = step;
-      await exports.stop(keyOf(object));
+      await exports.stop(requestOf(object));
       await write(parts, object, { news: { kind: "End", outcome }, record: { ...record, stage: "ended" }, signal });
       const message = parts.migrations.get({ namespace, name })?.status?.message ?? "";
       const isFine = outcome.kind === "Moved" || outcome.kind === "Cancelled";
@@ -288,7 +281,7 @@ function startCopy(parts: ProviderMoveParts, object: VMMigration, { snapshot }: 
   const timeoutMs = parseDuration(object.spec.options?.timeout ?? "4h");
   const message = `Cannot copy the disks: not done within ${Math.round(timeoutMs / 1000)} s`;
   exports.start(
-    keyOf(object),
+    requestOf(object),
     async ({ signal, report }) => {
       const goal = to?.migration?.target;
       if (

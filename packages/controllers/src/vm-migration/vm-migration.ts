@@ -12,16 +12,17 @@ import type {
   ReconcileRequest,
   ReconcileResult,
 } from "@vivarium/runtime";
-import { BackgroundTasks } from "../background-tasks.ts";
 import type { MachineTurns } from "../machine-turns.ts";
 import { ObjectNews } from "../object-news.ts";
 import type { Placer } from "../placement/placer.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
+import { ObjectTasks } from "../steps/object-tasks.ts";
+import { reconcileInSteps } from "../steps/reconcile-in-steps.ts";
 import { createPlacer } from "../virtual-machine/host-chooser.ts";
-import { giveBack, reconcileHostMove, settleSides } from "./host-move.ts";
+import { giveBack, hostMoveKind, settleSides } from "./host-move.ts";
 import type { HostMoveParts } from "./host-move.ts";
-import { reconcileProviderMove } from "./provider-move.ts";
+import { providerMoveKind } from "./provider-move.ts";
 import { migrationLabel, targetKeyOf } from "./provider-move-target.ts";
 
 export interface VmMigrationControllerOptions {
@@ -39,12 +40,8 @@ export function createVmMigrationController(options: VmMigrationControllerOption
   const machines = manager.cache(VirtualMachine);
   const providerObjects = manager.cache(Provider);
   const classes = manager.cache(VMClass);
-  let wake: (request: ReconcileRequest) => void = () => undefined;
-  const tasks = new BackgroundTasks<MoveReport, MoveProgress>({ clock, onChange: (key) => wake(requestOfKey(key)) });
-  const exports = new BackgroundTasks<readonly ExportedDisk[], MoveProgress>({
-    clock,
-    onChange: (key) => wake(requestOfKey(key)),
-  });
+  const tasks = new ObjectTasks<MoveReport, MoveProgress>(clock);
+  const exports = new ObjectTasks<readonly ExportedDisk[], MoveProgress>(clock);
   const parts: HostMoveParts = {
     manager,
     providers,
@@ -62,6 +59,8 @@ export function createVmMigrationController(options: VmMigrationControllerOption
       vmClass: (key) => classes.get(key),
     },
   };
+  const moveToHost = reconcileInSteps(hostMoveKind(parts), { manager, clock });
+  const moveToProvider = reconcileInSteps(providerMoveKind({ ...parts, exports }), { manager, clock });
   const machineNews = new ObjectNews<VirtualMachine>(({ status, spec }) => [
     status?.moving,
     status?.host,
@@ -76,25 +75,24 @@ export function createVmMigrationController(options: VmMigrationControllerOption
   async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
     const object = migrations.get(request);
     if (object === undefined) {
-      for (const each of [tasks, exports]) await each.stop(`${request.namespace}/${request.name}`);
+      for (const each of [tasks, exports]) await each.stop(request);
     }
-    await settleOrphans(request, object?.metadata.uid, context);
+    await settleOrphans(request, object?.metadata.uid, context.signal);
     if (object === undefined) return undefined;
-    if (object.spec.target.host !== undefined) return reconcileHostMove(parts, request, context);
-    return reconcileProviderMove({ ...parts, exports }, request, context);
+    return object.spec.target.host === undefined ? moveToProvider(request, context) : moveToHost(request, context);
   }
 
   /** Machines that are on the way by a migration that somebody removed with force. */
   async function settleOrphans(
     { namespace, name }: ReconcileRequest,
     uid: string | undefined,
-    context: ReconcileContext,
+    signal: AbortSignal,
   ): Promise<void> {
     for (const vm of machines.list({ namespace })) {
       const moving = vm.status?.moving;
       if (moving === undefined || moving.migration !== name || moving.uid === uid) continue;
-      const side = await settleSides(parts, vm, { moving, context });
-      await giveBack(parts, vm, { side, wasShutDown: false, signal: context.signal });
+      const side = await settleSides(parts, vm, { moving, signal });
+      await giveBack(parts, vm, { side, wasShutDown: false, signal });
     }
   }
 
@@ -127,17 +125,7 @@ export function createVmMigrationController(options: VmMigrationControllerOption
           .map(requestOf);
       }),
     ],
-    sources: [
-      (enqueue, { signal }) => {
-        wake = enqueue;
-        signal.addEventListener("abort", () => void Promise.all([tasks.stopAll(), exports.stopAll()]), { once: true });
-      },
-    ],
+    sources: [tasks.source, exports.source],
     reconcile,
   };
-}
-
-function requestOfKey(key: string): ReconcileRequest {
-  const [namespace = "", name = ""] = key.split("/");
-  return { namespace, name };
 }

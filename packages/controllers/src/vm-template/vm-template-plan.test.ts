@@ -51,7 +51,7 @@ const rows: readonly (readonly [string, Partial<TemplateInput>, string])[] = [
   ["deleted", { ...made, isDeleting: true }, "Remove"],
   ["while it is removed", { ...made, isDeleting: true, removal: { kind: "running", startedMs: 0 } }, "Deleting"],
   ["a removal that failed waits", { ...made, isDeleting: true, removal: failed("NoSpace") }, "DeleteWaits"],
-  ["removed", { ...made, isDeleting: true, removal: { kind: "done", result: [] } }, "RemoveFinalizer"],
+  ["removed", { ...made, isDeleting: true, removal: { kind: "done", result: undefined } }, "RemoveFinalizer"],
 ];
 for (const [rule, change, expected] of rows) {
   test(rule, () => assert.equal(outcome(decideTemplate({ ...wanted, ...change })), expected));

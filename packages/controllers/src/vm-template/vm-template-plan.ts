@@ -17,7 +17,7 @@ export interface TemplateInput {
   readonly isPlaced: boolean;
   readonly source: SourceState;
   readonly copy: TaskState<readonly ClonedDisk[], CloneProgress>;
-  readonly removal: TaskState<readonly ClonedDisk[], CloneProgress>;
+  readonly removal: TaskState<void, never>;
   /** Names of machines whose disks back onto it, and of clones that are being made of it. */
   readonly usedBy: readonly string[];
   /** A snapshot was taken for it that nothing needs any more. */

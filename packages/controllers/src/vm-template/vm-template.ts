@@ -16,19 +16,14 @@ import {
 } from "@vivarium/api";
 import { ProviderError } from "@vivarium/provider";
 import type { ClonedDisk, CloneProgress } from "@vivarium/provider";
-import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
-import type {
-  Clock,
-  Controller,
-  Manager,
-  ReconcileContext,
-  ReconcileRequest,
-  ReconcileResult,
-} from "@vivarium/runtime";
-import { BackgroundTasks } from "../background-tasks.ts";
+import { related, writeStatus } from "@vivarium/runtime";
+import type { Clock, Controller, Manager, ReconcileRequest } from "@vivarium/runtime";
 import { ObjectNews } from "../object-news.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
+import { ObjectTasks } from "../steps/object-tasks.ts";
+import { reconcileInSteps } from "../steps/reconcile-in-steps.ts";
+import type { OwnStep } from "../steps/reconcile-in-steps.ts";
 import { baseFor } from "../vm-clone/clone-base.ts";
 import { resolveMachine, resolveSnapshot } from "../vm-clone/clone-source.ts";
 import type { ResolvedSource, SourceObjects } from "../vm-clone/clone-source.ts";
@@ -45,7 +40,6 @@ export interface VmTemplateControllerOptions {
   readonly clock: Clock;
 }
 
-const mostSteps = 20;
 const removalDeadlineMs = 300_000;
 
 export function createVmTemplateController({ manager, providers, clock }: VmTemplateControllerOptions): Controller {
@@ -55,11 +49,8 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
   const clones = manager.cache(VMClone);
   const images = manager.cache(VMImage);
   const providerObjects = manager.cache(Provider);
-  let wake: (request: ReconcileRequest) => void = () => undefined;
-  const tasks = new BackgroundTasks<readonly ClonedDisk[], CloneProgress>({
-    clock,
-    onChange: (key) => wake(requestOfKey(key)),
-  });
+  const copies = new ObjectTasks<readonly ClonedDisk[], CloneProgress>(clock);
+  const removals = new ObjectTasks<void, never>(clock);
   const objects: SourceObjects = {
     machine: (key) => machines.get(key),
     snapshot: (key) => snapshots.get(key),
@@ -73,29 +64,6 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
     readonly input: TemplateInput;
     readonly record: TemplateRecord;
     readonly source: ResolvedSource;
-  }
-
-  async function reconcile(request: ReconcileRequest, context: ReconcileContext): Promise<ReconcileResult> {
-    for (let count = 0; count < mostSteps; count++) {
-      const object = templates.get(request);
-      if (object === undefined) {
-        for (const op of ["copy", "remove"] as const) await tasks.stop(keyOf(request, op));
-        return undefined;
-      }
-      const look = observe(object);
-      const step = decideTemplate(look.input);
-      if (step.kind === "Settle") {
-        if (step.situation.kind === "Gone") return undefined;
-        await write(object, look, { situation: step.situation, signal: context.signal });
-        return step.lookAgainAtMs === undefined
-          ? undefined
-          : { requeueAfterMs: Math.max(0, step.lookAgainAtMs - clock.now()) };
-      }
-      context.log.info({ step: step.kind, template: `${request.namespace}/${request.name}` }, "step");
-      await act(object, step, { look, signal: context.signal });
-      if (step.kind === "RemoveFinalizer") return undefined;
-    }
-    throw new Error(`Cannot settle VMTemplate "${request.namespace}/${request.name}": ${mostSteps} steps led nowhere`);
   }
 
   function observe(object: VMTemplate): Look {
@@ -114,8 +82,8 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
         stage: record.stage,
         isPlaced: object.status?.provider !== undefined,
         source: source.state,
-        copy: tasks.state(keyOf(request, "copy")),
-        removal: tasks.state(keyOf(request, "remove")),
+        copy: copies.state(request),
+        removal: removals.state(request),
         usedBy: linkedTo(metadata, machines.list()),
         hasIdleBase: hasIdleBase(object, record),
       },
@@ -145,19 +113,14 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
 
   async function act(
     object: VMTemplate,
-    step: Exclude<TemplateStep, { kind: "Settle" }>,
+    step: OwnStep<TemplateStep>,
     { look, signal }: { readonly look: Look; readonly signal: AbortSignal },
   ): Promise<void> {
     const { client } = manager;
     const { record, source } = look;
     const { namespace = "default" } = object.metadata;
-    const request = requestOf(object);
-    const finalized = { type: VMTemplate, object, finalizer: vmTemplateFinalizer };
     const preparing = { kind: "Preparing", message: "The source is looked at" } as const;
     switch (step.kind) {
-      case "AddFinalizer":
-        await ensureFinalizer(client, finalized, { signal });
-        break;
       case "TakeBase": {
         const { metadata } = source.snapshot ?? (await takeBase(object, signal));
         const isBase = metadata.labels?.[cloneBaseLabel] !== undefined;
@@ -175,7 +138,7 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
         const made = { disks: step.disks.map((disk) => ({ ...disk })), ...placeOf(source) };
         const next: TemplateRecord = { ...record, stage: "made" };
         await write(object, { ...look, record: next }, { situation: { kind: "Ready" }, signal, made });
-        await tasks.stop(keyOf(request, "copy"));
+        await copies.stop(requestOf(object));
         tell(object, "Normal", "TemplateReady", `Made from ${source.name}`);
         break;
       }
@@ -192,14 +155,10 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
         break;
       }
       case "StopCopy":
-        await tasks.stop(keyOf(request, "copy"));
+        await copies.stop(requestOf(object));
         break;
       case "Remove":
         remove(object, source);
-        break;
-      case "RemoveFinalizer":
-        await tasks.stop(keyOf(request, "remove"));
-        await removeFinalizer(client, finalized, { signal });
     }
   }
 
@@ -222,8 +181,8 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
 
   function copy(object: VMTemplate, { from }: ResolvedSource): void {
     const timeoutMs = parseDuration(object.spec.timeout ?? "1h");
-    tasks.start(
-      keyOf(requestOf(object), "copy"),
+    copies.start(
+      requestOf(object),
       async ({ signal, report }) => {
         const role = from && providers.get(from.connection)?.clones;
         if (from === undefined || role === undefined) {
@@ -237,15 +196,14 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
   }
 
   function remove(object: VMTemplate, { from }: ResolvedSource): void {
-    tasks.start(
-      keyOf(requestOf(object), "remove"),
+    removals.start(
+      requestOf(object),
       async ({ signal }) => {
         const connection = connectionOfTemplate(object) ?? from?.connection;
         const disks = connection && providers.get(connection)?.disks;
         if (disks === undefined)
           throw new ProviderError("Unavailable", "The Provider that it lies on is not connected");
         await disks.remove(identityOfTemplate(object), { signal });
-        return [];
       },
       {
         timeoutMs: removalDeadlineMs,
@@ -311,14 +269,24 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
           .map(requestOf);
       }),
     ],
-    sources: [
-      (enqueue, { signal }) => {
-        wake = enqueue;
-        signal.addEventListener("abort", () => void tasks.stopAll(), { once: true });
+    sources: [copies.source, removals.source],
+    reconcile: reconcileInSteps<VMTemplate, Look, OwnStep<TemplateStep>, TemplateSituation>(
+      {
+        type: VMTemplate,
+        finalizer: vmTemplateFinalizer,
+        observe,
+        decide: ({ input }) => decideTemplate(input),
+        act,
+        report: (object, { situation, look, signal }) => write(object, look, { situation, signal }),
+        end: (request) => stopAll(request),
       },
-    ],
-    reconcile,
+      { manager, clock },
+    ),
   };
+
+  async function stopAll(request: ReconcileRequest): Promise<void> {
+    for (const tasks of [copies, removals]) await tasks.stop(request);
+  }
 }
 
 async function unlessGone(deleting: Promise<unknown>): Promise<void> {
@@ -327,13 +295,4 @@ async function unlessGone(deleting: Promise<unknown>): Promise<void> {
   } catch (error) {
     if (!isStatus(error, "NotFound") && !isStatus(error, "Conflict")) throw error;
   }
-}
-
-function keyOf({ namespace, name }: ReconcileRequest, op: "copy" | "remove"): string {
-  return `${namespace}/${name}/${op}`;
-}
-
-function requestOfKey(key: string): ReconcileRequest {
-  const [namespace = "", name = ""] = key.split("/");
-  return { namespace, name };
 }
