@@ -2,11 +2,12 @@
 // 1,000 and 10,000 machines are applied and converge, each in a server of its own; then a set of 1,000 is rolled to another template, and
 // with as many machines on four hosts one of these is drained.
 //
-// SCALE_MACHINES=200,500 measures other numbers.
+// SCALE_MACHINES=200,500 measures other numbers; SCALE_PARTS=create,drain some of it.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { tmpdir } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import { join } from "node:path";
 import { VirtualMachine, VMSet } from "@vivarium/api";
 import type { KubeObject, ResourceType } from "@vivarium/api";
@@ -21,6 +22,7 @@ const limitMs = 1_800_000;
 
 export async function scale(): Promise<unknown> {
   const counts = (process.env["SCALE_MACHINES"] ?? "1000,10000").split(",").map(Number);
+  const parts = new Set((process.env["SCALE_PARTS"] ?? "create,roll,drain").split(","));
   const directory = await mkdtemp(join(tmpdir(), "viv-scale-"));
   try {
     const image = join(directory, "disk.raw");
@@ -28,14 +30,15 @@ export async function scale(): Promise<unknown> {
     bytes.set([0x55, 0xaa], 510); // a boot sector
     await writeFile(image, bytes);
     const created: Created[] = [];
-    for (const count of counts) created.push(await onServer(image, (lab) => create(lab, count)));
+    for (const count of parts.has("create") ? counts : [])
+      created.push(await onServer(image, (lab) => create(lab, count)));
     const [first, last] = [created[0], created.at(-1)];
     const replicas = Math.min(1000, counts[0] ?? 0);
     return {
       create: created,
       ...(first !== undefined && last !== undefined && first !== last ? { growth: growth(first, last) } : {}),
-      rollingUpdate: await onServer(image, (lab) => roll(lab, replicas)),
-      drain: await onServer(image, (lab) => drain(lab, replicas)),
+      ...(parts.has("roll") ? { rollingUpdate: await onServer(image, (lab) => roll(lab, replicas)) } : {}),
+      ...(parts.has("drain") ? { drain: await onServer(image, (lab) => drain(lab, replicas)) } : {}),
     };
   } finally {
     await rm(directory, { recursive: true });
@@ -52,6 +55,7 @@ interface Used {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly writes: number;
+  readonly writeRequests: Readonly<Record<string, number>>;
   readonly memoryMiB: { readonly now: number; readonly peak: number };
 }
 
@@ -196,17 +200,60 @@ spec:
   hostPolicy: {cpuOvercommitPercent: 10000, memoryOvercommitPercent: 1000}
 `;
 
-/** From before to after: time, the server's processor time, and the revisions of its store, one for each write of whatever kind. */
+/**
+ * From before to after: time; and the server's processor time and the revisions of its store, one for each write of whatever kind, until it
+ * has come to rest: Events, for example, are written when all is done.
+ */
 async function using(lab: Lab, act: () => Promise<void>): Promise<Used> {
+  const requests = await writeRequests(lab.client);
   const before = { cpu: await cpuSeconds(lab.pid), revision: await revision(lab.client), atMs: performance.now() };
   await act();
   const seconds = (performance.now() - before.atMs) / 1000;
+  await atRest(lab.client);
   return {
     seconds: round(seconds),
     cpuSeconds: round((await cpuSeconds(lab.pid)) - before.cpu),
     writes: (await revision(lab.client)) - before.revision,
+    writeRequests: difference(await writeRequests(lab.client), requests),
     memoryMiB: await memoryMiB(lab.pid),
   };
+}
+
+/** Requests that may write so far, by verb and resource: also those that changed nothing. */
+async function writeRequests(client: ApiClient): Promise<ReadonlyMap<string, number>> {
+  const { body } = await client.send({
+    method: "GET",
+    path: "/metrics",
+    query: new URLSearchParams(),
+    headers: {},
+    body: new Uint8Array(),
+  });
+  const page = body instanceof Uint8Array ? Buffer.from(body).toString() : await text(body);
+  const counts = new Map<string, number>();
+  for (const [, labels = "", value] of page.matchAll(/^apiserver_request_total\{(.*)\} (\d+)$/gm)) {
+    const of = (label: string) => new RegExp(`\\b${label}="([^"]*)"`).exec(labels)?.[1] ?? "";
+    const verb = of("verb");
+    if (["GET", "LIST", "WATCH"].includes(verb)) continue;
+    const subresource = of("subresource");
+    const key = `${verb} ${of("resource")}${subresource === "" ? "" : `/${subresource}`}`;
+    counts.set(key, (counts.get(key) ?? 0) + Number(value));
+  }
+  return counts;
+}
+
+function difference(
+  after: ReadonlyMap<string, number>,
+  before: ReadonlyMap<string, number>,
+): Readonly<Record<string, number>> {
+  const grown = [...after].map(([key, count]) => [key, count - (before.get(key) ?? 0)] as const);
+  return Object.fromEntries(grown.filter(([, count]) => count > 0));
+}
+
+async function atRest(client: ApiClient): Promise<void> {
+  for (let last = -1, now = await revision(client); now !== last; now = await revision(client)) {
+    last = now;
+    await delay(2_000);
+  }
 }
 
 async function revision(client: ApiClient): Promise<number> {

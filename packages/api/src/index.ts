@@ -24,6 +24,7 @@ export * from "./host.ts";
 export * from "./image-build.ts";
 export * from "./image-sources.ts";
 export * from "./invalid-value-error.ts";
+export * from "./json-value.ts";
 export * from "./kind.ts";
 export * from "./kinds.ts";
 export * from "./lease.ts";

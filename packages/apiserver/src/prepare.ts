@@ -2,7 +2,7 @@
 // Create and update differ only in what they take over from the old object.
 
 import { randomUUID } from "node:crypto";
-import { isDeepStrictEqual } from "node:util";
+import { copyJson, isSameJson } from "@vivarium/api";
 import { badRequest, conflict, invalid } from "./errors.ts";
 import { setOwners, type Ownership } from "./field-management/ownership.ts";
 import type { Target } from "./input/target.ts";
@@ -64,11 +64,6 @@ export function prepareUpdate(
   return setOwners(completed, ownership({ object: completed, old, given }));
 }
 
-/** Whether both are the same but for the order of their fields. */
-export function isUnchanged(object: ApiObject, old: ApiObject): boolean {
-  return isDeepStrictEqual(JSON.parse(JSON.stringify(object)), JSON.parse(JSON.stringify(old)));
-}
-
 function takeNamespace(object: ApiObject, target: Target): void {
   const { metadata } = object;
   if (!target.resource.namespaced) {
@@ -93,9 +88,9 @@ function assertSameUid(resource: Resource, object: ApiObject, old: ApiObject): v
 }
 
 function withStatusOf(object: ApiObject, old: ApiObject): ApiObject {
-  const next = structuredClone(old);
-  if (object["status"] === undefined) delete next["status"];
-  else next["status"] = object["status"];
+  const { status: _, ...rest } = old;
+  const next: ApiObject = copyJson(rest);
+  if (object["status"] !== undefined) next["status"] = object["status"];
   return next;
 }
 
@@ -152,9 +147,7 @@ function hasSpecChange(resource: Resource, object: ApiObject, old: ApiObject): b
     const { metadata: _metadata, status, ...spec } = each;
     return resource.hasStatus ? spec : { ...spec, status };
   };
-  return (
-    JSON.stringify(specOf(object)) !== JSON.stringify(specOf(old)) && !isDeepStrictEqual(specOf(object), specOf(old))
-  );
+  return !isSameJson(specOf(object), specOf(old));
 }
 
 const suffixCharacters = "bcdfghjklmnpqrstvwxz2456789";

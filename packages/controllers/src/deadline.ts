@@ -17,10 +17,8 @@ export async function withDeadline<T>(
   { clock, what, deadlineMs, signal }: Deadline,
 ): Promise<T> {
   const over = new AbortController();
-  const ended = new AbortController();
-  const timer = clock.delay(deadlineMs, { signal: ended.signal }).then(
-    () => over.abort(new ProviderError("Timeout", `Cannot ${what}: no answer within ${deadlineMs / 1000} s`)),
-    () => undefined,
+  const cancel = clock.after(deadlineMs, () =>
+    over.abort(new ProviderError("Timeout", `Cannot ${what}: no answer within ${deadlineMs / 1000} s`)),
   );
   try {
     return await call(AbortSignal.any([signal, over.signal]));
@@ -28,7 +26,6 @@ export async function withDeadline<T>(
     if (over.signal.aborted && !signal.aborted) throw over.signal.reason;
     throw error;
   } finally {
-    ended.abort();
-    await timer;
+    cancel();
   }
 }

@@ -1,6 +1,9 @@
 // Writes core/v1 Events in the background. The same event again (same object, reason and message) is counted in the object that is there,
 // also after a restart, since its name follows from what it says. One object cannot flood: beyond a burst its events are dropped.
 // Old ones the API server removes.
+//
+// Events are written in lanes, each one after the other: those of one object share a lane, so that they come in their order and the same one
+// is never written twice at a time; and where many objects have news at once, their writes share commits.
 
 import { createHash } from "node:crypto";
 import { Event, formatTime, isStatus } from "@vivarium/api";
@@ -13,10 +16,12 @@ import { TokenBuckets } from "./token-buckets.ts";
 
 const component = "vivarium";
 const burst = { size: 25, refillEveryMs: 30_000 };
-const maxPending = 1_000;
+const lanes = 16;
+const maxPending = 20_000;
 
 interface Pending {
-  readonly about: KubeObject;
+  /** No more of the object, which may be large and is soon an old version. */
+  readonly about: Event["involvedObject"];
   readonly type: "Normal" | "Warning";
   readonly reason: string;
   readonly message: string;
@@ -30,8 +35,8 @@ export class ApiEventRecorder implements EventRecorder {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #buckets: TokenBuckets;
-  readonly #pending = new Map<string, Pending>();
-  #writing: Promise<void> | undefined;
+  readonly #lanes: readonly Lane[] = Array.from({ length: lanes }, () => ({ pending: new Map(), writing: undefined }));
+  #pending = 0;
 
   constructor(options: { readonly client: Client; readonly logger: Logger; readonly clock: Clock }) {
     this.#client = options.client;
@@ -46,19 +51,21 @@ export class ApiEventRecorder implements EventRecorder {
   ): void {
     const now = this.#clock.now();
     const name = nameOf(about, event);
-    const pending = this.#pending.get(name);
+    const lane = this.#laneOf(about);
+    const pending = lane.pending.get(name);
     if (pending !== undefined) {
       pending.count += 1;
       pending.lastMs = now;
       return;
     }
     const isFlood = !this.#buckets.take(about.metadata.uid ?? about.metadata.name, now);
-    if (isFlood || this.#pending.size >= maxPending) {
+    if (isFlood || this.#pending >= maxPending) {
       this.#log.debug({ event, about: about.metadata.name }, "event dropped: too many");
       return;
     }
-    this.#pending.set(name, { about, ...event, firstMs: now, count: 1, lastMs: now });
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    lane.pending.set(name, { about: referenceTo(about), ...event, firstMs: now, count: 1, lastMs: now });
+    this.#pending += 1;
+    lane.writing ??= this.#write(lane).finally(() => (lane.writing = undefined));
   }
 
   /** Waits for the signal, and then for what is pending to be written. */
@@ -67,13 +74,22 @@ export class ApiEventRecorder implements EventRecorder {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
-    await this.#writing;
+    for (const { writing } of this.#lanes) await writing;
   }
 
-  async #write(): Promise<void> {
-    for (const [name, event] of this.#pending) {
+  #laneOf({ metadata: { uid, name } }: KubeObject): Lane {
+    let sum = 0;
+    for (const character of uid ?? name) sum += character.charCodeAt(0);
+    const lane = this.#lanes[sum % lanes];
+    if (lane === undefined) throw new RangeError(`There is no lane ${sum % lanes}`);
+    return lane;
+  }
+
+  async #write({ pending }: Lane): Promise<void> {
+    for (const [name, event] of pending) {
       // Out of the map before the first await: what is recorded from now on is a new entry.
-      this.#pending.delete(name);
+      pending.delete(name);
+      this.#pending -= 1;
       try {
         await this.#writeOne(name, event);
       } catch (error) {
@@ -97,8 +113,27 @@ export class ApiEventRecorder implements EventRecorder {
   }
 }
 
-function namespaceOf(about: KubeObject): string {
-  return about.metadata.namespace ?? "default";
+/** What waits to be written, and who writes it. */
+interface Lane {
+  readonly pending: Map<string, Pending>;
+  writing: Promise<void> | undefined;
+}
+
+/** Events about objects without a namespace are in this one, as in Kubernetes. */
+function namespaceOf({ namespace }: Event["involvedObject"]): string {
+  return namespace ?? "default";
+}
+
+function referenceTo({ apiVersion, kind, metadata }: KubeObject): Event["involvedObject"] {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return {
+    apiVersion,
+    kind,
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
 }
 
 function nameOf(
@@ -111,20 +146,11 @@ function nameOf(
 }
 
 function eventOf(name: string, event: Pending): Event {
-  const { about } = event;
-  const { namespace, uid, resourceVersion } = about.metadata;
   return {
     apiVersion: "v1",
     kind: "Event",
-    metadata: { name, namespace: namespaceOf(about) },
-    involvedObject: {
-      apiVersion: about.apiVersion,
-      kind: about.kind,
-      name: about.metadata.name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-    },
+    metadata: { name, namespace: namespaceOf(event.about) },
+    involvedObject: event.about,
     type: event.type,
     reason: event.reason,
     message: event.message,

@@ -13,5 +13,6 @@ export * from "./leader-election.ts";
 export { createManager } from "./manager.ts";
 export type { ManagerOptions } from "./manager.ts";
 export { errorsTotal } from "./metrics.ts";
+export { TokenBuckets } from "./token-buckets.ts";
 export * from "./write-status.ts";
 export * from "./manual-clock.ts";

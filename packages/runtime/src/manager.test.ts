@@ -322,6 +322,26 @@ test("the same event again is counted, across restarts too", async (t) => {
   assert.equal(found.source?.component, "vivarium");
 });
 
+test("events of many objects are all written, those of one object in their order", async (t) => {
+  const { client, manager, run } = await lab(t);
+  run();
+  const names = Array.from({ length: 40 }, (_, index) => `c${index}`);
+  const objects = await Promise.all(names.map((name) => client.create(VMClass, vmClass(name))));
+  const reasons = ["First", "Second", "Third"];
+  for (const reason of reasons) {
+    for (const about of objects) manager.recorder.record(about, { type: "Normal", reason, message: reason });
+  }
+  const written = await eventually(async () => {
+    const { items } = await client.list(Event);
+    return items.length === names.length * reasons.length ? items : undefined;
+  }, "all events");
+  const versions = written.toSorted((a, b) => Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion));
+  for (const name of names) {
+    const story = versions.filter(({ involvedObject }) => involvedObject.name === name).map(({ reason }) => reason);
+    assert.deepEqual(story, reasons);
+  }
+});
+
 test("one object cannot flood the events", async (t) => {
   const { client, manager, run } = await lab(t);
   run();

@@ -1,7 +1,6 @@
 // Joins the parts: one cache per kind, one loop per controller, and the wires between them.
 
-import { isDeepStrictEqual } from "node:util";
-import { apiVersionOf } from "@vivarium/api";
+import { apiVersionOf, isSameJson } from "@vivarium/api";
 import type { KubeObject, ResourceType } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
 import type { Logger } from "pino";
@@ -68,7 +67,7 @@ export function createManager(options: ManagerOptions): Manager {
     cache(related.type).onChange((change) => {
       const { previous } = change;
       const mayBeSame = change.kind === "set" && previous !== undefined && factsOf !== undefined;
-      if (mayBeSame && isDeepStrictEqual(factsOf(previous), factsOf(change.object))) return;
+      if (mayBeSame && isSameJson(factsOf(previous), factsOf(change.object))) return;
       if (change.previous !== undefined) for (const request of related.requests(change.previous)) loop.enqueue(request);
       if (change.kind === "set") for (const request of related.requests(change.object)) loop.enqueue(request);
     });

@@ -24,3 +24,16 @@ test("sleepers wake in their order, each at its own time", async () => {
     ["late", 300],
   ]);
 });
+
+test("what was to be done after a while is done once then, and not when it was called off", async () => {
+  const clock = new ManualClock(0);
+  const done: string[] = [];
+  clock.after(10, () => done.push("kept"));
+  const cancel = clock.after(10, () => done.push("called off"));
+  cancel();
+  await clock.advance(9);
+  assert.deepEqual(done, []);
+  await clock.advance(20);
+  assert.deepEqual(done, ["kept"]);
+  assert.equal(clock.sleepers, 0);
+});

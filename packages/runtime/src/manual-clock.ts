@@ -30,18 +30,24 @@ export class ManualClock implements Clock {
         reject(signal.reason as Error);
         return;
       }
-      const sleeper = { atMs: this.#nowMs + ms, wake };
-      const onAbort = (): void => {
-        this.#sleepers = this.#sleepers.filter((each) => each !== sleeper);
-        reject(signal?.reason as Error);
-      };
-      function wake(): void {
+      const cancel = this.after(ms, () => {
         signal?.removeEventListener("abort", onAbort);
         resolve();
+      });
+      function onAbort(): void {
+        cancel();
+        reject(signal?.reason as Error);
       }
       signal?.addEventListener("abort", onAbort, { once: true });
-      this.#sleepers.push(sleeper);
     });
+  }
+
+  after(ms: number, act: () => void): () => void {
+    const sleeper = { atMs: this.#nowMs + ms, wake: act };
+    this.#sleepers.push(sleeper);
+    return () => {
+      this.#sleepers = this.#sleepers.filter((each) => each !== sleeper);
+    };
   }
 
   /**

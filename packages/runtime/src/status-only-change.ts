@@ -1,12 +1,12 @@
 // Tells a change that asks for a look from the echo of our own status write.
 
-import { isDeepStrictEqual } from "node:util";
+import { isSameJson } from "@vivarium/api";
 import type { KubeObject } from "@vivarium/api";
 
 export function isStatusOnlyChange(previous: KubeObject, object: KubeObject): boolean {
   if (previous.metadata.uid !== object.metadata.uid) return false;
   if (previous.metadata.generation !== object.metadata.generation) return false;
-  return isDeepStrictEqual(withoutStatus(previous), withoutStatus(object));
+  return isSameJson(withoutStatus(previous), withoutStatus(object));
 }
 
 function withoutStatus(object: KubeObject): object {

@@ -7,7 +7,7 @@
 // Two streams feed it, the watch and this process's own writes. Versions decide between them, so that it never goes back: a version at or
 // below what the watch has reached adds nothing, and an event older than what is held is skipped.
 
-import { formatKey, isStatus } from "@vivarium/api";
+import { copyJson, formatKey, isStatus } from "@vivarium/api";
 import type { KubeObject, ResourceType } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
 import type { Logger } from "pino";
@@ -76,7 +76,7 @@ export class WatchCache<T extends KubeObject> implements Cache<T> {
     if (version === undefined || this.#version === undefined || compareVersions(version, this.#version) <= 0) return;
     const isGone = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0;
     if (isGone) this.#remove(object);
-    else this.#set(structuredClone(object));
+    else this.#set(copyJson(object));
   }
 
   /** Never throws: what goes wrong is logged and tried again until the signal aborts. */

@@ -1,6 +1,6 @@
 // Writes a status only where it differs, so that a system at rest writes nothing.
 
-import { isDeepStrictEqual } from "node:util";
+import { isSameJson } from "@vivarium/api";
 import type { KubeObject, ResourceType } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
 
@@ -17,8 +17,6 @@ export async function writeStatus<T extends KubeObject & { status?: unknown }>(
   }: { readonly type: ResourceType<T>; readonly object: T; readonly status: NonNullable<T["status"]> },
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<T> {
-  // As the server will store it: properties that are undefined do not exist.
-  const wanted = JSON.parse(JSON.stringify(status)) as NonNullable<T["status"]>;
-  if (isDeepStrictEqual(wanted, object.status ?? {})) return object;
-  return client.updateStatus(type, { ...object, status: wanted }, options);
+  if (isSameJson(status, object.status ?? {})) return object;
+  return client.updateStatus(type, { ...object, status }, options);
 }

@@ -1,6 +1,7 @@
 // Fills missing fields from the schema's defaults. A null where the schema does not allow one counts as missing
 // (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable).
 
+import { copyJson } from "@vivarium/api";
 import type { JsonSchema } from "../custom-resource-definition.ts";
 
 /** Changes `value`. */
@@ -23,7 +24,7 @@ export function applyDefaults(value: unknown, schema: JsonSchema): void {
   }
   for (const { name, child } of defaultsOf(schema)) {
     if (Object.hasOwn(object, name)) continue;
-    object[name] = typeof child.default === "object" ? structuredClone(child.default) : child.default;
+    object[name] = typeof child.default === "object" ? copyJson(child.default) : child.default;
     applyDefaults(object[name], child);
   }
 }

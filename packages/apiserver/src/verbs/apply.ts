@@ -1,7 +1,7 @@
 // Server-side apply: a PATCH that says what its manager wants of the object, makes the object when there is none, and refuses to take over
 // what others own unless it is told to (https://kubernetes.io/docs/reference/using-api/server-side-apply/).
 
-import { isStatus, type ApiRequest, type ApiResponse } from "@vivarium/api";
+import { copyJson, isStatus, type ApiRequest, type ApiResponse } from "@vivarium/api";
 import { assertAllowed } from "../authorization/access-control.ts";
 import { badRequest, conflict, modified, notFound } from "../errors.ts";
 import { applyToObject } from "../field-management/apply-to-object.ts";
@@ -30,7 +30,7 @@ export async function apply(state: ServerState, context: RequestContext, target:
   const writer = writerOf(context, target, managerName(context.request));
   let entries: readonly ManagedFieldsEntry[] = [];
   const change = (live: ApiObject | undefined): ApiObject => {
-    const applied = applyToObject(live, { config, schema: resource.schema, writer, isForced });
+    const applied = applyToObject(live && copyJson(live), { config, schema: resource.schema, writer, isForced });
     entries = applied.entries;
     return applied.object;
   };

@@ -1,6 +1,6 @@
 // POST to a collection.
 
-import { StatusError, type ApiResponse } from "@vivarium/api";
+import { copyJson, StatusError, type ApiResponse } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
 import { admitWrite } from "../admission/admit-write.ts";
 import type { AdmissionRequest } from "../admission/admission-plugin.ts";
@@ -42,7 +42,7 @@ export async function createObject(
   const isGenerated = decoded.metadata.name === "";
   for (let attempt = 1; ; attempt++) {
     // Only a generated name is tried more than once.
-    const wanted = isGenerated ? structuredClone(decoded) : decoded;
+    const wanted = isGenerated ? copyJson(decoded) : decoded;
     const object = prepareCreate(context, target, { object: wanted, ownership });
     const { name } = object.metadata;
     if (namespace !== undefined) await state.namespaces.assertAccepts(resource, { namespace, name });

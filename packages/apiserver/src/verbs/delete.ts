@@ -1,6 +1,6 @@
 // DELETE of one object. What finalizers hold is marked with a deletionTimestamp and goes with the last of them.
 
-import type { ApiResponse, Status, UserInfo } from "@vivarium/api";
+import { copyJson, type ApiResponse, type Status, type UserInfo } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
 import { admitWrite } from "../admission/admit-write.ts";
 import { conflict, forbidden, modified, notFound } from "../errors.ts";
@@ -73,7 +73,7 @@ export async function deleteObject(
       {
         operation: "DELETE",
         ...target,
-        oldObject: structuredClone(object),
+        oldObject: copyJson(object),
         user,
         isDryRun: options.isDryRun,
         warnings,

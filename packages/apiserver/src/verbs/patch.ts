@@ -1,6 +1,6 @@
 // PATCH of one object: the patch makes a new object of the stored one, which then goes the way of every update.
 
-import { StatusError, type ApiResponse } from "@vivarium/api";
+import { copyJson, StatusError, type ApiResponse } from "@vivarium/api";
 import { invalidOptions } from "../field-management/manager-name.ts";
 import { decodeObject } from "../input/decode-object.ts";
 import { assertBodySize, mediaTypeOf, parseJson } from "../input/parse-body.ts";
@@ -29,7 +29,7 @@ export async function patch(state: ServerState, context: RequestContext, target:
   const parsed = parseJson(context.request.body);
   return updateObject(state, context, {
     target,
-    change: (old) => decodeObject(context, resource, patched(old, parsed)),
+    change: (old) => decodeObject(context, resource, patched(copyJson(old), parsed)),
   });
 }
 

@@ -1,6 +1,6 @@
 // /scale: an autoscaling/v1 Scale made of an object's own fields, so that `kubectl scale` and autoscalers need not know its kind.
 
-import type { ApiResponse } from "@vivarium/api";
+import { copyJson, type ApiResponse } from "@vivarium/api";
 import { badRequest, invalid, notFound } from "../errors.ts";
 import { assertBodySize, mediaTypeOf, parseBody, parseJson } from "../input/parse-body.ts";
 import { keyOf, type NamedTarget } from "../input/target.ts";
@@ -63,7 +63,8 @@ function write(
   const { resource } = target;
   return updateObject(state, context, {
     target,
-    change(object) {
+    change(old) {
+      const object = copyJson(old);
       const { replicas, resourceVersion } = change(toScale(resource, object));
       setAt(object, partsOf(resource.scale?.specReplicasPath), replicas);
       object.metadata.resourceVersion = resourceVersion;

@@ -1,6 +1,6 @@
 // PUT of one object, and the read-modify-write that PATCH shares with it.
 
-import type { ApiResponse } from "@vivarium/api";
+import { copyJson, isSameJson, type ApiResponse } from "@vivarium/api";
 import type { KeyValue } from "@vivarium/store";
 import { admitWrite } from "../admission/admit-write.ts";
 import { invalid, modified, notFound } from "../errors.ts";
@@ -9,7 +9,7 @@ import { decodeObject } from "../input/decode-object.ts";
 import { parseBody } from "../input/parse-body.ts";
 import { isDryRun, keyOf, type NamedTarget } from "../input/target.ts";
 import { respondObject, respondStored } from "../output/respond.ts";
-import { isUnchanged, prepareUpdate } from "../prepare.ts";
+import { prepareUpdate } from "../prepare.ts";
 import type { RequestContext } from "../request-context.ts";
 import { invalidValue } from "../schema/field-error.ts";
 import type { ServerState } from "../server-state.ts";
@@ -22,7 +22,7 @@ export async function update(state: ServerState, context: RequestContext, target
   const wanted = decoded.metadata.resourceVersion ?? "";
   if (wanted === "" && !resource.strategy.allowsUnconditionalUpdate)
     throw invalid(resource, name, [invalidValue("metadata.resourceVersion", 0, "must be specified for an update")]);
-  return updateObject(state, context, { target, change: () => structuredClone(decoded) });
+  return updateObject(state, context, { target, change: () => copyJson(decoded) });
 }
 
 const maxAttempts = 20;
@@ -41,6 +41,7 @@ export async function updateObject(
     respond,
   }: {
     readonly target: NamedTarget;
+    /** Not to change the old one, and to give a new one each time. */
     readonly change: (old: ApiObject) => ApiObject;
     readonly ownership?: Ownership;
     /** The answer, where it is not the object itself. */
@@ -59,7 +60,7 @@ export async function updateObject(
     if (found === undefined) throw notFound(resource, name);
     const old = decodeStored(found, resource);
     const warnings = context.warnings.length;
-    const wanted = change(structuredClone(old));
+    const wanted = change(old);
     const version = wanted.metadata.resourceVersion ?? "";
     if (version !== "" && version !== old.metadata.resourceVersion) throw modified(resource, name);
     const next = prepareUpdate(target, { object: wanted, old, ownership });
@@ -110,7 +111,7 @@ async function write(
   },
 ): Promise<ApiResponse | undefined> {
   const { resource } = target;
-  if (isUnchanged(next, old)) return answer.stored(found);
+  if (isSameJson(next, old)) return answer.stored(found);
   if (isDryRun(context.request.query)) return answer.object(next);
   const condition = { expected: found.modRevision };
   if (next.metadata.deletionTimestamp !== undefined && !isHeld(resource, next)) {

@@ -26,6 +26,17 @@ test("work begins where its object says so, and is recorded once it took a secon
   });
 });
 
+test("what is left out of the record is only watched until it is late, and its end is told", () => {
+  const leftOut = { ...track, isRecorded: false, isLeftOut: true };
+  assert.deepEqual(decide({ track: leftOut, nowMs: 5_000, usualMs: 10_000 }), { kind: "rest", wakeAtMs: 70_000 });
+  assert.deepEqual(decide({ track: leftOut, nowMs: 70_000, usualMs: 10_000 }), { kind: "overdue" });
+  assert.deepEqual(decide({ track: leftOut, view: { ...running, state: "failed" }, nowMs: 5_000 }), {
+    kind: "end",
+    phase: "Failed",
+    isRecordedThen: true,
+  });
+});
+
 test("what is at rest is no work, and one that is not well for a while is not being started", () => {
   assert.deepEqual(decide({ track: undefined, view: done }), { kind: "rest" });
   assert.deepEqual(decide({ track: undefined, view: { ...running, isBeginning: false } }), { kind: "rest" });

@@ -8,6 +8,8 @@ export interface Track {
   readonly verb: string;
   readonly startMs: number;
   readonly isRecorded: boolean;
+  /** One of so many at once that it is not recorded, unless it fails or is late. */
+  readonly isLeftOut?: boolean;
   readonly isOverdue: boolean;
 }
 
@@ -47,7 +49,7 @@ export function decideOperation(input: {
   if (view.state !== "running") {
     return { kind: "end", phase: view.state === "done" ? "Succeeded" : "Failed", isRecordedThen };
   }
-  if (!track.isRecorded) {
+  if (!track.isRecorded && track.isLeftOut !== true) {
     const atMs = track.startMs + recordedAfterMs;
     return nowMs >= atMs ? { kind: "record" } : { kind: "rest", wakeAtMs: atMs };
   }

@@ -95,3 +95,32 @@ test("what takes much longer than usual is told in an event of its object", asyn
   const { items } = await client.list(Operation, { namespace });
   assert.equal(items.find(({ object }) => object.name === "slow")?.overdue, true);
 });
+
+test("of very many at once a hundred are recorded, and besides these what fails", async (t) => {
+  const { client, clock, manager, run } = await controllersLab(t);
+  const metrics = new Registry();
+  run(createOperationsController({ manager, clock, metrics }));
+  const names = Array.from({ length: 110 }, (_, index) => `s${index}`);
+  const spec = { vmRef: { name: "web" } };
+  await Promise.all(names.map((name) => client.create(VMSnapshot, { ...headOf(VMSnapshot, name), spec })));
+  const operations = async () => (await client.list(Operation, { namespace })).items;
+  await eventually(async () => (await metrics.metrics()).includes('{kind="VMSnapshot",verb="Take"} 110'), "all begin");
+  // One moment for all of them: later ones would find room again.
+  await clock.advance(1_000);
+  await eventually(async () => (await operations()).length >= 100, "records");
+  await clock.advance(0);
+  const recorded = new Set((await operations()).map(({ object }) => object.name));
+  assert.equal(recorded.size, 100);
+  const left = names.filter((name) => !recorded.has(name));
+  const [failing = "", succeeding = ""] = left;
+  const end = async (name: string, phase: "Failed" | "Ready"): Promise<void> => {
+    const snapshot = await client.get(VMSnapshot, { namespace, name });
+    await client.updateStatus(VMSnapshot, { ...snapshot, status: { phase } });
+  };
+  await end(succeeding, "Ready");
+  await end(failing, "Failed");
+  await eventually(async () => (await operations()).some(({ object }) => object.name === failing), "the failure");
+  const outcomes = await metrics.metrics();
+  assert.match(outcomes, /_count\{kind="VMSnapshot",verb="Take",outcome="Succeeded"\} 1/);
+  assert.equal((await operations()).length, 101);
+});

@@ -2,7 +2,7 @@
 // than usual. It changes nothing but its records; those that still run are found again after a restart.
 
 import { formatDuration, formatTime, isStatus, Operation, type KubeObject } from "@vivarium/api";
-import { related } from "@vivarium/runtime";
+import { related, TokenBuckets } from "@vivarium/runtime";
 import type {
   Cache,
   Clock,
@@ -28,6 +28,8 @@ interface Tracked extends Track {
 
 /** Kept in each namespace. */
 const mostKept = 300;
+/** New records of a namespace at once, and then one from time to time: thousands of machines that start together are no news each. */
+const burst = { size: 100, refillEveryMs: 1_000 };
 const mostSteps = 5;
 
 export function createOperationsController({
@@ -41,6 +43,14 @@ export function createOperationsController({
 }): Controller {
   const { client, recorder } = manager;
   const records = manager.cache(Operation);
+  const runningByObject = records.index((record) => (record.phase === "Running" ? [workedOn(record)] : []));
+  const overByNamespace = records.index(({ metadata, phase }) =>
+    phase === "Running" ? [] : [metadata.namespace ?? ""],
+  );
+  const succeededByWork = records.index(({ metadata, object, verb, phase }) =>
+    phase === "Succeeded" ? [`${metadata.namespace}/${object.kind}/${verb}`] : [],
+  );
+  const room = new TokenBuckets(burst);
   const tracks = new Map<string, Tracked>();
   /** Of which objects it is known whether work on them is recorded as running. */
   const known = new Set<string>();
@@ -60,7 +70,7 @@ export function createOperationsController({
     const name = request.name.slice(at + 1);
     const object = watched.cache.get({ namespace, name });
     const key = `${namespace}/${request.name}`;
-    if (!known.has(key)) takeUp(key, { namespace, name, kind: watched.type.kind });
+    if (!known.has(key)) takeUp(key, { namespace, kind: watched.type.kind });
     for (let count = 0; count < mostSteps; count++) {
       const track = tracks.get(key);
       const isGone = object === undefined || (track !== undefined && object.metadata.uid !== track.uid);
@@ -77,14 +87,9 @@ export function createOperationsController({
   }
 
   /** What was recorded as running before this process began. */
-  function takeUp(
-    key: string,
-    { namespace, name, kind }: { readonly namespace: string; readonly name: string; readonly kind: string },
-  ): void {
+  function takeUp(key: string, { namespace, kind }: { readonly namespace: string; readonly kind: string }): void {
     known.add(key);
-    const record = records
-      .list({ namespace })
-      .find(({ object, phase }) => phase === "Running" && object.kind === kind && object.name === name);
+    const [record] = runningByObject.of(key);
     if (record === undefined) return;
     tracks.set(key, {
       kind,
@@ -112,37 +117,49 @@ export function createOperationsController({
   async function take(step: Exclude<OperationStep, { kind: "rest" }>, situation: Situation): Promise<void> {
     const { key, track, object, kind, namespace } = situation;
     switch (step.kind) {
-      case "begin": {
-        const usual = usualOf(namespace, { kind, verb: step.track.verb });
+      case "begin":
         tracks.set(key, {
           ...step.track,
           kind,
           uid: object?.metadata.uid ?? "",
           record: recordName({ ...step.track, kind, name: situation.name }),
-          usualMs: usual,
+          usualMs: undefined,
         });
         return;
-      }
-      case "record":
+      case "record": {
         if (track === undefined) return;
-        await write(situation, track, { phase: "Running" });
-        tracks.set(key, { ...track, isRecorded: true });
+        const compared = { ...track, usualMs: usualOf(namespace, track) };
+        const hasRoom = room.take(namespace, clock.now());
+        if (hasRoom) await write(situation, compared, { phase: "Running" });
+        tracks.set(key, { ...compared, isRecorded: hasRoom, isLeftOut: !hasRoom });
         return;
+      }
       case "overdue":
         if (track === undefined) return;
         await write(situation, track, { phase: "Running", overdue: true });
-        tracks.set(key, { ...track, isOverdue: true });
+        tracks.set(key, { ...track, isRecorded: true, isOverdue: true });
         if (object !== undefined) tellOverdue(object, track, situation.view);
         return;
       case "end": {
         if (track === undefined) return;
         const seconds = (clock.now() - track.startMs) / 1000;
-        if (step.isRecordedThen) await write(situation, track, { phase: step.phase });
+        if (track.isRecorded) await write(situation, track, { phase: step.phase });
+        else if (step.isRecordedThen && isWorthRecording(namespace, { track, phase: step.phase })) {
+          await write(situation, { ...track, usualMs: usualOf(namespace, track) }, { phase: step.phase });
+        }
         tracks.delete(key);
         metrics?.ended({ kind, verb: track.verb, outcome: step.phase, seconds });
         return;
       }
     }
+  }
+
+  /** Of what is over and was not recorded as running. */
+  function isWorthRecording(
+    namespace: string,
+    { track, phase }: { readonly track: Track; readonly phase: Operation["phase"] },
+  ): boolean {
+    return phase === "Failed" || (track.isLeftOut !== true && room.take(namespace, clock.now()));
   }
 
   function tellOverdue(object: KubeObject, track: Tracked, view: WorkView | undefined): void {
@@ -160,9 +177,8 @@ export function createOperationsController({
     namespace: string,
     { kind, verb }: { readonly kind: string; readonly verb: string },
   ): number | undefined {
-    const alike = records
-      .list({ namespace })
-      .filter((each) => each.object.kind === kind && each.verb === verb && each.phase === "Succeeded")
+    const alike = succeededByWork
+      .of(`${namespace}/${kind}/${verb}`)
       .map(({ startTime, completionTime = startTime }) => [Date.parse(startTime), Date.parse(completionTime)] as const)
       .toSorted(([a], [b]) => a - b);
     return usualMs(alike.map(([start, end]) => end - start));
@@ -206,9 +222,9 @@ export function createOperationsController({
   }
 
   async function makeRoom(namespace: string, signal: AbortSignal): Promise<void> {
-    const over = records
-      .list({ namespace })
-      .filter(({ phase }) => phase !== "Running")
+    if (overByNamespace.count(namespace) < mostKept) return;
+    const over = overByNamespace
+      .of(namespace)
       .toSorted((a, b) => Date.parse(b.startTime) - Date.parse(a.startTime))
       .slice(mostKept - 1);
     for (const { metadata } of over) {
@@ -230,6 +246,11 @@ export function createOperationsController({
     ],
     reconcile,
   };
+}
+
+/** As the controller keys the work on it. */
+function workedOn({ metadata, object }: Operation): string {
+  return `${metadata.namespace}/${object.kind}/${object.name}`;
 }
 
 function requestFor(namespace: string | undefined, kind: string, name: string): ReconcileRequest {
