@@ -33,6 +33,7 @@ const spec = struct(
 
 export const imageBuildPhases = [
   "Queued",
+  "Checking",
   "WaitingForParent",
   "Starting",
   "Building",

@@ -404,8 +404,8 @@ const status = struct("What was seen of the machine.", {
     struct("The last time it went off.", {
       time: dateTime("When that was seen."),
       method: choice(
-        "How: shut down as asked (Graceful), plug pulled by us (Forced), memory saved to disk as asked (Suspended), from inside (Guest), by somebody else on the host (External), or by a crash (Crashed).",
-        ["Graceful", "Forced", "Suspended", "Guest", "External", "Crashed"],
+        "How: shut down as asked (Graceful), plug pulled by us (Forced), memory saved to disk as asked (Suspended), cut short by us since it showed no sign of life, to be started again (BootRetry), from inside (Guest), by somebody else on the host (External), or by a crash (Crashed).",
+        ["Graceful", "Forced", "Suspended", "BootRetry", "Guest", "External", "Crashed"],
       ),
       message: optional(string("What happened, for people.")),
     }),

@@ -75,7 +75,7 @@ export class ImageUsers {
       add(pool && providerOfPlaced(pool, this.#providers.list()));
     }
     for (const build of this.#builds.list({ namespace: own.namespace })) {
-      if (imageOfBuild(build) === own.name && isPending(build)) add(this.providerOfBuild(build));
+      if (imageOfBuild(build) === own.name && isWanted(build)) add(this.providerOfBuild(build));
     }
     for (const layer of this.layersOn(image)) {
       const needs = new Map<string, ProviderKey>();
@@ -101,6 +101,12 @@ export class ImageUsers {
 
 export function isPending({ metadata, status }: ImageBuild): boolean {
   return metadata.deletionTimestamp === undefined && !hasEnded(status?.phase);
+}
+
+/** Until it is known that its sources answer, nothing is made for it. */
+function isWanted(build: ImageBuild): boolean {
+  const phase = build.status?.phase;
+  return isPending(build) && phase !== undefined && phase !== "Checking";
 }
 
 function hasEnded(phase: NonNullable<ImageBuild["status"]>["phase"]): boolean {

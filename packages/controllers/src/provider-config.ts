@@ -45,6 +45,11 @@ export function hostsOf(provider: Provider): readonly DeclaredHost[] {
   });
 }
 
+/** Whether guests there go out by the network of the machine that this runs on. */
+export function isOnThisMachine({ endpoint }: Pick<DeclaredHost, "endpoint">): boolean {
+  return URL.parse(endpoint)?.hostname === "";
+}
+
 type NamedHost = NonNullable<ProviderSpec["hosts"]>[number];
 
 /** An error where it says what is no amount of memory. */

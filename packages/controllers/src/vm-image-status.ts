@@ -304,7 +304,8 @@ function entryOf(user: ImageUser, size: string | number | undefined): ProviderEn
       return { available: true, id, path, ...(size === undefined ? {} : { size }) };
     }
     case "absent": {
-      if (user.importing.kind !== "failed") return { available: false, message: "Not there yet" };
+      // What is done about it says the image itself.
+      if (user.importing.kind !== "failed") return { available: false };
       return { available: false, message: failureOf(user.importing.error).message };
     }
     case "not-open":

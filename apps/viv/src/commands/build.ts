@@ -3,8 +3,9 @@
 import { ImageBuild, shippedRolesNamespace, VMRole } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
 import type { GlobalOptions } from "../global-options.ts";
+import { ensureLabBase } from "../lab/lab-base.ts";
 import { openBoard } from "../output/board.ts";
-import { print } from "../output/print.ts";
+import { print, tell } from "../output/print.ts";
 import { connect } from "../session/connect.ts";
 import { detachedError, interruptSignal } from "../session/interrupt.ts";
 import { waitForObject } from "../session/wait.ts";
@@ -25,6 +26,9 @@ export async function build(role: string, options: BuildOptions): Promise<void> 
   await requireRole(session.client, { role, namespace });
   const name = `${role}-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-")}`;
   const { image, provider, priority, keepOnFailure } = options;
+  const providerRef = provider === undefined ? undefined : { name: provider };
+  const made = await ensureLabBase(session, providerRef === undefined ? {} : { providerRef }, { signal });
+  for (const label of made) tell(`${label} created`);
   await session.client.create(
     ImageBuild,
     {
@@ -33,7 +37,7 @@ export async function build(role: string, options: BuildOptions): Promise<void> 
       metadata: { namespace, name },
       spec: {
         roleRef: { name: role, ...(image === undefined ? {} : { image }) },
-        ...(provider === undefined ? {} : { providerRef: { name: provider } }),
+        ...(providerRef === undefined ? {} : { providerRef }),
         ...(priority === undefined ? {} : { priority }),
         ...(keepOnFailure === true ? { keepOnFailure } : {}),
       },

@@ -38,7 +38,7 @@ export async function create(name: string, options: CreateOptions): Promise<void
   await using session = await connect(options);
   using signal = interruptSignal();
   await giveKeys(session);
-  for (const label of await ensureLabBase(session, vm, { signal })) tell(`${label} created`);
+  for (const label of await ensureLabBase(session, vm.spec, { signal })) tell(`${label} created`);
   const key = { namespace: session.namespace, name };
   const created = await session.client.create(
     VirtualMachine,

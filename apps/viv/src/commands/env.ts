@@ -49,7 +49,7 @@ export async function createEnvironment(
   await giveKeys(session);
   for (const { object } of manifests) {
     if (!isVm(object)) continue;
-    for (const label of await ensureLabBase(session, object, { signal })) tell(`${label} created`);
+    for (const label of await ensureLabBase(session, object.spec, { signal })) tell(`${label} created`);
   }
   for (const { label, result } of await applyManifests(session, manifests)) print(`${label} ${result.outcome}`);
   const group = manifests.map(({ object }) => object).find((object) => isGroup(object));

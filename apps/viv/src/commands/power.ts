@@ -239,6 +239,7 @@ function stopOutcome(vm: VirtualMachine): string {
     Graceful: "shut down by the guest, as asked",
     Forced: "powered off (the plug was pulled)",
     Suspended: "its memory was saved to disk",
+    BootRetry: "its boot had hung",
     Guest: "shut down from inside the guest",
     External: "stopped by somebody else on the host",
     Crashed: "it had crashed",

@@ -1,5 +1,5 @@
-// What a first VM needs besides itself, taken from the quick start's manifest: a Provider for this host and the image. What is there
-// already is left as it is.
+// What a first VM, or a first build of an image, needs besides itself, taken from the quick start's manifest: a Provider for this host and
+// the plain image. What is there already is left as it is.
 
 import { isStatus, Provider, VMImage, type VirtualMachine } from "@vivarium/api";
 import { applyObject } from "../resources/apply-object.ts";
@@ -11,18 +11,18 @@ import { defaultImage } from "./vm-manifest.ts";
 /** Gives `kind/name` of each object that was made. */
 export async function ensureLabBase(
   session: Session,
-  vm: VirtualMachine,
+  { providerRef, imageRef }: Pick<VirtualMachine["spec"], "providerRef" | "imageRef">,
   options: { readonly signal: AbortSignal },
 ): Promise<readonly string[]> {
   const { client, namespace } = session;
   const wanted: Manifest[] = [];
   const manifests = await loadManifests([quickStartFile()]);
   const ofKind = (kind: string): readonly Manifest[] => manifests.filter((manifest) => manifest.kind.kind === kind);
-  if (vm.spec.providerRef === undefined) {
+  if (providerRef === undefined) {
     const providers = await client.list(Provider, { namespace, ...options });
     if (providers.items.length === 0) wanted.push(...ofKind(Provider.kind));
   }
-  if (vm.spec.imageRef?.name === defaultImage && !(await hasDefaultImage(session, options))) {
+  if (imageRef?.name === defaultImage && !(await hasDefaultImage(session, options))) {
     wanted.push(...ofKind(VMImage.kind));
   }
   const made: string[] = [];

@@ -69,6 +69,8 @@ export function viewBuildMachine(vm: VirtualMachine | undefined, build: ImageBui
   const ready = status?.conditions?.find(({ type }) => type === "Ready");
   const isToldOff = spec.powerState !== "On";
   const lastStop = status?.lastStop;
+  // Cut short before its guest said anything, and started again: nothing was lost.
+  const isStopped = lastStop !== undefined && lastStop.method !== "BootRetry" && !isToldOff;
   const why = lastStop?.message ?? `its machine went off (${lastStop?.method ?? ""})`;
   return {
     kind: "present",
@@ -76,7 +78,7 @@ export function viewBuildMachine(vm: VirtualMachine | undefined, build: ImageBui
     isDeleting: metadata.deletionTimestamp !== undefined,
     isOff: isToldOff && status?.powerState === "Off",
     isToldOff,
-    ...(lastStop === undefined || isToldOff ? {} : { stopped: `It was stopped before its end: ${why}` }),
+    ...(isStopped ? { stopped: `It was stopped before its end: ${why}` } : {}),
     ...(status?.phase === "Failed" ? { failed: ready?.message ?? status.message ?? "" } : {}),
     message: ready?.message ?? status?.message ?? "Its machine is being made",
   };

@@ -24,12 +24,29 @@ const waiting: BuildInput = {
   record: { attempt: 0, stage: "none" },
   timeoutMs: 60_000,
   retries: 1,
-  target: { kind: "found", image: "web-1", parent: "debian", parentIs: { kind: "ready" }, digest, recipeDigest },
+  target: {
+    kind: "found",
+    image: "web-1",
+    parent: "debian",
+    parentIs: { kind: "ready" },
+    digest,
+    recipeDigest,
+    sources: [],
+  },
   provider: { kind: "open", layer: { kind: "absent" } },
   machine: { kind: "absent" },
   log: { kind: "silent" },
   sealing: { kind: "none" },
+  asking: { kind: "none" },
   place: { kind: "admitted" },
+};
+assert.ok(waiting.target.kind === "found");
+const needy: BuildInput = { ...waiting, target: { ...waiting.target, sources: ["https://packages.example/Release"] } };
+const nobody: BuildInput["asking"] = { kind: "done", result: [{ url: "https://packages.example/Release", why: "no" }] };
+const parentless: BuildInput["target"] = {
+  ...waiting.target,
+  sources: ["https://packages.example/Release"],
+  parentIs: { kind: "preparing", message: "soon" },
 };
 const record = { attempt: 1, stage: "machine", startedMs: 990_000, digest, recipeDigest, machine: "m1" } as const;
 const running: BuildInput = { ...waiting, phase: "Building", record, machine };
@@ -54,6 +71,26 @@ const rows: readonly (readonly [string, BuildInput, string])[] = [
     { ...waiting, place: { kind: "duplicate", of: "default/a" } },
     "Settle Queued",
   ],
+  ["what its guest will need is asked first", needy, "AskSources"],
+  ["and the answers waited for", { ...needy, asking: { kind: "running", startedMs: 0 } }, "Settle Checking"],
+  ["it begins when all answer", { ...needy, asking: { kind: "done", result: [] } }, "Begin"],
+  ["it ends where nobody does", { ...needy, asking: nobody }, "End Failed RepositoryUnreachable"],
+  [
+    "without waiting for its parent",
+    { ...needy, target: parentless, asking: nobody },
+    "End Failed RepositoryUnreachable",
+  ],
+  [
+    "what cannot be found out from here the guest finds out",
+    { ...needy, asking: { kind: "failed", error: new Error("late"), failures: 1, failedMs: 0 } },
+    "Begin",
+  ],
+  [
+    "what is there needs nothing",
+    { ...needy, asking: nobody, provider: { kind: "open", layer: { kind: "present" } } },
+    "End Succeeded Cached",
+  ],
+  ["what has begun is not ended by it", { ...running, target: needy.target, asking: nobody }, "Settle Starting"],
   [
     "what is there is not built",
     { ...waiting, provider: { kind: "open", layer: { kind: "present" } } },

@@ -1,12 +1,12 @@
 // Decides what to do next about an ImageBuild. Pure.
 //
-//   wait for the parent ─► wait for a turn ─► make a machine ─► watch its log ─► shut it down ─► seal its disk ─► remove the machine
+//   look whether its sources answer ─► wait for the parent ─► wait for a turn ─► make a machine ─► watch its log ─► shut it down ─► seal its disk ─► remove the machine
 //
 // Where it is is written down before each step that makes something, so that it goes on after a crash at any point. A machine that goes
 // wrong is removed and another one made, as often as the spec says; a recipe that fails would fail again, and is not tried again by itself.
 
 import type { ImageBuildStatus } from "@vivarium/api";
-import type { ProvisionState } from "@vivarium/images";
+import type { ProvisionState, UnreachableUrl } from "@vivarium/images";
 import type { ImageMeasure, ProviderError } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
 import type { QueuePlace } from "./image-build-queue.ts";
@@ -40,6 +40,8 @@ export type BuildTarget =
       /** Known with the parent's. */
       readonly digest?: string;
       readonly recipeDigest: string;
+      /** URLs that its guest needs, and that can be asked from here. */
+      readonly sources: readonly string[];
     };
 
 export type BuildProvider =
@@ -73,6 +75,9 @@ export type BuildMachine =
 /** The image, and what was read of it once it was made. */
 export type SealTask = TaskState<ImageMeasure, { readonly doneBytes: number }>;
 
+/** Those at which nobody answered. */
+export type SourcesTask = TaskState<readonly UnreachableUrl[], never>;
+
 export interface BuildInput {
   readonly nowMs: number;
   readonly isDeleting: boolean;
@@ -90,6 +95,7 @@ export interface BuildInput {
   readonly machine: BuildMachine;
   readonly log: ProvisionState;
   readonly sealing: SealTask;
+  readonly asking: SourcesTask;
   readonly place: QueuePlace;
 }
 
@@ -101,6 +107,7 @@ export interface BuildEnd {
 
 export type BuildStep =
   | { readonly kind: "AddFinalizer" }
+  | { readonly kind: "AskSources"; readonly urls: readonly string[] }
   /** Takes a turn: says, durably, that a machine is about to be made. */
   | {
       readonly kind: "Begin";
@@ -186,8 +193,33 @@ function decideOpen(input: BuildInput): BuildStep {
       record.attempt === 0 ? "The layer was there already: nothing had to be built" : "The layer is there";
     return end("Succeeded", record.attempt === 0 ? "Cached" : "Built", message);
   }
-  if (record.stage === "none") return decideStart(input, target);
+  if (record.stage === "none") return decideSources(input, target) ?? decideStart(input, target);
   return decideMachine(input);
+}
+
+/** Told before the parent is built and a machine made; what cannot be found out from here the guest finds out. */
+function decideSources(
+  { asking }: BuildInput,
+  { sources }: Extract<BuildTarget, { kind: "found" }>,
+): BuildStep | undefined {
+  if (sources.length === 0) return undefined;
+  switch (asking.kind) {
+    case "none":
+      return { kind: "AskSources", urls: sources };
+    case "running":
+      return settle("Checking", "AskingSources", `Looks whether ${sources.join(", ")} answers`, soonMs);
+    case "failed":
+      return undefined;
+    case "done": {
+      if (asking.result.length === 0) return undefined;
+      const told = asking.result.map(({ url, why }) => `${url} (${why})`).join(", ");
+      return failed({
+        reason: "RepositoryUnreachable",
+        message: `Nobody answers at ${told}, which it needs; no machine was made`,
+      });
+    }
+  }
+  throw new TypeError(`Unknown state: ${JSON.stringify(asking satisfies never)}`);
 }
 
 function decideStart(input: BuildInput, target: Extract<BuildTarget, { kind: "found" }>): BuildStep {

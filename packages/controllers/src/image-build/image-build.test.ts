@@ -41,6 +41,33 @@ test("a role is built in a machine from its parent, which is removed when its di
   assert.match(log?.data?.["log"] ?? "", /step 4\/4 clean/);
 });
 
+test("where nobody answers at its repository it ends at once, without a machine, and a retry asks again", async (t) => {
+  const lab = await LayersLab.start(t);
+  const release = "https://packages.example/deb/Release";
+  lab.silentUrls.add(release);
+  const repositories = [{ name: "example", uri: "https://packages.example/deb/", suite: "/" }];
+  await lab.role("base", { packages: ["curl"] });
+  await lab.role("far", { parent: { roleRef: { name: "base" } }, repositories, packages: ["far"] });
+  await lab.build("far");
+  const failed = await lab.untilPhase("far", "Failed");
+  assert.equal(failed.status?.message, `Nobody answers at ${release} (ENOTFOUND), which it needs; no machine was made`);
+  assert.equal(findCondition(failed.status.conditions, "Complete")?.reason, "RepositoryUnreachable");
+  assert.ok(await noMachines(lab));
+  // Nor is anything made for its parents.
+  assert.deepEqual(
+    (await lab.list(ImageBuild)).map(({ metadata }) => metadata.name),
+    ["far"],
+  );
+  assert.equal((await lab.find(VMImage, "debian"))?.status?.ready ?? false, false);
+  lab.silentUrls.clear();
+  await lab.client.mergePatch(
+    ImageBuild,
+    { namespace: "default", name: "far" },
+    { metadata: { annotations: { [retryBuildAnnotation]: "1" } } },
+  );
+  await lab.until(ImageBuild, "far", ({ status }) => status?.phase === "WaitingForParent");
+});
+
 test("what is there is not built again, and says so", async (t) => {
   const lab = await LayersLab.start(t);
   await lab.role("web", { packages: ["nginx"] });

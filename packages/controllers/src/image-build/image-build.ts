@@ -12,13 +12,14 @@ import {
   imageBuildLabel,
   isStatus,
   parseDuration,
+  Provider,
   retryBuildAnnotation,
   VirtualMachine,
   VMImage,
   VMRole,
 } from "@vivarium/api";
-import { layerDigestOf, provisionState, recipeDigestOf } from "@vivarium/images";
-import type { ProvisionState } from "@vivarium/images";
+import { findUnreachable, layerDigestOf, neededUrls, provisionState, recipeDigestOf } from "@vivarium/images";
+import type { ProvisionState, UnreachableUrl } from "@vivarium/images";
 import { isProviderError } from "@vivarium/provider";
 import type { ImageMeasure } from "@vivarium/provider";
 import { ensureFinalizer, related, removeFinalizer, writeStatus } from "@vivarium/runtime";
@@ -33,6 +34,7 @@ import type {
 import { BackgroundTasks } from "../background-tasks.ts";
 import { imageOnProvider, providerStatusKey } from "../image-on-provider.ts";
 import { imageOfBuild, ImageUsers, isPending, parentOf } from "../image-users.ts";
+import { hostsOf, isOnThisMachine } from "../provider-config.ts";
 import type { ProviderKey, ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
 import { ensureRoleImages } from "../roles/ensure-role-images.ts";
@@ -52,11 +54,14 @@ export interface ImageBuildControllerOptions {
   readonly clock: Clock;
   /** How many build at once. */
   readonly mostAtOnce?: number;
+  /** Says at which URLs nobody answers. */
+  readonly askSources?: typeof findUnreachable;
 }
 
 const mostSteps = 20;
 const defaultMostAtOnce = 2;
 const sealTimeoutMs = 1_800_000;
+const askTimeoutMs = 120_000;
 /** Of the guest's log: what is looked at for marks, and what is kept when its machine goes. */
 const logLookBytes = 262_144;
 const logKeepBytes = 262_144;
@@ -72,15 +77,21 @@ export function createImageBuildController({
   registry,
   clock,
   mostAtOnce = defaultMostAtOnce,
+  askSources = findUnreachable,
 }: ImageBuildControllerOptions): Controller {
   const { client, recorder } = manager;
   const builds = manager.cache(ImageBuild);
   const images = manager.cache(VMImage);
   const machines = manager.cache(VirtualMachine);
   const roles = manager.cache(VMRole);
+  const providers = manager.cache(Provider);
   const users = new ImageUsers(manager);
   let wake: (request: ReconcileRequest) => void = () => undefined;
   const sealings = new BackgroundTasks<ImageMeasure, { readonly doneBytes: number }>({
+    clock,
+    onChange: (key) => wake(JSON.parse(key) as ReconcileRequest),
+  });
+  const askings = new BackgroundTasks<readonly UnreachableUrl[], never>({
     clock,
     onChange: (key) => wake(JSON.parse(key) as ReconcileRequest),
   });
@@ -89,7 +100,7 @@ export function createImageBuildController({
     for (let count = 0; count < mostSteps; count++) {
       const build = builds.get(request);
       if (build === undefined) {
-        await sealings.stop(JSON.stringify(request));
+        await Promise.all([sealings, askings].map((tasks) => tasks.stop(JSON.stringify(request))));
         return undefined;
       }
       const look = await observe(build, context.signal);
@@ -131,6 +142,7 @@ export function createImageBuildController({
       machine: viewBuildMachine(vm, build),
       log,
       sealing: sealings.state(keyOf(build)),
+      asking: askings.state(keyOf(build)),
       place: placeInQueue(queue(build, digest), { key: queueKey(build), mostAtOnce }),
     };
     return { input, image, provider };
@@ -204,8 +216,18 @@ export function createImageBuildController({
             : { kind: "preparing", message: parent.status?.message ?? there?.message ?? "it is being prepared" },
         ...(digest === undefined ? {} : { digest: layerDigestOf(digest, layer) }),
         recipeDigest: recipeDigestOf(layer),
+        sources: isNear(provider) ? neededUrls(layer) : [],
       },
     };
+  }
+
+  /** Of a hypervisor elsewhere only its guests know what they reach. */
+  function isNear(key: ProviderKey | undefined): boolean {
+    const provider = key && providers.get(key);
+    if (key === undefined || provider === undefined) return false;
+    const hosts = hostsOf(provider);
+    const host = key.host === undefined ? hosts[0] : hosts.find(({ name }) => name === key.host);
+    return host !== undefined && isOnThisMachine(host);
   }
 
   async function lookAtProvider(
@@ -289,6 +311,14 @@ export function createImageBuildController({
       case "AddFinalizer":
         await ensureFinalizer(client, { type: ImageBuild, object: build, finalizer: imageBuildFinalizer }, { signal });
         return;
+      case "AskSources": {
+        const timeoutError = new Error(`No end within ${askTimeoutMs / 1000} s`);
+        askings.start(keyOf(build), (options) => askSources(step.urls, options), {
+          timeoutMs: askTimeoutMs,
+          timeoutError,
+        });
+        return;
+      }
       case "RemoveFinalizer":
         await sealings.stop(keyOf(build));
         await removeFinalizer(client, { type: ImageBuild, object: build, finalizer: imageBuildFinalizer }, { signal });
@@ -370,6 +400,8 @@ export function createImageBuildController({
       }
       case "End": {
         const { phase, reason, message } = step.end;
+        // Asked anew where it is tried again.
+        await askings.stop(keyOf(build));
         note(phase === "Failed" ? "Warning" : "Normal", reason, message);
         await keepLog(build, look, signal);
         const current = builds.get(requestOf(build)) ?? build;
@@ -542,7 +574,9 @@ export function createImageBuildController({
           },
           { signal },
         );
-        signal.addEventListener("abort", () => void sealings.stopAll(), { once: true });
+        signal.addEventListener("abort", () => void Promise.all([sealings.stopAll(), askings.stopAll()]), {
+          once: true,
+        });
       },
     ],
     reconcile,

@@ -141,6 +141,7 @@ function buildSummary({ statusKey, build }: LayerUser): Summary {
       };
     case undefined:
     case "Queued":
+    case "Checking":
     case "WaitingForParent":
       return {
         phase: "Pending",
@@ -190,7 +191,7 @@ function entriesOf(image: VMImage, look: LayerLook): Entries {
         break;
       }
       case "absent":
-        entries[statusKey] = { available: false, message: "Not there yet" };
+        entries[statusKey] = { available: false };
         break;
       case "blind":
         // What could not be looked at is still there, as far as anybody knows: its removal must find it.

@@ -8,6 +8,7 @@ import type { Client } from "@vivarium/client";
 import { createSimulatedHypervisor } from "@vivarium/provider";
 import type { SimulatedHypervisor } from "@vivarium/provider";
 import { createManager, ManualClock } from "@vivarium/runtime";
+import type { findUnreachable } from "@vivarium/images";
 import type { Logger } from "pino";
 import { createHostController } from "../host.ts";
 import { HostReports } from "../host-reports.ts";
@@ -34,6 +35,8 @@ export class LayersLab {
   readonly sim: SimulatedHypervisor;
   readonly #logger: Logger;
   readonly #mostAtOnce: number;
+  /** At which URLs nobody answers. */
+  readonly silentUrls = new Set<string>();
   #running: (() => Promise<void>) | undefined;
 
   private constructor(client: Client, logger: Logger, mostAtOnce: number) {
@@ -59,7 +62,8 @@ export class LayersLab {
       await lab.kill();
     });
     lab.boot();
-    await client.create(Provider, provider("sim"));
+    // Its guests go out by the network of this machine.
+    await client.create(Provider, provider("sim", { endpoint: "sim:///lab" }));
     await client.create(
       VMImage,
       image("debian", { source: { libvirt: { url: "https://images.example/debian.qcow2" } } }),
@@ -81,7 +85,13 @@ export class LayersLab {
       createVmImageController({ manager, registry: providers, imageCache, clock }),
       createVmRoleController({ manager, clock }),
       createMachineRoleController({ manager }),
-      createImageBuildController({ manager, registry: providers, clock, mostAtOnce: this.#mostAtOnce }),
+      createImageBuildController({
+        manager,
+        registry: providers,
+        clock,
+        mostAtOnce: this.#mostAtOnce,
+        askSources: this.#askSources,
+      }),
     ]) {
       manager.add(controller);
     }
@@ -91,6 +101,9 @@ export class LayersLab {
       await done;
     };
   }
+
+  readonly #askSources: typeof findUnreachable = (urls) =>
+    Promise.resolve(urls.filter((url) => this.silentUrls.has(url)).map((url) => ({ url, why: "ENOTFOUND" })));
 
   async kill(): Promise<void> {
     const running = this.#running;

@@ -13,7 +13,7 @@ export interface StopRecord {
    * shut itself down.
    * `External`: somebody else stopped it. `Crashed`: the guest or its process died.
    */
-  readonly method: "Graceful" | "Forced" | "Suspended" | "Guest" | "External" | "Crashed";
+  readonly method: "Graceful" | "Forced" | "Suspended" | "BootRetry" | "Guest" | "External" | "Crashed";
   readonly timeMs: number;
   /** For people. */
   readonly message: string;

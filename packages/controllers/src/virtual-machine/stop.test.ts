@@ -24,7 +24,7 @@ const rows: readonly (readonly [string, Partial<StopInput>, string])[] = [
   [
     "a boot cut short",
     { record: { ...base.record, bootRetry: "wanted" }, found: { power: "off", reason: "destroyed" } },
-    "Forced",
+    "BootRetry",
   ],
   ["memory saved as asked", { power: "Suspended", found: { power: "off", reason: "saved" } }, "Suspended"],
   ["memory saved by others", { found: { power: "off", reason: "saved" } }, "External"],

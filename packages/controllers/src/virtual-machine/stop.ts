@@ -24,6 +24,7 @@ const sentences: Readonly<Record<StopRecord["method"], string>> = {
   Graceful: "The guest shut down when asked",
   Forced: "The plug was pulled by Vivarium",
   Suspended: "Its memory was saved to disk as asked",
+  BootRetry: "The boot showed no sign of life and was cut short, to be tried once more",
   Guest: "The guest shut itself down",
   External: "Stopped by somebody else on the host",
   Crashed: "The guest or its process crashed",
@@ -38,7 +39,7 @@ export function classifyStop({ nowMs, power, record, found }: StopInput): StopRe
   });
   if (found.power === "absent") return stop("External");
   if (found.power === "crashed" || found.reason === "crashed" || found.reason === "failed") return stop("Crashed");
-  if (record.bootRetry === "wanted") return stop("Forced");
+  if (record.bootRetry === "wanted") return stop("BootRetry");
   if (found.reason === "saved") return stop(power === "Suspended" ? "Suspended" : "External");
   const isAsked = record.shutdownRequestedAtMs !== undefined;
   if (found.reason === "shutdown") return stop(isAsked ? "Graceful" : "Guest");

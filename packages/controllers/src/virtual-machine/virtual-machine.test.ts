@@ -325,6 +325,7 @@ describe("a boot that hangs", () => {
     const domain = lab.sim.world.domains.get(uid);
     assert.ok(domain);
     domain.serialLog = "";
+    domain.isHung = true;
     await lab.until("it is booted again", async () => domain.boots === 2, 200_000);
     domain.serialLog = "";
     await lab.clock.advance(600_000);
@@ -332,6 +333,17 @@ describe("a boot that hangs", () => {
     const { items } = await lab.client.list(Event);
     assert.equal(items.filter((event) => event.reason === "BootRetried").length, 1);
     assert.equal(items.filter((event) => event.reason === "StoppedUnexpectedly").length, 0);
+  });
+
+  test("is let be when it writes to its disk, though it says nothing", async (t) => {
+    const lab = await VmLab.start(t, { guest: { leaseMs: 3_600_000 } });
+    const { metadata } = await lab.createVm("web");
+    await lab.untilReason("web", "WaitingForAddress");
+    const domain = lab.sim.world.domains.get(metadata.uid ?? "");
+    assert.ok(domain);
+    domain.serialLog = "";
+    await lab.clock.advance(600_000);
+    assert.equal(domain.boots, 1);
   });
 
   test("is let be when the serial console said anything", async (t) => {

@@ -8,6 +8,7 @@
 // What its commands print goes there too. It needs a POSIX shell and base64; apt only where there are packages. Pure.
 
 import type { Recipe } from "@vivarium/api";
+import { neededUrls } from "./needed-urls.ts";
 
 /** Raise it when what is done to a guest changes: layers of the same recipe are built anew then. */
 export const provisionVersion = 1;
@@ -29,8 +30,8 @@ export function stepsOf(recipe: Recipe, { isForImage }: Pick<ProvisionOptions, "
   const repositories = recipe.repositories ?? [];
   const steps: Step[] = [];
   const add = (title: string, script: string): void => void steps.push({ title, script });
-  if ((recipe.reachable ?? []).length + repositories.length > 0) {
-    const urls = [...(recipe.reachable ?? []), ...repositories.map(probeUrlOf)];
+  const urls = neededUrls(recipe);
+  if (urls.length > 0) {
     add(
       "look whether what it needs answers",
       [probeFunction, ...urls.map((url) => `probe '${url}'`), "exit $missing"].join("\n"),
@@ -127,12 +128,6 @@ probe() {
 }`;
 
 type Repository = NonNullable<Recipe["repositories"]>[number];
-
-/** What apt asks for first. */
-function probeUrlOf({ uri, suite }: Repository): string {
-  const base = uri.replace(/\/$/, "");
-  return suite.endsWith("/") ? `${base}/${suite === "/" ? "" : suite}Release` : `${base}/dists/${suite}/Release`;
-}
 
 function repositoryScript({ name, uri, suite, components, key, keyURL }: Repository): string {
   const keyFile = `/etc/apt/keyrings/${name}.asc`;

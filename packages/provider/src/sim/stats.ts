@@ -36,17 +36,17 @@ function statsOf(domain: SimulatedDomain, nowMs: number): DomainStats {
     readBytes: seconds * 4 * kib,
     readRequests: seconds,
     readSeconds: seconds / 1000,
-    writtenBytes: seconds * 8 * kib,
-    writeRequests: seconds * 2,
-    writeSeconds: seconds / 500,
+    writtenBytes: domain.isHung === true ? 0 : seconds * 8 * kib,
+    writeRequests: domain.isHung === true ? 0 : seconds * 2,
+    writeSeconds: domain.isHung === true ? 0 : seconds / 500,
   };
   const traffic = {
     receivedBytes: seconds * kib,
     receivedPackets: seconds,
     receiveErrors: 0,
     receiveDrops: 0,
-    sentBytes: seconds * 2 * kib,
-    sentPackets: seconds * 2,
+    sentBytes: domain.isHung === true ? 0 : seconds * 2 * kib,
+    sentPackets: domain.isHung === true ? 0 : seconds * 2,
     sendErrors: 0,
     sendDrops: 0,
   };

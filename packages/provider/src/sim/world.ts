@@ -41,6 +41,8 @@ export interface SimulatedDomain {
   /** When it was last started, by the hypervisor's clock. */
   startedAtMs?: number;
   serialLog: string;
+  /** Its guest does nothing: it writes nowhere and sends nothing. */
+  isHung?: boolean;
   /** Stands for what is on its disks. */
   data?: string;
 }

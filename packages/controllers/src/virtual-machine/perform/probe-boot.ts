@@ -17,5 +17,16 @@ export async function probeBoot(
   const seen = await provider.compute.observe(vm, { signal });
   if (seen.kind !== "present" || seen.power !== "running" || seen.agentConnected) return "alive";
   const log = await provider.console.readLog(vm, { signal, tailBytes: 4096 });
-  return log.byteLength === 0 ? "silent" : "alive";
+  return log.byteLength === 0 && !(await hasWritten(provider, vm, { signal })) ? "silent" : "alive";
+}
+
+/** A kernel that is told to be quiet says nothing before the login prompt, which takes minutes on a busy host. */
+async function hasWritten(
+  provider: Provider,
+  vm: VmIdentity,
+  options: { readonly signal: AbortSignal },
+): Promise<boolean> {
+  const stats = await provider.stats?.read(options);
+  const domain = stats?.domains.find(({ uid }) => uid === vm.uid);
+  return domain?.disks.some(({ writtenBytes = 0 }) => writtenBytes > 0) ?? false;
 }
