@@ -54,17 +54,26 @@ for (const checksum of ["sha256:abcd1234...", "abc", `crc32:${hex}`, `sha1:${hex
 }
 
 test("sources that nothing here can use are named", () => {
-  const spec = {
-    vsphere: { templateName: "debian" },
-    source: {
-      registry: { image: "debian:12" },
-      http: { url, authentication: { bearer: { secretRef: { name: "token" } } } },
-    },
-  };
+  const spec = { vsphere: { templateName: "debian" }, source: { registry: { image: "debian:12" } } };
   assert.deepEqual(imageSourcesOf(spec), []);
-  assert.deepEqual(unusableImageSourcesOf(spec), [
-    "spec.vsphere",
-    "spec.source.registry",
-    "spec.source.http.authentication",
-  ]);
+  assert.deepEqual(unusableImageSourcesOf(spec), ["spec.vsphere", "spec.source.registry"]);
+});
+
+test("what a server is shown is named by Secret and key, with the keys that are usual", () => {
+  const authentication = {
+    bearer: { secretRef: { name: "registry" } },
+    headers: { secretRef: { name: "api" } },
+    clientCert: { secretRef: { name: "tls" }, keyKey: "client.pem" },
+  };
+  const credentials = [
+    { kind: "bearer", secret: "registry", tokenKey: "token" },
+    { kind: "headers", secret: "api" },
+    { kind: "certificate", secret: "tls", certKey: "tls.crt", keyKey: "client.pem" },
+  ];
+  assert.deepEqual(imageSourcesOf({ source: { http: { url, authentication } } }), [{ kind: "url", url, credentials }]);
+  const headers = { AUTHORIZATION: "Basic x" };
+  assert.throws(
+    () => imageSourcesOf({ source: { http: { url, headers, authentication } } }),
+    (error) => error instanceof InvalidValueError && /bearer and headers each/.test(error.message),
+  );
 });

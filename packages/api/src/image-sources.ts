@@ -13,7 +13,21 @@ export interface PublishedImage {
   readonly headers?: Readonly<Record<string, string>>;
   /** Absent when there is none, or when the spec says not to verify it. */
   readonly checksum?: ImageChecksum;
+  /** What the server is shown, by the names of Secrets in the image's namespace; absent when it asks for nothing. */
+  readonly credentials?: readonly ImageCredential[];
 }
+
+export type ImageCredential =
+  | {
+      readonly kind: "basic";
+      readonly secret: string;
+      readonly usernameKey: string;
+      readonly passwordKey: string;
+    }
+  | { readonly kind: "bearer"; readonly secret: string; readonly tokenKey: string }
+  /** Each entry of the Secret is a header. */
+  | { readonly kind: "headers"; readonly secret: string }
+  | { readonly kind: "certificate"; readonly secret: string; readonly certKey: string; readonly keyKey: string };
 
 export interface ImageChecksum {
   readonly algorithm: "md5" | "sha1" | "sha256" | "sha512";
@@ -28,13 +42,24 @@ export interface DebianBuild {
   readonly diskBytes: number;
 }
 
-export type DeclaredImageSource = PublishedImage | DebianBuild;
+/** How the image is kept, where it is not kept as it comes. */
+export interface StoredImageForm {
+  readonly format?: "qcow2" | "raw";
+  readonly isCompressed?: true;
+}
+
+export type DeclaredImageSource = (PublishedImage | DebianBuild) & { readonly stored?: StoredImageForm };
 
 /**
  * The sources a libvirt provider can use, the preferred first: published images, then the local build. Empty when the spec
- * has none. Throws InvalidValueError for a checksum or a size that cannot be.
+ * has none. Throws InvalidValueError for a checksum, a size or credentials that cannot be, and for formats that contradict each other.
  */
 export function imageSourcesOf(spec: VMImageSpec): readonly DeclaredImageSource[] {
+  const stored = storedFormOf(spec);
+  return placesOf(spec).map((place) => (stored === undefined ? place : { ...place, stored }));
+}
+
+function placesOf(spec: VMImageSpec): readonly DeclaredImageSource[] {
   const verify = spec.prepare?.validateChecksum ?? true;
   const sources: DeclaredImageSource[] = [];
   for (const [field, libvirt] of [
@@ -46,9 +71,10 @@ export function imageSourcesOf(spec: VMImageSpec): readonly DeclaredImageSource[
     sources.push({ kind: "url", url, ...(verify && checksumOf(libvirt, field)) });
   }
   const http = spec.source?.http;
-  if (http !== undefined && http.authentication === undefined) {
+  if (http !== undefined) {
     const headers = http.headers === undefined ? {} : { headers: http.headers };
-    sources.push({ kind: "url", url: http.url, ...headers, ...(verify && checksumOf(http, "spec.source.http")) });
+    const access = { ...headers, ...credentialsOf(http) };
+    sources.push({ kind: "url", url: http.url, ...access, ...(verify && checksumOf(http, "spec.source.http")) });
   }
   const build = spec.source?.debootstrap;
   if (build !== undefined) {
@@ -70,8 +96,72 @@ export function unusableImageSourcesOf(spec: VMImageSpec): readonly string[] {
   for (const name of ["vsphere", "proxmox", "registry", "dataVolume"] as const) {
     if (source[name] !== undefined) paths.push(`spec.source.${name}`);
   }
-  if (source.http?.authentication !== undefined) paths.push("spec.source.http.authentication");
   return paths;
+}
+
+type HttpSource = NonNullable<NonNullable<VMImageSpec["source"]>["http"]>;
+
+function credentialsOf({ url, headers, authentication }: HttpSource): Pick<PublishedImage, "credentials"> {
+  const field = "spec.source.http.authentication";
+  const { basicAuth, bearer, clientCert, headers: given } = authentication ?? {};
+  const credentials: readonly ImageCredential[] = [
+    ...(basicAuth === undefined
+      ? []
+      : [
+          {
+            kind: "basic" as const,
+            secret: basicAuth.secretRef.name,
+            usernameKey: basicAuth.usernameKey ?? "username",
+            passwordKey: basicAuth.passwordKey ?? "password",
+          },
+        ]),
+    ...(bearer === undefined
+      ? []
+      : [{ kind: "bearer" as const, secret: bearer.secretRef.name, tokenKey: bearer.tokenKey ?? "token" }]),
+    ...(given === undefined ? [] : [{ kind: "headers" as const, secret: given.secretRef.name }]),
+    ...(clientCert === undefined
+      ? []
+      : [
+          {
+            kind: "certificate" as const,
+            secret: clientCert.secretRef.name,
+            certKey: clientCert.certKey ?? "tls.crt",
+            keyKey: clientCert.keyKey ?? "tls.key",
+          },
+        ]),
+  ];
+  if (credentials.length === 0) return {};
+  const hasHeader = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === "authorization");
+  const told = [basicAuth !== undefined && "basicAuth", bearer !== undefined && "bearer", hasHeader && "headers"];
+  const names = told.filter((name) => name !== false);
+  if (names.length > 1) {
+    throw new InvalidValueError(`${names.join(" and ")} each give an Authorization header, expected one`, { field });
+  }
+  if (clientCert !== undefined && !/^https:/i.test(url)) {
+    throw new InvalidValueError("A certificate is shown over https alone, expected such a URL", { field });
+  }
+  return { credentials };
+}
+
+function storedFormOf({ prepare }: VMImageSpec): StoredImageForm | undefined {
+  const { storage, optimization } = prepare ?? {};
+  const { preferredFormat } = storage ?? {};
+  const { convertFormat } = optimization ?? {};
+  if (preferredFormat !== undefined && convertFormat !== undefined && preferredFormat !== convertFormat) {
+    throw new InvalidValueError(`${convertFormat}, and spec.prepare.storage.preferredFormat is ${preferredFormat}`, {
+      field: "spec.prepare.optimization.convertFormat",
+    });
+  }
+  const format = preferredFormat ?? convertFormat;
+  const isCompressed = storage?.compression === true || optimization?.enableCompression === true;
+  if (format !== undefined && format !== "qcow2" && format !== "raw") return undefined;
+  if (isCompressed && format === "raw") {
+    throw new InvalidValueError("A raw image cannot be kept compressed, expected qcow2", {
+      field: "spec.prepare.storage.preferredFormat",
+    });
+  }
+  if (format === undefined && !isCompressed) return undefined;
+  return { ...(format === undefined ? {} : { format }), ...(isCompressed ? { isCompressed } : {}) };
 }
 
 const hexDigits = { md5: 32, sha1: 40, sha256: 64, sha512: 128 } as const;

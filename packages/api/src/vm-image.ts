@@ -59,16 +59,25 @@ const libvirt = struct("A disk image for libvirt.", {
 
 const http = struct("A disk image at a URL.", {
   url: string("URL of the image.", { pattern: "^https?://.*" }),
-  headers: optional(stringMap("Headers to send.", { maxProperties: 20 })),
+  headers: optional(
+    stringMap("Headers to send. Who may read the VMImage reads them: see `authentication.headers`.", {
+      maxProperties: 20,
+    }),
+  ),
   ...checksum,
   timeout: optional(duration("How long the download may take.", { default: "30m" })),
   authentication: optional(
-    struct("How to log in.", {
+    struct("How to log in. It is shown to the URL's own host alone, and not where that redirects to another one.", {
       basicAuth: optional(
         struct("User name and password.", {
           secretRef: localRef("The Secret that holds them."),
           usernameKey: optional(string("Key of the user name.", { default: "username" })),
           passwordKey: optional(string("Key of the password.", { default: "password" })),
+        }),
+      ),
+      headers: optional(
+        struct("Headers whose values are nobody else's to read.", {
+          secretRef: localRef("The Secret that holds them: each entry is a header."),
         }),
       ),
       bearer: optional(
@@ -162,7 +171,11 @@ const prepare = struct("How the image is brought to a provider.", {
   validateChecksum: optional(boolean("Whether to verify the checksum.", { default: true })),
   timeout: optional(duration("How long it may take.", { default: "30m" })),
   retries: optional(int32("How often to try again.", { minimum: 0, maximum: 10, default: 3 })),
-  force: optional(boolean("Whether to prepare it again where it is already there.")),
+  force: optional(
+    boolean(
+      "Whether to prepare it again where it is already there: once for each change of the spec, it is fetched or built anew, and sent again to each provider where nothing uses it. What disks back onto is not touched.",
+    ),
+  ),
   refreshInterval: optional(
     duration(
       "How often to look whether the URL gives another image by now, at least `1m`; never when absent. Machines that are there keep the disk that they have; those made later get the new image. An image with a checksum cannot change.",
@@ -170,8 +183,13 @@ const prepare = struct("How the image is brought to a provider.", {
   ),
   storage: optional(
     struct("How it is stored.", {
-      preferredFormat: optional(choice("Format to store it in.", formats)),
-      compression: optional(boolean("Whether to compress it.", { default: false })),
+      preferredFormat: optional(
+        choice(
+          "Format to store it in: `qcow2` or `raw` on libvirt. As it comes when absent, other formats as qcow2.",
+          formats,
+        ),
+      ),
+      compression: optional(boolean("Whether to compress it, which is for qcow2.", { default: false })),
       vsphere: optional(
         struct("Storage on vSphere.", {
           datastore: optional(string("Datastore.", { maxLength: 255 })),
@@ -191,9 +209,9 @@ const prepare = struct("How the image is brought to a provider.", {
   ),
   optimization: optional(
     struct("What to do to it on the way.", {
-      enableCompression: optional(boolean("Compress it.", { default: false })),
+      enableCompression: optional(boolean("Compress it. As `storage.compression`.", { default: false })),
       removeUnusedSpace: optional(boolean("Drop unused blocks.", { default: false })),
-      convertFormat: optional(choice("Convert it.", formats)),
+      convertFormat: optional(choice("Convert it. As `storage.preferredFormat`.", formats)),
       enableDeltaSync: optional(boolean("Send only what changed.", { default: false })),
     }),
   ),

@@ -20,6 +20,7 @@ const work: ImageWork = {
   onMissing: "Import",
   timeoutMs: 1,
   retries: 3,
+  isForced: false,
 };
 
 const codes: ImageErrorCode[] = ["Unreachable", "NotFound", "ChecksumMismatch", "DiskFull", "BuildFailed"];

@@ -12,6 +12,7 @@ import { ImageError } from "@vivarium/images";
 import { isProviderError } from "@vivarium/provider";
 import type { ImportedImage, ProviderError } from "@vivarium/provider";
 import type { TaskState } from "./background-tasks.ts";
+import { MissingCredential } from "./image-credentials.ts";
 import type { ProviderKey } from "./provider-registry.ts";
 import type { ImageProblem, ImageWork } from "./vm-image-source.ts";
 
@@ -195,6 +196,7 @@ export interface ImageFailure {
 
 const reasonOfImageError = {
   Unreachable: "Unreachable",
+  Unauthorized: "Unauthorized",
   NotFound: "ImageNotFound",
   HttpError: "HttpError",
   ChecksumMismatch: "ChecksumMismatch",
@@ -213,6 +215,9 @@ export function failureOf(error: unknown): ImageFailure {
   }
   if (isProviderError(error)) {
     return { code: error.code, reason: `Import${error.code}`, message: error.message, isRetryable: error.retryable };
+  }
+  if (error instanceof MissingCredential) {
+    return { code: "SecretNotFound", reason: "SecretNotFound", message: error.message, isRetryable: true };
   }
   if (error instanceof PrepareTimeout) {
     return { code: "Timeout", reason: "Timeout", message: error.message, isRetryable: true };

@@ -85,6 +85,19 @@ export async function removeOutdated(before: VMImage, removal: Removal): Promise
   }
 }
 
+/**
+ * Removes the copies of an image that is prepared anew, where nothing uses them; tells why the others stay.
+ */
+export async function removeCopies(image: VMImage, digest: string, removal: Removal): Promise<void> {
+  const before = { ...image, status: { ...image.status, digest } };
+  for (const key of Object.keys(before.status.providerStatus ?? {})) {
+    const obstacle = await removeFrom(key, before, removal);
+    if (obstacle === undefined) continue;
+    const message = `It was fetched anew and is the same; the copy on ${key} stays as it is: ${obstacle.message}`;
+    removal.manager.recorder.record(image, { type: "Normal", reason: "ImageKept", message });
+  }
+}
+
 /** Images are kept by content: another VMImage may mean the same bytes. */
 function isSharedOn(provider: ProviderKey, digest: string, image: VMImage, manager: Manager): boolean {
   return manager

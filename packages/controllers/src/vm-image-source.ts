@@ -2,6 +2,7 @@
 
 import { imageSourcesOf, InvalidValueError, parseDuration, unusableImageSourcesOf } from "@vivarium/api";
 import type { DeclaredImageSource, VMImage, VMImageSpec } from "@vivarium/api";
+import { safeUrl } from "@vivarium/images";
 
 export interface ImageWork {
   readonly kind: "work";
@@ -12,6 +13,8 @@ export interface ImageWork {
   readonly retries: number;
   /** How often a source is asked for a newer image; absent where it is not. */
   readonly refreshMs?: number;
+  /** Prepared anew once for each generation of the spec, also where it is there. */
+  readonly isForced: boolean;
 }
 
 export interface ImageProblem {
@@ -31,7 +34,10 @@ export function imageWorkOf(image: VMImage): ImageWork | ImageProblem {
   try {
     const sources = imageSourcesOf(spec);
     if (sources.length === 0) return noSource(spec);
-    const { onMissing, timeout, retries, refreshInterval } = spec.prepare ?? {};
+    const { onMissing, timeout, retries, refreshInterval, force: isForced = false } = spec.prepare ?? {};
+    if (isForced && onMissing !== undefined && onMissing !== "Import") {
+      return problem("InvalidSpec", `spec.prepare.force is true, and spec.prepare.onMissing ${onMissing}`);
+    }
     const refreshMs = refreshInterval === undefined ? undefined : parseDuration(refreshInterval);
     if (refreshMs !== undefined && refreshMs < leastRefreshMs) {
       return problem("InvalidSpec", `spec.prepare.refreshInterval is ${refreshInterval}, expected 1m at least`);
@@ -42,6 +48,7 @@ export function imageWorkOf(image: VMImage): ImageWork | ImageProblem {
       onMissing: onMissing ?? "Import",
       timeoutMs: parseDuration(timeout ?? "30m"),
       retries: retries ?? 3,
+      isForced,
       ...(refreshMs === undefined ? {} : { refreshMs }),
     };
   } catch (error) {
@@ -59,15 +66,25 @@ export function recordedDigest({ metadata, status }: VMImage): string | undefine
 export function candidateDigests(image: VMImage, work: ImageWork): readonly string[] {
   const recorded = recordedDigest(image);
   if (recorded !== undefined) return [recorded];
-  return work.sources.flatMap((source) =>
-    source.kind === "url" && source.checksum?.algorithm === "sha256" ? [`sha256:${source.checksum.hex}`] : [],
-  );
+  if (work.isForced) return [];
+  return work.sources.flatMap((source) => promisedDigest(source) ?? []);
 }
 
-/** For people. */
+/** The digest of what the source gives, where that is known beforehand. */
+export function promisedDigest(source: DeclaredImageSource): string | undefined {
+  if (source.kind !== "url" || source.checksum?.algorithm !== "sha256" || source.stored !== undefined) return undefined;
+  return `sha256:${source.checksum.hex}`;
+}
+
+/** Whether it is still to be prepared anew. What the status says of this generation was written after that. */
+export function isToBeRenewed(image: VMImage, { isForced }: ImageWork): boolean {
+  return isForced && recordedDigest(image) === undefined;
+}
+
+/** For people. What a URL has beside the place may be a credential. */
 export function describeSource(source: DeclaredImageSource): string {
   return source.kind === "url"
-    ? source.url
+    ? safeUrl(source.url)
     : `a Debian image of this host's mirrors${source.suite === undefined ? "" : ` (${source.suite})`}`;
 }
 
@@ -95,17 +112,19 @@ function unsupportedFields(spec: VMImageSpec): readonly string[] {
   const fields: readonly (readonly [string, boolean])[] = [
     ["spec.source.libvirt.storagePool", spec.source?.libvirt?.storagePool !== undefined],
     ["spec.libvirt.storagePool", spec.libvirt?.storagePool !== undefined],
-    ["spec.prepare.force", prepare?.force === true],
-    ["spec.prepare.storage.preferredFormat", (storage?.preferredFormat ?? "qcow2") !== "qcow2"],
-    ["spec.prepare.storage.compression", storage?.compression === true],
+    ["spec.prepare.storage.preferredFormat", !isStorable(storage?.preferredFormat)],
+    ["spec.prepare.storage.libvirt.allocationPolicy", storage?.libvirt?.allocationPolicy === "eager"],
     ["spec.prepare.storage.libvirt.storagePool", storage?.libvirt?.storagePool !== undefined],
     ["spec.prepare.storage.libvirt.preallocation", (storage?.libvirt?.preallocation ?? "off") !== "off"],
-    ["spec.prepare.optimization.enableCompression", prepare?.optimization?.enableCompression === true],
     ["spec.prepare.optimization.removeUnusedSpace", prepare?.optimization?.removeUnusedSpace === true],
     ["spec.prepare.optimization.enableDeltaSync", prepare?.optimization?.enableDeltaSync === true],
-    ["spec.prepare.optimization.convertFormat", (prepare?.optimization?.convertFormat ?? "qcow2") !== "qcow2"],
+    ["spec.prepare.optimization.convertFormat", !isStorable(prepare?.optimization?.convertFormat)],
   ];
   return fields.flatMap(([field, isSet]) => (isSet ? [field] : []));
+}
+
+function isStorable(format: string | undefined): boolean {
+  return format === undefined || format === "qcow2" || format === "raw";
 }
 
 function problem(reason: ImageProblem["reason"], message: string): ImageProblem {

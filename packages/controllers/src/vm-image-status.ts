@@ -13,7 +13,7 @@ import {
   refreshedSource,
 } from "./vm-image-plan.ts";
 import type { ImageObservation, ImageUser } from "./vm-image-plan.ts";
-import { describeSource, recordedDigest } from "./vm-image-source.ts";
+import { describeSource, promisedDigest, recordedDigest } from "./vm-image-source.ts";
 import { observedGenerationOf } from "./verdict.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -271,9 +271,8 @@ function foundOf(image: VMImage, observation: ImageObservation): Partial<VMImage
 function promisedOf({ users, work }: ImageObservation): Partial<VMImageStatus> {
   const present = users.flatMap(({ seen }) => (seen.kind === "present" ? [seen.imported] : []))[0];
   if (present === undefined || work.kind === "problem") return {};
-  const source = work.sources.find((each) => each.kind === "url" && each.checksum?.algorithm === "sha256");
-  if (source?.kind !== "url" || source.checksum === undefined) return {};
-  const digest = `sha256:${source.checksum.hex}`;
+  const digest = work.isForced ? undefined : work.sources.map(promisedDigest).find((each) => each !== undefined);
+  if (digest === undefined) return {};
   return { source: "url", digest, checksum: digest, virtualSize: formatQuantity(present.virtualSizeBytes) };
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { Event, findCondition, Provider, VirtualMachine, VMImage } from "@vivarium/api";
+import { Event, findCondition, Provider, Secret, VirtualMachine, VMImage } from "@vivarium/api";
 import { ImageError } from "@vivarium/images";
 import { imageOnProvider } from "./image-on-provider.ts";
 import { controllersLab, image, machine, provider } from "./testing/controllers-lab.ts";
@@ -245,7 +245,12 @@ test("onMissing Fail and Wait fetch nothing; Wait looks again", async (t) => {
 for (const [name, spec, reason, words] of [
   ["no source", {}, "NoSource", /spec\.source/],
   ["only sources of other hypervisors", { source: { vsphere: { templateName: "t" } } }, "Unsupported", /vsphere/],
-  ["a field that cannot be honoured", { ...urlSource, prepare: { force: true } }, "Unsupported", /prepare\.force/],
+  [
+    "a field that cannot be honoured",
+    { ...urlSource, prepare: { optimization: { enableDeltaSync: true } } },
+    "Unsupported",
+    /optimization\.enableDeltaSync/,
+  ],
   [
     "a checksum that cannot be",
     { source: { libvirt: { url, checksum: "sha256:12" } } },
@@ -385,3 +390,136 @@ test("an image with a checksum, and one that is built, are not asked for again",
   await clock.advance(600_000);
   assert.equal(imageCache.fetches.length, 1);
 });
+
+test("force fetches the image anew once for each generation, and sends it again where nothing uses it", async (t) => {
+  const checksum = cachedImage.digest;
+  const source = { libvirt: { url, checksum } };
+  const { use, fetchAt, untilReady, until, client, clock, hypervisor, imageCache } = await lab(t, { source });
+  await use();
+  (await fetchAt(0)).finish();
+  await untilReady("True", "Prepared");
+  const imports = () => hypervisor.calls.filter(({ method }) => method === "images.import").length;
+  assert.equal(imports(), 1);
+  await client.mergePatch(VMImage, key, { spec: { prepare: { force: true } } });
+  const anew = await fetchAt(1);
+  assert.equal(anew.isForced, true);
+  assert.equal((await until((each) => each.status?.ready === false)).status?.digest, undefined);
+  anew.finish();
+  const generation = (each: VMImage) => each.status?.observedGeneration === each.metadata.generation;
+  await until((each) => each.status?.ready === true && generation(each));
+  assert.equal(imports(), 2);
+  await clock.advance(3_600_000);
+  assert.equal(imageCache.fetches.length, 2);
+  await client.mergePatch(VMImage, key, { spec: { prepare: { retries: 1 } } });
+  (await fetchAt(2)).finish();
+  await until((each) => each.status?.ready === true && generation(each));
+  assert.equal(imports(), 3);
+});
+
+test("force leaves a copy that disks back onto as it is, and says so", async (t) => {
+  const { use, fetchAt, untilReady, until, client, hypervisor } = await lab(t, urlSource);
+  await use();
+  (await fetchAt(0)).finish();
+  await untilReady("True", "Prepared");
+  hypervisor.fail("images.remove", { code: "Conflict", message: "in use by web.root.qcow2" });
+  await client.mergePatch(VMImage, key, { spec: { prepare: { force: true } } });
+  (await fetchAt(1)).finish();
+  await until((each) => each.status?.ready === true && each.status.observedGeneration === each.metadata.generation);
+  assert.equal(hypervisor.calls.filter(({ method }) => method === "images.import").length, 1);
+  const event = await eventually(
+    async () => (await client.list(Event)).items.find((each) => each.reason === "ImageKept"),
+    "the event",
+  );
+  assert.match(event.message ?? "", /in use by web/);
+});
+
+test("what a source asks for comes from Secrets, is waited for, tried again with each change, and is told to nobody", async (t) => {
+  const http = {
+    url: `${url}?signature=query-s3cret`,
+    headers: { "x-team": "shop" },
+    authentication: {
+      basicAuth: { secretRef: { name: "mirror" }, usernameKey: "user" },
+      headers: { secretRef: { name: "api" } },
+    },
+  };
+  const { use, fetchAt, untilReady, client, imageCache } = await lab(t, { source: { http } });
+  await use();
+  const missing = await untilReady("False", "SecretNotFound");
+  assert.match(readyOf(missing)?.message ?? "", /Secret "mirror" does not exist/);
+  assert.equal(imageCache.fetches.length, 0);
+  const secret = (name: string, stringData: Record<string, string>): Secret => ({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: "default", name },
+    stringData,
+  });
+  await client.create(Secret, secret("api", { "X-Api-Key": "header-s3cret\n" }));
+  await client.create(Secret, secret("mirror", { user: "robot", password: "wrong-s3cret" }));
+  const first = await fetchAt(0);
+  const given = (password: string) => Buffer.from(`robot:${password}`).toString("base64");
+  assert.deepEqual(first.source, {
+    kind: "url",
+    url: http.url,
+    headers: { "x-team": "shop", "x-api-key": "header-s3cret", authorization: `Basic ${given("wrong-s3cret")}` },
+  });
+  first.fail(new ImageError("Unauthorized", "server answered 401"));
+  await untilReady("False", "Unauthorized");
+  const stored = await client.get(Secret, { namespace: "default", name: "mirror" });
+  await client.update(Secret, { ...stored, stringData: { password: "right-s3cret" } });
+  const second = await fetchAt(1);
+  assert.ok(second.source.kind === "url");
+  assert.equal(second.source.headers?.["authorization"], `Basic ${given("right-s3cret")}`);
+  second.finish();
+  const object = await untilReady("True", "Prepared");
+  const told = JSON.stringify([object.status, (await client.list(Event)).items]);
+  assert.doesNotMatch(told, /s3cret|robot|Basic/);
+});
+
+for (const [name, authentication, message] of [
+  [
+    "two logins",
+    { basicAuth: { secretRef: { name: "a" } }, bearer: { secretRef: { name: "b" } } },
+    /basicAuth and bearer each give an Authorization header/,
+  ],
+  ["a certificate without TLS", { clientCert: { secretRef: { name: "a" } } }, /over https alone/],
+] as const) {
+  test(`${name}: refused before anything is fetched`, async (t) => {
+    const http = { url: "http://images.example/disk.img", authentication };
+    const { use, untilReady, imageCache } = await lab(t, { source: { http } });
+    await use();
+    assert.match(readyOf(await untilReady("False", "InvalidSpec"))?.message ?? "", message);
+    assert.equal(imageCache.fetches.length, 0);
+  });
+}
+
+for (const [name, prepare, stored] of [
+  ["raw", { storage: { preferredFormat: "raw" } }, { format: "raw" }],
+  [
+    "qcow2, compressed",
+    { optimization: { convertFormat: "qcow2", enableCompression: true } },
+    { format: "qcow2", isCompressed: true },
+  ],
+] as const) {
+  test(`an image is kept as it is asked for: ${name}`, async (t) => {
+    const checksum = cachedImage.digest;
+    const { use, fetchAt, hypervisor } = await lab(t, { source: { libvirt: { url, checksum } }, prepare });
+    // The file that is promised may be there in its own form: it is not the one.
+    await hypervisor.open().images.import(cachedImage);
+    await use();
+    assert.deepEqual((await fetchAt(0)).source.stored, stored);
+  });
+}
+
+for (const [name, prepare, reason] of [
+  ["two formats", { storage: { preferredFormat: "raw" }, optimization: { convertFormat: "qcow2" } }, "InvalidSpec"],
+  ["raw, and compressed", { storage: { preferredFormat: "raw", compression: true } }, "InvalidSpec"],
+  ["a format that disks here cannot have", { storage: { preferredFormat: "vmdk" } }, "Unsupported"],
+  ["force, and not to import", { force: true, onMissing: "Wait" }, "InvalidSpec"],
+] as const) {
+  test(`${name}: refused before anything is fetched`, async (t) => {
+    const { use, untilReady, imageCache } = await lab(t, { ...urlSource, prepare });
+    await use();
+    await untilReady("False", reason);
+    assert.equal(imageCache.fetches.length, 0);
+  });
+}

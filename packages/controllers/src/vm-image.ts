@@ -5,7 +5,7 @@
 //   progress, ends ──┘                        ├─► ask the source for a newer one   (background)
 //                                             └─► rest: report
 
-import { Provider, VirtualMachine, VMImage, Volume } from "@vivarium/api";
+import { Provider, Secret, VirtualMachine, VMImage, Volume } from "@vivarium/api";
 import type { DeclaredImageSource, VMImageStatus } from "@vivarium/api";
 import type { CachedImage, ImageCache, ImageProgress } from "@vivarium/images";
 import { isProviderError } from "@vivarium/provider";
@@ -21,6 +21,7 @@ import type {
 } from "@vivarium/runtime";
 import { requestOf } from "./request-of.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
+import { fetchableSource, secretsOfSource } from "./image-credentials.ts";
 import { createLayerImages } from "./image-build/layer-image.ts";
 import { imageOnProvider, providerStatusKey } from "./image-on-provider.ts";
 import { imageOfMachine, imageOfVolume, ImageUsers } from "./image-users.ts";
@@ -29,8 +30,8 @@ import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
 import { Turns } from "./turns.ts";
 import { decideImage, PrepareTimeout, refreshedSource } from "./vm-image-plan.ts";
 import type { FetchState, ImageObservation, ImageStep, ImageUser } from "./vm-image-plan.ts";
-import { removeImage, removeOutdated, vmImageFinalizer } from "./vm-image-removal.ts";
-import { candidateDigests, describeSource, imageWorkOf, recordedDigest } from "./vm-image-source.ts";
+import { removeCopies, removeImage, removeOutdated, vmImageFinalizer } from "./vm-image-removal.ts";
+import { candidateDigests, describeSource, imageWorkOf, isToBeRenewed, recordedDigest } from "./vm-image-source.ts";
 import type { ImageWork } from "./vm-image-source.ts";
 import { imageStatus } from "./vm-image-status.ts";
 
@@ -47,6 +48,7 @@ const believeMs = 30_000;
 export function createVmImageController(options: VmImageControllerOptions): Controller {
   const { manager, registry, imageCache, clock } = options;
   const images = manager.cache(VMImage);
+  const secrets = manager.cache(Secret);
   const imageUsers = new ImageUsers(manager);
   const seen = new Map<string, { readonly imported: ImportedImage; readonly atMs: number }>();
   /** Two VMImages may mean the same bytes: they are sent to a provider one after the other, the second finding them there. */
@@ -64,7 +66,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     clock,
     users: imageUsers,
     enqueue: (request) => enqueue(request),
-    onMissing: (image) => forgetSeen(image),
+    onMissing: ({ status }) => forgetSeen(status?.digest),
   });
   const layers = createLayerImages({ manager, registry, users: imageUsers, clock, validations });
   const fetches = new BackgroundTasks<CachedImage, ImageProgress>({
@@ -91,7 +93,7 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
         return undefined;
       }
       const result = await removeImage(image, { manager, registry, clock, signal: context.signal });
-      forgetSeen(image);
+      forgetSeen(image.status?.digest);
       return result;
     }
     await validations.advance(image);
@@ -216,6 +218,22 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     }
   }
 
+  function secretsOf({ metadata: { namespace = "" } }: VMImage): (name: string) => Secret | undefined {
+    return (name) => secrets.get({ namespace, name });
+  }
+
+  /**
+   * In JSON, since sources hold any character: namespace, name and what the task is about. Another version of a Secret that a source names is
+   * another try, and so is another generation of a spec that asks for it.
+   */
+  function fetchKey(image: VMImage, source: DeclaredImageSource): string {
+    const { uid, generation } = image.metadata;
+    const secretOf = secretsOf(image);
+    const versions = secretsOfSource(source).map((name) => secretOf(name)?.metadata.resourceVersion ?? null);
+    const forced = image.spec.prepare?.force === true ? generation : null;
+    return JSON.stringify([requestOf(image).namespace, image.metadata.name, uid, source, forced, versions]);
+  }
+
   function startFetch(image: VMImage, step: ImageStep & { kind: "fetch" }, { work }: ImageObservation): void {
     const { source, fallback } = step;
     if (fallback !== undefined) {
@@ -224,9 +242,18 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       manager.recorder.record(image, { type: "Warning", reason, message });
     }
     const timeouts = timeoutOf(work, `get ${describeSource(source)}`);
+    const force = work.kind === "work" && isToBeRenewed(image, work);
     fetches.start(
       fetchKey(image, source),
-      ({ signal, report: onProgress }) => imageCache.ensure(source, { signal, onProgress }),
+      async ({ signal, report: onProgress }) => {
+        const fetchable = fetchableSource(source, secretsOf(image));
+        const fetched = await imageCache.ensure(fetchable, { signal, onProgress, force });
+        if (!force) return fetched;
+        // What is not there any more is sent, as anywhere else.
+        await removeCopies(image, fetched.digest, { manager, registry, clock, signal });
+        forgetSeen(fetched.digest);
+        return fetched;
+      },
       timeouts,
     );
   }
@@ -238,7 +265,8 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     refreshes.start(
       key,
       async ({ signal }) => {
-        const fresh = await imageCache.ensure(source, { signal, refresh: true });
+        const fetchable = fetchableSource(source, secretsOf(image));
+        const fresh = await imageCache.ensure(fetchable, { signal, refresh: true });
         refreshedMs.set(image.metadata.uid ?? "", clock.now());
         const hasChanged = fresh.digest !== recordedDigest(image);
         if (hasChanged) {
@@ -303,12 +331,12 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
     outdated.delete(uid);
     if (before.status?.digest === status.digest) return;
     await removeOutdated(before, { manager, registry, clock, signal });
-    forgetSeen(before);
+    forgetSeen(before.status?.digest);
   }
 
   /** What was removed is not believed to be there: a VMImage of the same bytes may be made at once. */
-  function forgetSeen({ status }: VMImage): void {
-    for (const key of seen.keys()) if (key.endsWith(` ${status?.digest ?? ""}`)) seen.delete(key);
+  function forgetSeen(digest: string | undefined): void {
+    for (const key of seen.keys()) if (key.endsWith(` ${digest ?? ""}`)) seen.delete(key);
   }
 
   function tellChange(image: VMImage, status: VMImageStatus): void {
@@ -339,6 +367,12 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
         return request !== undefined && isSettledFor(vm, request) ? [] : withAncestors(request);
       }),
       related(Volume, (volume) => withAncestors(imageOfVolume(volume))),
+      related(Secret, (secret) =>
+        images
+          .list({ namespace: secret.metadata.namespace ?? "" })
+          .filter((image) => namesSecret(image, secret))
+          .map(requestOf),
+      ),
       ...layers.related,
       // A provider that came, went, or got another health concerns every image: there are few of both.
       related(Provider, () => images.list().map(requestOf)),
@@ -371,16 +405,15 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
   };
 }
 
+function namesSecret({ spec }: VMImage, { metadata }: Secret): boolean {
+  const { basicAuth, bearer, headers, clientCert } = spec.source?.http?.authentication ?? {};
+  return [basicAuth, bearer, headers, clientCert].some((each) => each?.secretRef.name === metadata.name);
+}
+
 function timeoutOf(work: ImageWork | { readonly kind: "problem" }, action: string) {
   const timeoutMs = work.kind === "problem" ? 0 : work.timeoutMs;
   const message = `Cannot ${action} within ${timeoutMs / 1000} s (spec.prepare.timeout)`;
   return { timeoutMs, timeoutError: new PrepareTimeout(message) };
-}
-
-// Keys of tasks: namespace, name and what the task is about, in JSON, since sources hold any character.
-
-function fetchKey(image: VMImage, source: DeclaredImageSource): string {
-  return JSON.stringify([requestOf(image).namespace, image.metadata.name, image.metadata.uid, source]);
 }
 
 function importKey(image: VMImage, provider: ProviderKey): string {

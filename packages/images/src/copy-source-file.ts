@@ -1,13 +1,13 @@
 // Copies a file of this host into the cache, so that what happens to it later does not happen to guests made from it.
 
 import { constants, copyFile, open, stat } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { requireSpace } from "./disk-space.ts";
 import type { SpaceGuard } from "./disk-space.ts";
 import { ImageError } from "./image-source.ts";
 import { ProgressMeter } from "./progress-meter.ts";
 import type { ProgressListener } from "./progress-meter.ts";
+import { SparseWriter } from "./sparse-writer.ts";
 
 /** Tells two states of a file apart without reading it. */
 export interface FileVersion {
@@ -88,24 +88,14 @@ async function copyData(
   const meter = new ProgressMeter("Downloading", { message: "copying", report: options.report, nowMs: options.nowMs });
   await using source = await open(from, "r");
   await using target = await open(to, "w", 0o644);
+  const writer = new SparseWriter(target);
   const buffer = Buffer.allocUnsafe(chunkBytes);
-  const zeros = Buffer.alloc(chunkBytes);
-  let done = 0;
   for (;;) {
     options.signal.throwIfAborted();
-    const { bytesRead } = await source.read(buffer, 0, chunkBytes, done);
+    const { bytesRead } = await source.read(buffer, 0, chunkBytes, writer.sizeBytes);
     if (bytesRead === 0) break;
-    const chunk = buffer.subarray(0, bytesRead);
-    if (!chunk.equals(zeros.subarray(0, bytesRead))) await writeAt(target, chunk, done);
-    done += bytesRead;
-    meter.update(done, options.sizeBytes);
+    await writer.write(buffer.subarray(0, bytesRead));
+    meter.update(writer.sizeBytes, options.sizeBytes);
   }
-  await target.truncate(done);
-}
-
-async function writeAt(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
-  let written = 0;
-  while (written < chunk.length) {
-    written += (await file.write(chunk, written, chunk.length - written, position + written)).bytesWritten;
-  }
+  await writer.end();
 }

@@ -94,6 +94,7 @@ async function attempt(source: UrlSource, partial: PartialDownload, context: Att
         "user-agent": "vivarium",
         ...(have > 0 && { range: `bytes=${have}-`, ...(validator !== undefined && { "if-range": validator }) }),
       },
+      ...(source.clientCertificate !== undefined && { clientCertificate: source.clientCertificate }),
       signal: idle.signal,
     });
     return await receive(response, { source, partial, have, context, idle });

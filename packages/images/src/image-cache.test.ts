@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -166,8 +167,8 @@ describe("download", () => {
     server.behave(answers(500));
     await failsWith("HttpError", newCache().ensure(source(), { signal: neverAborted }), /answered 500/);
     assert.equal(server.requests.length, 4);
-    server.behave(answers(403));
-    await failsWith("HttpError", newCache().ensure(source(), { signal: neverAborted }), /answered 403/);
+    server.behave(answers(418));
+    await failsWith("HttpError", newCache().ensure(source(), { signal: neverAborted }), /answered 418/);
     assert.equal(server.requests.length, 5);
   });
 
@@ -311,6 +312,65 @@ describe("refresh", () => {
     server.behave(answers(404));
     await failsWith("NotFound", refresh(cache));
     assert.deepEqual(await cache.find(source()), first);
+  });
+});
+
+describe("force", () => {
+  it("fetches what is here again, once for each call, whatever the server says of it", async () => {
+    const [before, after] = [diskImage(), diskImage()];
+    server.behave(serves({ content: before, etag: '"1"' }));
+    const cache = newCache();
+    const wanted = source({ checksum: checksumOf(before) });
+    const first = await cache.ensure(wanted, { signal: neverAborted });
+    assert.deepEqual(await cache.ensure(wanted, { signal: neverAborted, force: true }), first);
+    assert.equal(server.requests.length, 2);
+    assert.equal(server.requests[1]?.headers["if-none-match"], undefined);
+    server.behave(serves({ content: after, etag: '"1"' }));
+    await failsWith("ChecksumMismatch", cache.ensure(wanted, { signal: neverAborted, force: true }));
+    assert.deepEqual(await cache.find(wanted), first);
+  });
+});
+
+describe("the form in which an image is kept", () => {
+  for (const [name, stored, format, contains] of [
+    ["qcow2 where a raw one came", { format: "qcow2" }, "qcow2", "qcow2"],
+    ["raw where a qcow2 one came", { format: "raw" }, "raw", "raw"],
+    ["compressed", { isCompressed: true }, "qcow2", "qcow2"],
+  ] as const) {
+    it(`is ${name}, and another image than that which is kept as it came`, async () => {
+      const content = Buffer.alloc(3 << 20, "text that repeats ");
+      content.set([0x55, 0xaa], 510);
+      const raw = join(directory, "disk.raw");
+      const packed = join(directory, "disk.qcow2");
+      await writeFile(raw, content);
+      execFileSync("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, packed]);
+      const came = stored.format === "raw" ? packed : raw;
+      server.behave(serves({ content: await readFile(came) }));
+      const cache = newCache();
+      const plain = await cache.ensure(source(), { signal: neverAborted });
+      const image = await cache.ensure({ ...source(), stored }, { signal: neverAborted });
+      assert.equal(image.format, format);
+      assert.equal(image.virtualSizeBytes, content.length);
+      assert.notEqual(image.path, plain.path);
+      const info = JSON.parse(
+        execFileSync("qemu-img", ["info", "--output=json", image.path], { encoding: "utf8" }),
+      ) as {
+        readonly format: string;
+        readonly "virtual-size": number;
+      };
+      assert.equal(info.format, contains);
+      execFileSync("qemu-img", ["compare", "-f", format, "-F", "raw", image.path, raw]);
+      assert.equal(image.sizeBytes < 1 << 20, "isCompressed" in stored, String(image.sizeBytes));
+      assert.deepEqual(await cache.find({ ...source(), stored }), image);
+      assert.deepEqual(await cache.find(source()), plain);
+    });
+  }
+
+  it("asks for no conversion where it came so", async () => {
+    const content = diskImage();
+    server.behave(serves({ content }));
+    const image = await newCache().ensure({ ...source(), stored: { format: "raw" } }, { signal: neverAborted });
+    assert.equal(image.digest, `sha256:${sha256(content)}`);
   });
 });
 

@@ -31,7 +31,7 @@ import { removeTree } from "./root-rights.ts";
 import { ProgressMeter } from "./progress-meter.ts";
 import { SharedFlights } from "./shared-flights.ts";
 import { hasSourceChanged } from "./source-change.ts";
-import { urlSourceKey } from "./source-key.ts";
+import { storedKey, urlSourceKey } from "./source-key.ts";
 
 /** The part of a pino logger that is used. */
 export interface ImageLogger {
@@ -103,7 +103,7 @@ class FileImageCache implements ImageCache {
       async (work) => {
         const found = await this.#findByKey(key, source);
         const isCurrent = options.refresh !== true || !(await this.#hasChanged(key, source, work.signal));
-        if (found !== undefined && isCurrent) return found;
+        if (found !== undefined && isCurrent && options.force !== true) return found;
         await this.#prepare();
         const started = this.#clock.nowMs();
         this.#options.logger.info({ source: describe(source) }, "fetching image");
@@ -224,6 +224,7 @@ class FileImageCache implements ImageCache {
       const imported = await importImage(work.fetched.path, {
         ...work,
         name: describe(source),
+        ...(source.stored !== undefined && { stored: source.stored }),
         space: this.#space,
         nowMs: () => this.#clock.nowMs(),
       });
@@ -264,7 +265,8 @@ class FileImageCache implements ImageCache {
 }
 
 async function keyOf(source: ImageSource): Promise<string> {
-  return source.kind === "url" ? urlSourceKey(source) : (await debianRecipe(source)).key;
+  const key = source.kind === "url" ? urlSourceKey(source) : (await debianRecipe(source)).key;
+  return storedKey(key, source.stored);
 }
 
 function isFileUrl(url: string): boolean {
@@ -278,6 +280,13 @@ function describe(source: ImageSource): string {
 /** Loaded when a download starts: undici takes 50 ms that a start of the program need not spend. */
 async function proxyFetch(): Promise<ImageFetch> {
   const { EnvHttpProxyAgent, fetch } = await import("undici");
-  const dispatcher = new EnvHttpProxyAgent({ connectTimeout: 10_000 });
-  return (url, init) => fetch(url, { ...init, dispatcher });
+  const connectTimeout = 10_000;
+  const common = new EnvHttpProxyAgent({ connectTimeout });
+  return (url, { clientCertificate, ...init }) => {
+    const dispatcher =
+      clientCertificate === undefined
+        ? common
+        : new EnvHttpProxyAgent({ connectTimeout, connect: clientCertificate, requestTls: clientCertificate });
+    return fetch(url, { ...init, dispatcher });
+  };
 }

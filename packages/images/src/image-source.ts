@@ -5,8 +5,16 @@ export interface UrlSource {
   readonly kind: "url";
   /** http:, https: or file:. */
   readonly url: string;
+  /** May be credentials: they go to the URL's own origin alone, and into no message. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** PEM. Shown to the URL's own origin alone. */
+  readonly clientCertificate?: ClientCertificate;
   readonly checksum?: { readonly algorithm: "md5" | "sha1" | "sha256" | "sha512"; readonly hex: string };
+}
+
+export interface ClientCertificate {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** A Debian cloud image built here from the host's own configured mirrors. */
@@ -20,7 +28,14 @@ export interface DebootstrapSource {
   readonly diskBytes: number;
 }
 
-export type ImageSource = UrlSource | DebootstrapSource;
+/** How an image is kept, where it is not kept as it came. */
+export interface StoredForm {
+  readonly format?: CachedImage["format"];
+  /** qcow2 only. */
+  readonly isCompressed?: boolean;
+}
+
+export type ImageSource = (UrlSource | DebootstrapSource) & { readonly stored?: StoredForm };
 
 export interface ImageProgress {
   /** `Downloading` | `Importing` (building) | `Converting`, as in VMImage.status.phase. */
@@ -52,6 +67,8 @@ export interface EnsureOptions {
    * it is fetched to see. An image with a checksum cannot change, and a build is what it was.
    */
   readonly refresh?: boolean;
+  /** Fetches or builds anew, whatever is here. */
+  readonly force?: boolean;
 }
 
 /** A cache of images by content, in one directory, shared by nobody else. */
@@ -68,6 +85,8 @@ export interface ImageCache {
 const isRetryable = {
   /** The host of the URL does not answer (DNS, refused, reset, time-out). */
   Unreachable: true,
+  /** 401, 403. Other credentials may be given meanwhile. */
+  Unauthorized: true,
   /** 404, 410. */
   NotFound: false,
   /** Another HTTP error. */

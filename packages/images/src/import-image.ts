@@ -1,22 +1,18 @@
 // Makes a file that was fetched into an image that a VM can start from: unpacked, qcow2 or raw, standing alone.
 
-import { createReadStream, createWriteStream } from "node:fs";
-import { rm, stat } from "node:fs/promises";
-import { spawn } from "node:child_process";
-import { pipeline } from "node:stream/promises";
-import { Transform } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { stat } from "node:fs/promises";
 import { freeBytes, requireSpace } from "./disk-space.ts";
 import type { SpaceGuard } from "./disk-space.ts";
-import { requireTools } from "./host-tools.ts";
 import { detectFormat } from "./image-format.ts";
 import { ImageError } from "./image-source.ts";
+import type { StoredForm } from "./image-source.ts";
 import { extractDisk } from "./ova/extract-disk.ts";
 import { formatBytes, ProgressMeter } from "./progress-meter.ts";
 import type { ProgressListener } from "./progress-meter.ts";
 import { qcow2Objection } from "./qcow2-header.ts";
 import { qemuImg } from "./qemu-img.ts";
 import { CommandError } from "./run-command.ts";
+import { mostUnpackedBytes, unpack } from "./unpack.ts";
 
 /** More than any hypervisor gives one disk in practice. */
 const maxVirtualBytes = 64 * 2 ** 40;
@@ -26,6 +22,8 @@ const fullMarginBytes = 2 ** 20;
 export interface ImportContext {
   /** For messages: `debian.qcow2 from example.org`. */
   readonly name: string;
+  /** As it came when absent. */
+  readonly stored?: StoredForm;
   /** New files go here; the caller removes it whatever happens. */
   readonly workDirectory: string;
   readonly space: SpaceGuard;
@@ -43,7 +41,16 @@ export interface ImportedImage {
 
 /** Throws ImageError: UnknownFormat for what is broken, cut short, or not to be trusted. */
 export async function importImage(path: string, context: ImportContext): Promise<ImportedImage> {
-  return importFrom(path, { ...context, wrappings: [] });
+  const imported = await importFrom(path, { ...context, wrappings: [] });
+  return storeAs(imported, context);
+}
+
+async function storeAs(image: ImportedImage, context: ImportContext): Promise<ImportedImage> {
+  const { isCompressed = false, format = isCompressed ? "qcow2" : image.format } = context.stored ?? {};
+  if (format === image.format && !isCompressed) return image;
+  const path = `${context.workDirectory}/stored`;
+  await convert(image.path, path, { ...context, driver: image.format, to: format, isCompressed });
+  return { ...image, path, format };
 }
 
 type Wrapping = "compressed" | "ova";
@@ -66,13 +73,13 @@ async function importFrom(path: string, context: Unwrapping): Promise<ImportedIm
       return sized({ path, format: "raw", virtualSizeBytes: format.sizeBytes }, context);
     case "convertible": {
       const converted = `${workDirectory}/converted.qcow2`;
-      await convert(path, converted, { ...context, driver: format.driver });
+      await convert(path, converted, { ...context, driver: format.driver, to: "qcow2", isCompressed: false });
       return importFrom(converted, context);
     }
     case "compressed": {
       const unpacked = `${workDirectory}/unpacked`;
       const inner = unwrap(context, { wrapping: "compressed", found: `compressed twice (${format.by})` });
-      await unpack(path, unpacked, { ...context, by: format.by });
+      await unpack(path, unpacked, { ...context, by: format.by, maxBytes: maxVirtualBytes });
       return importFrom(unpacked, inner);
     }
     case "ova": {
@@ -114,77 +121,6 @@ function unknownFormat({ name }: ImportContext, found: string): ImageError {
   );
 }
 
-async function unpack(
-  from: string,
-  to: string,
-  context: ImportContext & { readonly by: "gzip" | "xz" | "zstd" },
-): Promise<void> {
-  const { size } = await stat(from);
-  const meter = new ProgressMeter("Converting", {
-    message: `unpacking (${context.by})`,
-    report: context.report,
-    nowMs: context.nowMs,
-  });
-  let read = 0;
-  const counted = new Transform({
-    transform(chunk: Buffer, _encoding, done): void {
-      read += chunk.length;
-      meter.update(read, size);
-      done(null, chunk);
-    },
-  });
-  // A small file may unpack to an enormous one: stop while there is still room for others.
-  let room = await roomIn(context.space);
-  const bounded = new Transform({
-    transform(chunk: Buffer, _encoding, done): void {
-      room -= chunk.length;
-      if (room >= 0) done(null, chunk);
-      else
-        done(
-          new ImageError("DiskFull", `Cannot unpack ${context.name}: it does not fit in ${context.space.directory}`),
-        );
-    },
-  });
-  const source = createReadStream(from, { highWaterMark: 1 << 20 });
-  const target = createWriteStream(to);
-  try {
-    if (context.by === "xz") {
-      await requireTools(`unpack ${context.name}`, [{ name: "xz", debianPackage: "xz-utils" }]);
-      await unpackXz(source.pipe(counted), { bounded, target, signal: context.signal });
-    } else {
-      const inflate = context.by === "gzip" ? createGunzip() : createZstdDecompress();
-      await pipeline(source, counted, inflate, bounded, target, { signal: context.signal });
-    }
-  } catch (cause) {
-    await rm(to, { force: true });
-    context.signal.throwIfAborted();
-    if (cause instanceof ImageError || (cause as NodeJS.ErrnoException).syscall !== undefined) throw cause;
-    throw unknownFormat(
-      context,
-      `broken ${context.by} data (${cause instanceof Error ? cause.message : String(cause)})`,
-    );
-  }
-}
-
-async function unpackXz(
-  source: NodeJS.ReadableStream,
-  { bounded, target, signal }: { bounded: Transform; target: NodeJS.WritableStream; signal: AbortSignal },
-): Promise<void> {
-  const xz = spawn("xz", ["-dc"], { stdio: ["pipe", "pipe", "pipe"], signal });
-  const stderr: Buffer[] = [];
-  xz.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
-  xz.once("error", reject);
-  xz.once("close", (code) => {
-    if (code === 0) resolve();
-    else reject(new Error(Buffer.concat(stderr).toString("utf8").trim() || `xz exit code ${code}`));
-  });
-  // xz may end before it has read all (broken data): its own message says more than EPIPE.
-  const fed = pipeline(source, xz.stdin, { signal }).catch(() => undefined);
-  await Promise.all([pipeline(xz.stdout, bounded, target, { signal }), ended]);
-  await fed;
-}
-
 async function unpackOva(from: string, to: string, context: ImportContext): Promise<void> {
   const { name, report, nowMs, signal, space } = context;
   const meter = new ProgressMeter("Converting", { message: "unpacking (ova)", report, nowMs });
@@ -196,24 +132,33 @@ async function unpackOva(from: string, to: string, context: ImportContext): Prom
   });
 }
 
-async function convert(from: string, to: string, context: ImportContext & { readonly driver: string }): Promise<void> {
-  const { driver, name, signal, space } = context;
+interface Conversion extends ImportContext {
+  readonly driver: string;
+  readonly to: "qcow2" | "raw";
+  readonly isCompressed: boolean;
+}
+
+async function convert(from: string, path: string, context: Conversion): Promise<void> {
+  const { driver, to, isCompressed, name, signal, space } = context;
   const action = `convert ${name}`;
   const { size } = await stat(from);
   await requireSpace(action, size, space);
   // A VMDK that was cut short would be converted, with zeros for what is missing. The driver of VHD has no check and refuses it by itself.
-  if (driver !== "vpc") await check(from, context);
+  if (driver === "vmdk" || driver === "vhdx") await check(from, context);
   const meter = new ProgressMeter("Converting", {
-    message: `converting from ${driver} to qcow2`,
+    message: `converting from ${driver} to ${isCompressed ? "compressed " : ""}${to}`,
     report: context.report,
     nowMs: context.nowMs,
   });
   const roomBytes = await roomIn(space);
+  const form = to === "raw" ? [] : ["-o", "compat=1.1", ...(isCompressed ? ["-c"] : [])];
+  // The sectors of a VMDK may be compressed; a raw disk has its holes in its length.
+  const maxBytes = driver === "vmdk" ? mostUnpackedBytes(size) : Number.POSITIVE_INFINITY;
   try {
-    await qemuImg(["convert", "-p", "-f", driver, "-O", "qcow2", "-o", "compat=1.1", from, to], {
+    await qemuImg(["convert", "-p", "-f", driver, "-O", to, ...form, from, path], {
       action,
       signal,
-      maxFileBytes: roomBytes,
+      maxFileBytes: Math.min(roomBytes, maxBytes),
       onLine: (line) => {
         const percent = /\((\d+\.\d+)\/100%\)/.exec(line)?.[1];
         if (percent !== undefined) meter.update(Math.round(Number(percent) * 100), 10_000);
@@ -223,7 +168,7 @@ async function convert(from: string, to: string, context: ImportContext & { read
     if (!(cause instanceof CommandError)) throw cause;
     // qemu-img has one exit code for all: look.
     await requireSpace(action, 0, space);
-    const isFull = await stat(to).then(
+    const isFull = await stat(path).then(
       (written) => written.size + fullMarginBytes > roomBytes,
       () => false,
     );

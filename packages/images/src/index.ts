@@ -2,6 +2,7 @@
 
 export type {
   CachedImage,
+  ClientCertificate,
   DebootstrapSource,
   EnsureOptions,
   ImageCache,
@@ -24,6 +25,7 @@ export type { KernelModule } from "./kernel-modules.ts";
 export { createImageCache } from "./image-cache.ts";
 export type { ImageCacheOptions, ImageLogger } from "./image-cache.ts";
 export type { ImageClock } from "./download.ts";
+export { safeUrl } from "./http-source.ts";
 export type { ImageFetch, ImageResponse } from "./http-source.ts";
 export { debootstrapHostPackages } from "./debootstrap-build.ts";
 export { checkUserData } from "./user-data.ts";

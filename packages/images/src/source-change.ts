@@ -21,7 +21,9 @@ export async function hasSourceChanged(
     "user-agent": "vivarium",
     [condition]: validator,
   };
-  const response = await requestImage(fetch, { url: source.url, headers, signal });
+  const { url, clientCertificate } = source;
+  const certificate = clientCertificate === undefined ? {} : { clientCertificate };
+  const response = await requestImage(fetch, { url, headers, signal, ...certificate });
   await response.body?.cancel();
   if (response.status === 304) return false;
   if (response.status !== 200) {

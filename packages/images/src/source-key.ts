@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { ImageError } from "./image-source.ts";
-import type { UrlSource } from "./image-source.ts";
+import type { StoredForm, UrlSource } from "./image-source.ts";
 
 /** Headers are left out: a new token does not make another image. */
 export function urlSourceKey(source: UrlSource): string {
@@ -15,6 +15,11 @@ export function urlSourceKey(source: UrlSource): string {
   }
   const checksum = source.checksum && [source.checksum.algorithm, source.checksum.hex.toLowerCase()];
   return digestOf(["url", url.href, checksum ?? null]);
+}
+
+/** The same source kept in another form is another image. */
+export function storedKey(key: string, { format, isCompressed = false }: StoredForm = {}): string {
+  return format === undefined && !isCompressed ? key : digestOf([key, format ?? null, isCompressed]);
 }
 
 export function digestOf(value: unknown): string {

@@ -6,6 +6,7 @@ export interface ScriptedFetch {
   readonly source: ImageSource;
   readonly signal: AbortSignal;
   readonly isRefresh: boolean;
+  readonly isForced: boolean;
   progress(progress: Partial<ImageProgress>): void;
   finish(image?: Partial<CachedImage>): void;
   fail(error: Error): void;
@@ -25,7 +26,7 @@ export class ScriptedImageCache implements ImageCache {
   }
 
   ensure(source: ImageSource, options: EnsureOptions): Promise<CachedImage> {
-    const { signal, onProgress, refresh: isRefresh = false } = options;
+    const { signal, onProgress, refresh: isRefresh = false, force: isForced = false } = options;
     if (this.#isImmediate) return Promise.resolve(cachedImage);
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
@@ -33,6 +34,7 @@ export class ScriptedImageCache implements ImageCache {
         source,
         signal,
         isRefresh,
+        isForced,
         progress: (progress) =>
           onProgress?.({
             phase: "Downloading",
