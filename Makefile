@@ -13,7 +13,7 @@ SOURCES = $(shell find apps/viv/src packages/*/src -name '*.ts' ! -name '*.test.
 
 # What users say (NAME=web) goes to viv through the environment, as it was typed: neither make nor the shell reads anything into it. A
 # variable of that name that make itself was started with is not meant.
-ARGUMENTS := NAME ACTION SNAPSHOT FORCE MEMBERS SOURCE TARGET ROLE CPUS MEMORY DISK
+ARGUMENTS := NAME ACTION SNAPSHOT FORCE MEMBERS SOURCE TARGET FILE FORMAT ROLE CPUS MEMORY DISK
 $(foreach a,$(ARGUMENTS),$(eval override $(a) := $$(if $$(filter command,$$(origin $(a))),$$(value $(a)))))
 export $(ARGUMENTS)
 VIV := ./viv
@@ -86,9 +86,9 @@ group-unknown-action:
 clone: need-SOURCE need-TARGET ready
 	@$(VIV) clone -- $(call given,SOURCE) $(call given,TARGET)
 
-#: export NAME= TARGET= | Make an image of a VM
-export: need-NAME need-TARGET ready
-	@$(VIV) export -- $(call given,NAME) $(call given,TARGET)
+#: export NAME= TARGET= / FILE= [FORMAT=qcow2|raw|vmdk|ova] | Make an image, or a file such as web.ova, of a VM
+export: need-NAME $(if $(FILE),,need-TARGET) ready
+	@$(VIV) export $(call option,--file,FILE) $(call option,--format,FORMAT) -- $(call given,NAME) $(call given,TARGET)
 
 #: images | List the images: role, source, parent, size, what uses them
 images: ready

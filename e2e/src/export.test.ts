@@ -1,15 +1,17 @@
-// A running guest made into an image by viv, through a server that is killed on the way; and a machine made of that image.
+// A running guest made into an image and a file by viv, through a server that is killed on the way; and a machine made of that file.
 
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { findCondition, type VirtualMachine, type VMExport, type VMImage } from "@vivarium/api";
 import { eventually } from "./support/eventually.ts";
 import { guestShell } from "./support/guest-shell.ts";
 import { inventory } from "./support/host-inventory.ts";
 import { LibvirtDaemon, whyNoHost } from "./support/libvirt-daemon.ts";
-import { tinyBase, tinyVm } from "./support/manifests.ts";
+import { tinyBase, tinyImage, tinyVm } from "./support/manifests.ts";
 import { VivServer } from "./support/viv-server.ts";
 
 const skip = whyNoHost() ?? false;
@@ -56,7 +58,7 @@ describe("export", { skip, concurrency: false }, () => {
   /** Past the file system, which is not this test's. */
   const lastSector = "$(($(cat /sys/block/vda/size) - 1))";
 
-  test("what a guest wrote is in the image, the guest runs again, and nothing else is left", async () => {
+  test("what a guest wrote is in the image, the guest runs again, and nothing else is left", async (t) => {
     const written = `printf exported | dd of=/dev/vda bs=512 seek=${lastSector} conv=notrunc; sync; echo done`;
     assert.match(await guestShell(server, name, written), /done/);
     const asked = await server.viv(["export", name, "vvexport-golden", "--no-wait"]);
@@ -79,9 +81,32 @@ describe("export", { skip, concurrency: false }, () => {
     await untilRunning(name);
     await untilGone("vmtemplate", `export-${done.metadata.uid}`);
 
-    await server.apply(tinyVm(copy).replace(/imageRef: *\{ *name: *[^ }]+ *\}/, "imageRef: {name: vvexport-golden}"));
+    const { stdout: operations } = await server.viv(["operations", exportName]);
+    assert.match(operations, / Export +vmexport\/vvexport-golden-\S+ +Succeeded/);
+
+    // Again to a file, over a server that is killed meanwhile; and a machine of that.
+    const folder = await mkdtemp(join(tmpdir(), "vvexport-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const ova = join(folder, "web.ova");
+    await writeFile(`${ova}.part`, "of a viv that was killed");
+    const wished = await server.viv(["export", name, "--file", ova, "--live", "--no-wait"]);
+    const [, fileName = ""] = /vmexport\/(\S+): requested/.exec(wished.stdout) ?? [];
+    await server.kill("SIGKILL");
+    await server.start();
+    const fetched = await server.viv(["export", name, "--file", ova, "--take", fileName], patient);
+    assert.equal(fetched.code, 0, fetched.stderr);
+    const content = await readFile(ova);
+    const digest = createHash("sha256").update(content).digest("hex");
+    assert.match(fetched.stdout, new RegExp(`ova, ${content.length} bytes; sha256:${digest}`));
+    assert.deepEqual(await readdir(folder), ["web.ova"]);
+    await untilGone("vmexport", fileName);
+    assert.deepEqual(await readdir(dirname(done.status?.path ?? "")), [`${done.metadata.uid}.qcow2`]);
+    const taken = await server.viv(["export", name, "--file", ova]);
+    assert.match(taken.stderr, /There is a file .* already/);
+
+    await server.apply(await tinyImage("vvexport-ova", `file://${ova}`));
+    await server.apply(tinyVm(copy).replace(/imageRef: *\{ *name: *[^ }]+ *\}/, "imageRef: {name: vvexport-ova}"));
     await untilRunning(copy);
-    assert.equal((await server.get<VirtualMachine>("vm", copy))?.spec.imageRef?.name, "vvexport-golden");
     const read = await guestShell(server, copy, `dd if=/dev/vda bs=512 skip=${lastSector} count=1 | head -c 8`);
     assert.match(read, /exported/);
 
@@ -92,6 +117,7 @@ describe("export", { skip, concurrency: false }, () => {
       ["vm", copy],
       ["vm", name],
       ["vmimage", "vvexport-golden"],
+      ["vmimage", "vvexport-ova"],
       ["vmexport", exportName],
     ] as const) {
       await server.kubectl(["delete", kind, of, "--wait=false"]);

@@ -1,5 +1,6 @@
 // Declarations of the commands for those who want a lab and no manifests.
 
+import { exportFormats } from "@vivarium/api";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { collect, lazy, outputOption, parseCount, withTimeout } from "./command-options.ts";
@@ -28,11 +29,16 @@ export function addLabCommands(viv: Command, group: string): void {
     .action(lazy(async () => (await import("./commands/create.ts")).create));
   withTimeout(withNamespace(viv.command("export")), "2h")
     .helpGroup(group)
-    .description("make an image of a VM's root disk; a VM that runs is shut down meanwhile, and started again")
+    .description(
+      "make an image or a file of a VM's root disk; a VM that runs is shut down meanwhile, and started again",
+    )
     .argument("<name>")
-    .argument("<target>", "name of the VMImage, a new one")
-    .option("--live", "let it run: the image holds what is on the disk at that moment")
-    .option("--wait", "wait until the image is registered (default)")
+    .argument("[target]", "name of the VMImage, a new one")
+    .option("--file <path>", "write a file instead, which must not be there yet")
+    .addOption(new Option("--format <format>", "of the file (default: as its name ends)").choices(exportFormats))
+    .option("--take <vmexport>", "with --file: make nothing, fetch what this VMExport has made or makes")
+    .option("--live", "let it run: what is made holds what is on the disk at that moment")
+    .option("--wait", "wait until it is there (default)")
     .option("--no-wait", "return when the wish is stored")
     .action(lazy(async () => (await import("./commands/export.ts")).exportMachine));
   withNamespace(viv.command("operations"))

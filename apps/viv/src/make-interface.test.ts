@@ -59,6 +59,8 @@ test("each target is one call of viv", async () => {
     ["snapshot NAME=web ACTION=delete SNAPSHOT=one", "snapshot delete --vm web -- one"],
     ["clone SOURCE=web TARGET=web2", "clone -- web web2"],
     ["export NAME=web TARGET=golden", "export -- web golden"],
+    ["export NAME=web FILE=web.ova", "export --file web.ova -- web"],
+    ["export NAME=web FILE=disk FORMAT=raw", "export --file disk --format raw -- web"],
     ["operations", "operations"],
     ["images", "images"],
     ["builds", "builds"],

@@ -1,4 +1,5 @@
-// VMExport: the root disk of a machine made into a VMImage: copied, compressed, compared with what was copied, registered.
+// VMExport: the root disk of a machine made into a VMImage or a file: copied, compressed, compared with what was copied, registered or kept
+// to be fetched.
 
 import type { Static } from "typebox";
 import { conditions, localRef, observedGeneration } from "./common-fields.ts";
@@ -19,13 +20,28 @@ import { ageColumn, defineKind, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 
+/** What a file that is exported can be. */
+export const exportFormats = ["qcow2", "raw", "vmdk", "ova"] as const;
+export type ExportFormat = (typeof exportFormats)[number];
+
 const spec = struct("What is made of what. Once it has begun nothing of it changes.", {
   vmRef: localRef("The VirtualMachine. It may run."),
-  target: struct("What is made.", {
-    imageName: string("Name of the VMImage, which must not exist.", {
-      maxLength: 253,
-      pattern: "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-    }),
+  target: struct("What is made: either an image or a file.", {
+    imageName: optional(
+      string("Name of the VMImage, which must not exist.", {
+        maxLength: 253,
+        pattern: "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+      }),
+    ),
+    file: optional(
+      struct("A file on the server, to be fetched with `viv export`, or by GET of the subresource `file`.", {
+        format: choice(
+          "`qcow2` is compressed; `raw` is the disk byte for byte; `vmdk` is streamOptimized; `ova` is such a VMDK in a package with descriptor and manifest.",
+          exportFormats,
+        ),
+        keepFor: optional(duration("How long it is kept there once it is made.", { default: "24h" })),
+      }),
+    ),
   }),
   live: optional(
     boolean(
@@ -55,6 +71,7 @@ const status = struct("How far it is.", {
   ),
   image: optional(string("Name of the VMImage that was registered.")),
   path: optional(string("Where its file lies on the server.")),
+  format: optional(choice("What the file is.", exportFormats)),
   digest: optional(string("`sha256:` and the digest of the file, as it was read again.")),
   size: optional(quantity("Size of the file.")),
   sizeBytes: optional(int64("The same in bytes.")),
@@ -63,7 +80,7 @@ const status = struct("How far it is.", {
   finishedAt: optional(dateTime("When it succeeded or failed.")),
   record: optional(opaque("What the controller must remember across restarts.")),
   observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Complete`: whether the image is registered.")),
+  conditions: optional(conditions("`Complete`: whether the image is registered, or the file made.")),
 });
 
 export type VMExportSpec = Static<typeof spec>;
@@ -76,12 +93,13 @@ export const VMExport: KindDefinition<VMExport> = defineKind({
   plural: "vmexports",
   shortNames: ["vmexp"],
   description:
-    "The root disk of a machine made into a VMImage. The image's file lasts as long as this object, which waits for the image.",
+    "The root disk of a machine made into a VMImage or a file. The file lasts as long as this object, which waits for an image that is read from it.",
   hasStatus: true,
   schema: struct("", { spec, status: optional(status) }),
   printerColumns: [
     { name: "VM", type: "string", jsonPath: ".spec.vmRef.name" },
     { name: "Image", type: "string", jsonPath: ".spec.target.imageName" },
+    { name: "Format", type: "string", jsonPath: ".status.format" },
     { name: "Phase", type: "string", jsonPath: ".status.phase" },
     { name: "Done", type: "integer", jsonPath: ".status.percentage" },
     { name: "Size", type: "string", jsonPath: ".status.size" },

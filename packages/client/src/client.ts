@@ -69,6 +69,12 @@ export interface ApiClient extends Client {
     key: ObjectKey,
     options?: CallOptions & { readonly tailBytes?: number; readonly follow?: boolean },
   ): Promise<AsyncIterable<Uint8Array>>;
+  /** The `file` subresource: the bytes of a file that was made, from this one on. */
+  openFile(
+    type: ResourceType,
+    key: ObjectKey,
+    options?: CallOptions & { readonly fromByte?: number },
+  ): Promise<AsyncIterable<Uint8Array>>;
   /** The `console` subresource, a WebSocket whose binary messages are the serial console's bytes. */
   openConsole(type: ResourceType, key: ObjectKey, options?: CallOptions): Promise<ByteStream>;
   /** The `vnc` subresource, a WebSocket whose binary messages are RFB, as VNC viewers speak it. */

@@ -58,6 +58,17 @@ export function createClient(transport: Transport, { userAgent = "vivarium" } = 
     return transport.openSocket(path, new URLSearchParams(), signalOf(options));
   }
 
+  async function openStream(
+    path: string,
+    query: URLSearchParams,
+    options: CallOptions,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const headers = { accept: "*/*" };
+    return chunksOf(
+      await send({ method: "GET", path, query, headers, body: nothing, isStream: true, ...signalOf(options) }),
+    );
+  }
+
   async function* watch<T extends KubeObject>(
     type: ResourceType<T>,
     options: ListOptions & { readonly resourceVersion: string; readonly timeoutSeconds?: number },
@@ -132,11 +143,11 @@ export function createClient(transport: Transport, { userAgent = "vivarium" } = 
       const query = new URLSearchParams();
       if (options.tailBytes !== undefined) query.set("tailBytes", String(options.tailBytes));
       if (options.follow === true) query.set("follow", "true");
-      const path = resourcePath(type, { ...key, subresource: "log" });
-      const headers = { accept: "*/*" };
-      return chunksOf(
-        await send({ method: "GET", path, query, headers, body: nothing, isStream: true, ...signalOf(options) }),
-      );
+      return openStream(resourcePath(type, { ...key, subresource: "log" }), query, options);
+    },
+    openFile(type, key, options = {}) {
+      const query = new URLSearchParams(options.fromByte === undefined ? {} : { fromByte: String(options.fromByte) });
+      return openStream(resourcePath(type, { ...key, subresource: "file" }), query, options);
     },
     openConsole: (type, key, options) => openSocket(resourcePath(type, { ...key, subresource: "console" }), options),
     openScreen: (type, key, options) => openSocket(resourcePath(type, { ...key, subresource: "vnc" }), options),

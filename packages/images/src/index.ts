@@ -38,4 +38,6 @@ export { provisionState } from "./layers/provision-log.ts";
 export type { ProvisionState } from "./layers/provision-log.ts";
 export { provisionScript } from "./layers/provision-script.ts";
 export { createImageExports } from "./image-exports.ts";
-export type { ExportedFile, ExportProgress, ImageExports } from "./image-exports.ts";
+export type { ExportedFile, ImageExports } from "./image-exports.ts";
+export type { ExportedDisk, ExportProgress } from "./export-disk.ts";
+export type { PackagedMachine } from "./ova/write-descriptor.ts";

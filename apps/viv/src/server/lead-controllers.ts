@@ -56,6 +56,13 @@ export function leadControllers(options: ControllersOptions, apiServer: Pick<Api
         "Figures are kept by the server that runs the controllers; ask that one.",
       );
     },
+    async readExport(key, options) {
+      if (leading !== undefined) return leading.readExport(key, options);
+      throw new StatusError(
+        "ServiceUnavailable",
+        "The files of exports lie on the server that runs the controllers; ask that one.",
+      );
+    },
     metrics: async () => (await leading?.metrics()) ?? "",
     async stop() {
       end.abort();

@@ -16,6 +16,7 @@ import { changeWarnings } from "./change-warnings.ts";
 import { kubeconfigFor } from "./kubeconfig.ts";
 import { deletionProtection } from "./deletion-protection.ts";
 import { inUseProtection } from "./in-use-protection.ts";
+import { exportSubresource } from "./export-subresource.ts";
 import { guestSubresources } from "./guest-subresources.ts";
 import { metricsSubresource } from "./metrics-subresource.ts";
 import { openStore } from "./open-store.ts";
@@ -70,7 +71,11 @@ export async function serve(options: ServeOptions): Promise<void> {
       store,
       resources: coreKinds.map((kind) => toCustomResourceDefinition(kind)),
       definitions: kinds.map((kind) => toCustomResourceDefinition(kind)),
-      subresources: [...guestSubresources(() => controllers), metricsSubresource(() => controllers)],
+      subresources: [
+        ...guestSubresources(() => controllers),
+        metricsSubresource(() => controllers),
+        exportSubresource(() => controllers),
+      ],
       routes: [
         ["/metrics", async () => respondMetrics(`${await metrics.metrics()}\n${(await controllers?.metrics()) ?? ""}`)],
       ],

@@ -5,6 +5,7 @@ import {
   Provider as ProviderKind,
   StatusError,
   VirtualMachine,
+  VMExport,
   type ApiHandler,
   type ObjectKey,
   type VirtualMachineMetrics,
@@ -19,7 +20,7 @@ import {
   meteredFactories,
 } from "@vivarium/controllers";
 import type { ChangePlanner, SizeCheck } from "@vivarium/controllers";
-import { createImageCache, createImageExports } from "@vivarium/images";
+import { createImageCache, createImageExports, ImageError } from "@vivarium/images";
 import type { Provider, VmIdentity } from "@vivarium/provider";
 import { createManager } from "@vivarium/runtime";
 import type { Logger } from "pino";
@@ -38,6 +39,11 @@ export interface Controllers {
   findGuest(key: ObjectKey): Promise<Guest>;
   /** The newest samples of a VM's figures. Throws StatusError. */
   metricsOf(key: ObjectKey, options: { readonly samples?: number }): Promise<VirtualMachineMetrics>;
+  /** The file of a VMExport from this byte on. Throws StatusError. */
+  readExport(
+    key: ObjectKey,
+    options: { readonly fromByte: number; readonly signal: AbortSignal },
+  ): Promise<{ readonly bytes: AsyncIterable<Uint8Array>; readonly sizeBytes: number }>;
   /** Says what a change would do; absent while another server runs the controllers. */
   readonly planner: ChangePlanner | undefined;
   /** Says what no host can ever take; absent like the planner. */
@@ -68,11 +74,12 @@ export function startControllers(options: ControllersOptions): Controllers {
   const metrics = new Registry();
   const manager = createManager({ client, logger, metrics });
   const imageCache = createImageCache({ directory: stateDir.images, logger });
+  const imageExports = createImageExports({ directory: stateDir.exports });
   const { controllers, registry, planner, sizes } = createControllers({
     manager,
     factories: meteredFactories(providerFactories(stateDir, logger), metrics),
     imageCache,
-    imageExports: createImageExports({ directory: stateDir.exports }),
+    imageExports,
     metrics,
     logger,
   });
@@ -100,10 +107,34 @@ export function startControllers(options: ControllersOptions): Controllers {
     return { provider, vm: identityOf(vm) };
   }
 
+  async function readExport(
+    key: ObjectKey,
+    { fromByte, signal }: { readonly fromByte: number; readonly signal: AbortSignal },
+  ): ReturnType<Controllers["readExport"]> {
+    const { metadata, status = {} } = await client.get(VMExport, key);
+    const name = `VMExport ${formatKey(key)}`;
+    const { phase = "Pending", digest, format } = status;
+    if (phase !== "Succeeded" || digest === undefined || format === undefined) {
+      throw new StatusError("Conflict", `${name} has no file: it is ${phase}, expected Succeeded with its file kept`);
+    }
+    try {
+      const file = await imageExports.read(metadata.uid ?? "", { format, fromByte, signal });
+      if (file !== undefined) return file;
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      throw new StatusError("InternalError", error.message, { cause: error });
+    }
+    throw new StatusError(
+      "NotFound",
+      `The file of ${name} is not on this server: another one made it, or it was removed`,
+    );
+  }
+
   return {
     planner,
     sizes,
     findGuest,
+    readExport,
     async metricsOf(key, options) {
       const found = stats.metricsOf(await client.get(VirtualMachine, key), options);
       if (found !== undefined) return found;

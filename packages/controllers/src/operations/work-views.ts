@@ -5,6 +5,7 @@ import {
   ImageBuild,
   VirtualMachine,
   VMClone,
+  VMExport,
   VMGroup,
   VMImage,
   VMMigration,
@@ -35,6 +36,7 @@ export const watchedKinds: readonly WatchedKind[] = [
   watched(VMImage, imageView),
   watched(VMSnapshot, (object) => phased(object, { verb: "Take", done: ["Ready", "Expired"], failed: ["Failed"] })),
   watched(VMClone, (object) => phased(object, { verb: "Clone", done: ["Ready"], failed: ["Failed"] })),
+  watched(VMExport, (object) => phased(object, { verb: "Export", done: ["Succeeded"], failed: ["Failed"] })),
   watched(VMMigration, (object) =>
     phased(object, { verb: "Migrate", done: ["Ready"], failed: ["Failed", "Cancelled"] }),
   ),

@@ -14,6 +14,8 @@ const wanted: ExportInput = {
   isDeleting: false,
   hasFinalizer: true,
   stage: "none",
+  target: "image",
+  keptUntilMs: Infinity,
   isLive: false,
   mustStart: false,
   machine: on,
@@ -82,6 +84,10 @@ const rows: readonly (readonly [string, Partial<ExportInput>, string])[] = [
   ["it is there", { stage: "registered", image: "ours" }, "Succeeded"],
   ["the file goes with its image", { stage: "registered" }, "DropFile"],
   ["for good", { stage: "dropped", image: "other" }, "Succeeded"],
+  ["a file is kept", { target: "file", stage: "written" }, "RecordKept"],
+  ["for a while", { target: "file", stage: "kept", keptUntilMs: 1_000_001 }, "Succeeded"],
+  ["and no longer", { target: "file", stage: "kept", keptUntilMs: 1_000_000 }, "DropFile"],
+  ["what asks for both or neither is told", { target: undefined }, "Fail"],
   ["a failure starts the machine", { stage: "failed", mustStart: true, machine: off }, "StartMachine"],
   ["removes the copy", { stage: "failed", copy: { kind: "failed", message: "m" } }, "DeleteCopy"],
   ["and is told", { stage: "failed" }, "Failed"],
@@ -125,6 +131,8 @@ function after(input: ExportInput, step: ExportStep): ExportInput {
       return { ...input, image: "ours" };
     case "RecordRegistered":
       return { ...input, stage: "registered" };
+    case "RecordKept":
+      return { ...input, stage: "kept" };
     case "DropFile":
       return { ...input, stage: "dropped" };
     case "DeleteCopy":

@@ -14,7 +14,21 @@ export interface ExportInput {
   readonly nowMs: number;
   readonly isDeleting: boolean;
   readonly hasFinalizer: boolean;
-  readonly stage: "none" | "stopping" | "copying" | "writing" | "written" | "registered" | "dropped" | "failed";
+  /** `registered`: as an image; `kept`: as a file. */
+  readonly stage:
+    | "none"
+    | "stopping"
+    | "copying"
+    | "writing"
+    | "written"
+    | "registered"
+    | "kept"
+    | "dropped"
+    | "failed";
+  /** What is asked for; undefined where that is not exactly one thing. */
+  readonly target: "image" | "file" | undefined;
+  /** Until when a file is kept, once it is made. */
+  readonly keptUntilMs: number;
   readonly isLive: boolean;
   /** It was stopped for this, as recorded. */
   readonly mustStart: boolean;
@@ -42,7 +56,8 @@ export type ExportSituation =
   | { readonly kind: "Copying"; readonly message: string; readonly percentage: number }
   | { readonly kind: "Compressing"; readonly progress?: ExportProgress }
   | { readonly kind: "Waiting"; readonly reason: string; readonly message: string }
-  | { readonly kind: "Succeeded"; readonly hasImage: boolean }
+  /** `isThere`: what was made. */
+  | { readonly kind: "Succeeded"; readonly isThere: boolean }
   /** As recorded. */
   | { readonly kind: "Failed" }
   | { readonly kind: "DeleteWaits" };
@@ -63,7 +78,8 @@ export type ExportStep =
   | { readonly kind: "RecordWritten"; readonly file: ExportedFile }
   | { readonly kind: "Register" }
   | { readonly kind: "RecordRegistered" }
-  /** Its image was deleted. */
+  | { readonly kind: "RecordKept" }
+  /** Its image was deleted, or it was kept for long enough. */
   | { readonly kind: "DropFile" }
   | { readonly kind: "DeleteCopy" }
   | { readonly kind: "Fail"; readonly reason: string; readonly message: string }
@@ -71,6 +87,7 @@ export type ExportStep =
   | { readonly kind: "Settle"; readonly situation: ExportSituation; readonly lookAgainAtMs?: number };
 
 const lookMs = 10_000;
+const dayMs = 86_400_000;
 const startLookMs = 1_000;
 const mostFailures = 4;
 const firstRetryMs = 5_000;
@@ -86,9 +103,11 @@ export function decideExport(input: ExportInput): ExportStep {
     case "writing":
       return isToWait(input) ? decideWriting(input) : (startAgain(input) ?? decideWriting(input));
     case "written":
+      if (input.target === "file") return { kind: "RecordKept" };
       if (input.image === "none") return { kind: "Register" };
       return input.image === "ours" ? { kind: "RecordRegistered" } : taken;
     case "registered":
+    case "kept":
     case "dropped":
     case "failed":
       return startAgain(input) ?? decideEnd(input);
@@ -101,7 +120,14 @@ const taken: ExportStep = {
   message: "There is a VMImage of that name already: delete it, or export to another name",
 };
 
-function decideCopying({ stage, machine, image, isLive, copy, nowMs }: ExportInput): ExportStep {
+const notOne: ExportStep = {
+  kind: "Fail",
+  reason: "InvalidSpec",
+  message: "spec.target needs exactly one of imageName and file",
+};
+
+function decideCopying({ stage, target, machine, image, isLive, copy, nowMs }: ExportInput): ExportStep {
+  if (target === undefined) return notOne;
   // Copied already: the machine may go.
   if (stage === "copying" && copy.kind === "ready") return { kind: "RecordWriting" };
   if (machine.kind === "gone") {
@@ -165,11 +191,14 @@ function isHopeless(error: unknown): boolean {
   return isProviderError(error, "Unsupported", "InvalidSpec", "NotFound");
 }
 
-function decideEnd({ stage, copy, image }: ExportInput): ExportStep {
+function decideEnd({ stage, copy, image, keptUntilMs, nowMs }: ExportInput): ExportStep {
   if (copy.kind !== "none" && copy.kind !== "going") return { kind: "DeleteCopy" };
   if (stage === "failed") return settle({ kind: "Failed" });
   if (stage === "registered" && image !== "ours") return { kind: "DropFile" };
-  return settle({ kind: "Succeeded", hasImage: stage === "registered" });
+  if (stage !== "kept") return settle({ kind: "Succeeded", isThere: stage === "registered" });
+  return nowMs >= keptUntilMs
+    ? { kind: "DropFile" }
+    : settle({ kind: "Succeeded", isThere: true }, Math.min(keptUntilMs, nowMs + dayMs));
 }
 
 function decideDelete(input: ExportInput): ExportStep {

@@ -1,7 +1,8 @@
 // A VMExport's status from what was decided and seen. Pure.
 
 import { formatQuantity, formatTime, setCondition } from "@vivarium/api";
-import type { VMExport, VMExportStatus } from "@vivarium/api";
+import type { ExportFormat, VMExport, VMExportStatus } from "@vivarium/api";
+import type { ExportedFile } from "@vivarium/images";
 import { humanSize } from "../human-size.ts";
 import { observedGenerationOf } from "../verdict.ts";
 import type { Verdict } from "../verdict.ts";
@@ -28,6 +29,7 @@ export function exportStatusOf(
   const verdict = verdictOf(object, situation, record);
   const percentage = percentageOf(situation);
   const { file } = record;
+  const { imageName } = object.spec.target;
   const isOver = situation.kind === "Succeeded" || situation.kind === "Failed";
   return {
     ...kept,
@@ -36,11 +38,12 @@ export function exportStatusOf(
     startedAt: kept.startedAt ?? formatTime(now),
     ...(percentage === undefined ? {} : { percentage }),
     ...(consistency === undefined ? {} : { consistency }),
-    ...(situation.kind === "Succeeded" ? { image: object.spec.target.imageName } : {}),
+    ...(situation.kind === "Succeeded" && imageName !== undefined ? { image: imageName } : {}),
     ...(file === undefined
       ? {}
       : {
           path: file.path,
+          format: formatOf(object),
           digest: file.digest,
           size: formatQuantity(file.sizeBytes),
           sizeBytes: file.sizeBytes,
@@ -51,6 +54,11 @@ export function exportStatusOf(
     ...observed,
     conditions: setCondition(kept.conditions, { type: "Complete", ...verdict, ...observed }, { now }),
   };
+}
+
+/** What its file is, or will be. */
+export function formatOf({ spec }: VMExport): ExportFormat {
+  return spec.target.file?.format ?? "qcow2";
 }
 
 function phaseOf(situation: ExportSituation): NonNullable<VMExportStatus["phase"]> {
@@ -84,6 +92,7 @@ function percentageOf(situation: ExportSituation): number | undefined {
 
 const steps = {
   Copying: "The copied disk is being read",
+  Packing: "The disk is being packed with what is told of the machine",
   Compressing: "The copied disk is being compressed",
   Verifying: "What was compressed is compared with the copied disk",
 } as const;
@@ -102,16 +111,22 @@ function verdictOf({ spec }: VMExport, situation: ExportSituation, { failure, fi
     case "Failed":
       return no(failure?.reason ?? "Failed", failure?.message ?? "It could not be made");
     case "DeleteWaits":
-      return no("InUse", `VMImage "${spec.target.imageName}" is read from its file: delete that first`);
+      return no("InUse", `VMImage "${spec.target.imageName ?? ""}" is read from its file: delete that first`);
     case "Gone":
       return no("Deleting", "It goes");
-    case "Succeeded": {
-      const { imageName } = spec.target;
-      const size = file === undefined ? "" : `, ${humanSize(file.sizeBytes)}`;
-      const message = situation.hasImage
-        ? `VMImage "${imageName}" is registered${size}`
-        : `VMImage "${imageName}" was registered, and deleted since`;
-      return { status: "True", reason: situation.hasImage ? "Registered" : "ImageDeleted", message };
-    }
+    case "Succeeded":
+      return { status: "True", ...madeOf(spec, situation.isThere ? file : undefined) };
   }
+}
+
+function madeOf({ target }: VMExport["spec"], file: ExportedFile | undefined): Omit<Verdict, "status"> {
+  if (target.imageName !== undefined) {
+    const image = `VMImage "${target.imageName}"`;
+    return file === undefined
+      ? { reason: "ImageDeleted", message: `${image} was registered, and deleted since` }
+      : { reason: "Registered", message: `${image} is registered, ${humanSize(file.sizeBytes)}` };
+  }
+  return file === undefined
+    ? { reason: "FileRemoved", message: "The file was made, and removed when it had been kept for long enough" }
+    : { reason: "FileMade", message: `The file is made, ${humanSize(file.sizeBytes)}` };
 }

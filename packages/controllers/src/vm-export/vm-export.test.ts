@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { VirtualMachine, VMExport, VMImage, VMSnapshot, VMTemplate } from "@vivarium/api";
 import type { VMExportSpec } from "@vivarium/api";
-import type { ExportedFile, ImageExports } from "@vivarium/images";
+import type { ExportedDisk, ExportedFile, ImageExports } from "@vivarium/images";
 import { ImageError } from "@vivarium/images";
 import { cloneLab } from "../testing/clone-lab.ts";
 import type { CloneLab } from "../testing/clone-lab.ts";
@@ -15,16 +15,27 @@ class ScriptedExports implements ImageExports {
   readonly failures: Error[] = [];
   writes = 0;
 
-  async write(id: string, { bytes }: { readonly bytes: AsyncIterable<Uint8Array> }): Promise<ExportedFile> {
+  readonly shapes: unknown[] = [];
+
+  async write(
+    id: string,
+    { bytes }: ExportedDisk,
+    { format, machine }: Parameters<ImageExports["write"]>[2],
+  ): Promise<ExportedFile> {
     this.writes += 1;
+    this.shapes.push([format, machine]);
     const chunks: Uint8Array[] = [];
     for await (const chunk of bytes) chunks.push(chunk);
     const failure = this.failures.shift();
     if (failure !== undefined) throw failure;
     const digest = `sha256:${"cd".repeat(32)}`;
-    const file: ExportedFile = { path: `/exports/${id}.qcow2`, digest, sizeBytes: 10, virtualSizeBytes: 2 ** 30 };
+    const file: ExportedFile = { path: `/exports/${id}.${format}`, digest, sizeBytes: 10, virtualSizeBytes: 2 ** 30 };
     this.files.set(id, { data: Buffer.concat(chunks).toString(), file });
     return file;
+  }
+
+  read(): ReturnType<ImageExports["read"]> {
+    return Promise.resolve(undefined);
   }
 
   remove(id: string): Promise<void> {
@@ -93,6 +104,27 @@ test("with live the machine goes on; when the image goes its file goes", async (
     "one",
     ({ status }) => /deleted since/.test(status?.message ?? "") && status?.path === undefined,
   );
+  assert.equal(exports.files.size, 0);
+});
+
+test("a file is told of its machine, is kept for a while, and goes with its object", async (t) => {
+  const all = await lab(t);
+  const { until, exports, remove, clock, client } = all;
+  const target = { file: { format: "ova", keepFor: "1h" } } as const;
+  const { metadata } = await wish(all, { target });
+  const done = await until(VMExport, "one", isEnded);
+  assert.deepEqual([done.status?.phase, done.status?.format, done.status?.image], ["Succeeded", "ova", undefined]);
+  const machine = { name: "web", cpus: 1, memoryMiB: 1024, firmware: "BIOS", nics: ["default"] };
+  assert.deepEqual(exports.shapes, [["ova", machine]]);
+  assert.ok(exports.files.has(metadata.uid ?? ""));
+  assert.equal((await client.list(VMImage, { namespace: "default" })).items.length, 1);
+  await clock.advance(3_600_000);
+  await until(VMExport, "one", ({ status }) => status?.conditions?.[0]?.reason === "FileRemoved");
+  assert.equal(exports.files.size, 0);
+  await remove(VMExport, "one");
+  await wish(all, { target });
+  await until(VMExport, "one", isEnded);
+  await remove(VMExport, "one");
   assert.equal(exports.files.size, 0);
 });
 

@@ -1,6 +1,6 @@
-// The VMExport controller: makes a VMImage of a machine's root disk.
+// The VMExport controller: makes a VMImage or a file of a machine's root disk.
 //
-//   machine ─► VMTemplate (a full copy on the hypervisor) ─► file on the server, compressed, compared ─► VMImage
+//   machine ─► VMTemplate (a full copy on the hypervisor) ─► file on the server, compressed, compared ─► VMImage, or kept to be fetched
 //
 // Each arrow ends with a record of it, so that a server that was killed goes on where it was; what was unfinished is made anew.
 
@@ -9,6 +9,7 @@ import {
   parseDuration,
   isStatus,
   VirtualMachine,
+  VMClass,
   VMExport,
   vmExportFinalizer,
   VMImage,
@@ -32,12 +33,12 @@ import { ObjectNews } from "../object-news.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
 import { connectionOfTemplate, identityOfTemplate } from "../vm-template/vm-template-record.ts";
-import { copyName, copyOf, imageOf, isImageOf } from "./exported-objects.ts";
+import { copyName, copyOf, hardwareOf, imageOf, isImageOf } from "./exported-objects.ts";
 import { decideExport } from "./vm-export-plan.ts";
 import type { ExportInput, ExportSituation, ExportStep } from "./vm-export-plan.ts";
 import { exportRecordOf } from "./vm-export-record.ts";
 import type { ExportRecord } from "./vm-export-record.ts";
-import { exportStatusOf } from "./vm-export-status.ts";
+import { exportStatusOf, formatOf } from "./vm-export-status.ts";
 
 export interface VmExportControllerOptions {
   readonly manager: Manager;
@@ -49,6 +50,8 @@ export interface VmExportControllerOptions {
 const mostSteps = 20;
 const deletionLookMs = 2_000;
 const rootDisk = "root";
+/** Of a machine that went before it was looked at. */
+const unknownHardware: NonNullable<ExportRecord["hardware"]> = { cpus: 1, memoryMiB: 1024, firmware: "BIOS", nics: [] };
 
 export function createVmExportController(options: VmExportControllerOptions): Controller {
   const { manager, providers, imageExports, clock } = options;
@@ -57,6 +60,7 @@ export function createVmExportController(options: VmExportControllerOptions): Co
   const machines = manager.cache(VirtualMachine);
   const templates = manager.cache(VMTemplate);
   const images = manager.cache(VMImage);
+  const classes = manager.cache(VMClass);
   const snapshots = manager.cache(VMSnapshot);
   let wake: (request: ReconcileRequest) => void = () => undefined;
   const tasks = new BackgroundTasks<ExportedFile, ExportProgress>({
@@ -102,7 +106,8 @@ export function createVmExportController(options: VmExportControllerOptions): Co
     const record = exportRecordOf(object);
     const machine = machines.get({ namespace, name: spec.vmRef.name });
     const template = templates.get({ namespace, name: copyName(object) });
-    const image = images.get({ namespace, name: spec.target.imageName });
+    const { imageName } = spec.target;
+    const image = imageName === undefined ? undefined : images.get({ namespace, name: imageName });
     const isOurs = image !== undefined && record.file !== undefined && isImageOf(image, record.file);
     return {
       record,
@@ -113,6 +118,8 @@ export function createVmExportController(options: VmExportControllerOptions): Co
         isDeleting: metadata.deletionTimestamp !== undefined,
         hasFinalizer: metadata.finalizers?.includes(vmExportFinalizer) ?? false,
         stage: record.stage,
+        target: targetOf(object),
+        keptUntilMs: keptUntilMs(object),
         isLive: spec.live === true,
         mustStart: record.restart !== undefined,
         machine: viewMachine(machine),
@@ -155,7 +162,7 @@ export function createVmExportController(options: VmExportControllerOptions): Co
       case "StopMachine":
         return setPower(machine, "OffGraceful", signal);
       case "RecordCopying":
-        return remember({ ...record, stage: "copying" }, copying);
+        return remember({ ...record, ...hardwareNow(machine), stage: "copying" }, copying);
       case "CreateCopy":
         await create(VMTemplate, copyOf(object), signal);
         return;
@@ -171,18 +178,23 @@ export function createVmExportController(options: VmExportControllerOptions): Co
         await remember({ ...record, stage: "written", file: step.file }, { kind: "Compressing" });
         return tasks.stop(keyOf(requestOf(object)));
       case "Register": {
-        if (record.file === undefined) throw new TypeError("An export that is written has a file");
+        const { imageName: name } = object.spec.target;
+        if (record.file === undefined || name === undefined)
+          throw new TypeError("An image that is registered has a name and a file");
         const source = images.get({ namespace, name: machine?.spec.imageRef?.name ?? "" });
-        await create(VMImage, imageOf(object, { file: record.file, source }), signal);
+        await create(VMImage, imageOf(object, { name, file: record.file, source }), signal);
         return;
       }
       case "RecordRegistered":
-        await remember({ ...record, stage: "registered" }, { kind: "Succeeded", hasImage: true });
-        return tell(object, "Normal", "Exported", `VMImage "${object.spec.target.imageName}" is registered`);
+        await remember({ ...record, stage: "registered" }, { kind: "Succeeded", isThere: true });
+        return tell(object, "Normal", "Exported", `VMImage "${object.spec.target.imageName ?? ""}" is registered`);
+      case "RecordKept":
+        await remember({ ...record, stage: "kept" }, { kind: "Succeeded", isThere: true });
+        return tell(object, "Normal", "Exported", "The file is made");
       case "DropFile": {
         await imageExports.remove(uid);
         const { file: _, ...rest } = record;
-        return remember({ ...rest, stage: "dropped" }, { kind: "Succeeded", hasImage: false });
+        return remember({ ...rest, stage: "dropped" }, { kind: "Succeeded", isThere: false });
       }
       case "DeleteCopy":
         return ignoring("NotFound", client.delete(VMTemplate, { namespace, name: copyName(object) }, { signal }));
@@ -226,8 +238,19 @@ export function createVmExportController(options: VmExportControllerOptions): Co
     await client.mergePatch(VirtualMachine, { namespace, name }, { spec: { powerState } }, { signal });
   }
 
-  function startWriting(object: VMExport, { template }: Look): void {
+  function hardwareNow(machine: VirtualMachine | undefined): Pick<ExportRecord, "hardware"> {
+    if (machine === undefined) return {};
+    const { namespace = "" } = machine.metadata;
+    const { name = "", namespace: classNamespace = namespace } = machine.spec.classRef ?? {};
+    return { hardware: hardwareOf(machine, classes.get({ namespace: classNamespace, name })) };
+  }
+
+  function startWriting(object: VMExport, { template, record }: Look): void {
     const { uid = "" } = object.metadata;
+    const shape = {
+      format: formatOf(object),
+      machine: { ...(record.hardware ?? unknownHardware), name: object.spec.vmRef.name },
+    };
     const timeoutMs = parseDuration(object.spec.timeout ?? "2h");
     tasks.start(
       keyOf(requestOf(object)),
@@ -238,7 +261,7 @@ export function createVmExportController(options: VmExportControllerOptions): Co
           throw new ProviderError("Unavailable", "The Provider that the copy lies on is not connected");
         }
         const file = await clones.read(identityOfTemplate(template), rootDisk, { signal });
-        return imageExports.write(uid, file, { signal, onProgress: report });
+        return imageExports.write(uid, file, { ...shape, signal, onProgress: report });
       },
       { timeoutMs, timeoutError: new ProviderError("Timeout", `Not compressed within ${timeoutMs / 1000} s`) },
     );
@@ -296,6 +319,16 @@ export function createVmExportController(options: VmExportControllerOptions): Co
   }
 }
 
+function targetOf({ spec: { target } }: VMExport): ExportInput["target"] {
+  if ((target.imageName === undefined) === (target.file === undefined)) return undefined;
+  return target.file === undefined ? "image" : "file";
+}
+
+function keptUntilMs({ spec, status }: VMExport): number {
+  const since = status?.finishedAt === undefined ? Infinity : Date.parse(status.finishedAt);
+  return since + parseDuration(spec.target.file?.keepFor ?? "24h");
+}
+
 function isGoing({ metadata }: VirtualMachine): boolean {
   return metadata.deletionTimestamp !== undefined;
 }
@@ -323,8 +356,9 @@ function situationOf({ stage }: ExportRecord): ExportSituation {
     case "failed":
       return { kind: "Failed" };
     case "registered":
+    case "kept":
     case "dropped":
-      return { kind: "Succeeded", hasImage: stage === "registered" };
+      return { kind: "Succeeded", isThere: stage !== "dropped" };
     case "none":
     case "stopping":
     case "copying":

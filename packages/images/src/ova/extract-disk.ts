@@ -44,11 +44,24 @@ type Entry = AsyncIterable<unknown> & { readonly header: Header };
 /** Writes the package's only disk to `to`. Throws ImageError. */
 export async function extractDisk(from: string, to: string, extraction: Extraction): Promise<PackagedDisk> {
   try {
+    return await readPackage(from, to, extraction);
+  } catch (error) {
+    await rm(to, { force: true });
+    throw error;
+  }
+}
+
+/** Reads all of a package, and writes nothing. Throws ImageError where it is not what its manifest says. */
+export async function checkPackage(from: string, extraction: Omit<Extraction, "roomBytes">): Promise<void> {
+  await readPackage(from, undefined, { ...extraction, roomBytes: Infinity });
+}
+
+async function readPackage(from: string, to: string | undefined, extraction: Extraction): Promise<PackagedDisk> {
+  try {
     const contents = await readArchive(from, to, extraction);
     checkContents(contents, extraction.name);
     return contents.disk;
   } catch (cause) {
-    await rm(to, { force: true });
     extraction.signal.throwIfAborted();
     if (cause instanceof ImageError || (cause as NodeJS.ErrnoException).syscall !== undefined) throw cause;
     const why = cause instanceof RangeError ? cause.message : `the archive is broken (${String(cause)})`;
@@ -56,7 +69,7 @@ export async function extractDisk(from: string, to: string, extraction: Extracti
   }
 }
 
-async function readArchive(from: string, to: string, extraction: Extraction): Promise<Contents> {
+async function readArchive(from: string, to: string | undefined, extraction: Extraction): Promise<Contents> {
   const { size } = await stat(from);
   const files = new Map<string, Digests>();
   let disk: PackagedDisk | undefined;
@@ -84,7 +97,7 @@ async function readArchive(from: string, to: string, extraction: Extraction): Pr
       disk = onlyDisk(parseDescriptor(await readText(entry, hashes)));
     } else if (name.toLowerCase().endsWith(".mf")) {
       manifest = parseManifest(await readText(entry, hashes));
-    } else if (name === disk.file) {
+    } else if (name === disk.file && to !== undefined) {
       if (entry.header.size > extraction.roomBytes) throw doesNotFit(extraction);
       await pipeline(hashing(entry, hashes), createWriteStream(to), { signal: extraction.signal });
     } else {
