@@ -60,6 +60,11 @@ export interface ApiServerOptions {
   readonly audit?: AuditOptions;
   /** Which credentials are taken; without it client certificates alone. */
   readonly authentication?: AuthenticationOptions;
+  /**
+   * By qualified plural (`widgets.example.dev`): what each new object of the kind is held by from the start, so that none can go before its
+   * controller has looked at it, and the controller need not write that first.
+   */
+  readonly initialFinalizers?: ReadonlyMap<string, string>;
   /** Asked about each write, in this order, after defaulting and validation. */
   readonly admission?: readonly AdmissionPlugin[];
   /**
@@ -156,6 +161,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       // The quota last: nothing is set aside for what somebody else refuses.
       ...quotas.plugins,
     ]),
+    initialFinalizers: options.initialFinalizers ?? new Map(),
     access: rbac.access,
     tokens: authentication.tokens,
     reviews: new ReviewTable(reviews),

@@ -22,6 +22,8 @@ export interface ServerState {
   readonly namespaces: NamespaceLifecycle;
   readonly definitions: DefinitionLifecycle;
   readonly admission: AdmissionChain;
+  /** By qualified plural. */
+  readonly initialFinalizers: ReadonlyMap<string, string>;
   /** Who may do what. */
   readonly access: AccessControl;
   readonly tokens: TokenAuthentication;

@@ -2,7 +2,8 @@
 // need is loaded after that, so that a client never waits for it.
 
 import { isIP } from "node:net";
-import { coreKinds, kinds, toCustomResourceDefinition, type ApiHandler, type ApiResponse } from "@vivarium/api";
+import { coreKinds, kinds, toCustomResourceDefinition, VirtualMachine, virtualMachineFinalizer } from "@vivarium/api";
+import type { ApiHandler, ApiResponse } from "@vivarium/api";
 import { createApiServer, listenHttps, type ApiServer, type HttpsListener } from "@vivarium/apiserver";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
@@ -86,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<void> {
           : [[rotatePath, ({ request }) => encryption.answer(request.query, request.signal)]],
       authentication: await authenticationOf(access, { stateDir, adminToken: identity.token }),
       ...(audit !== undefined && access.audit !== undefined && { audit: { sink: audit, level: access.audit.level } }),
+      initialFinalizers: new Map([[`${VirtualMachine.plural}.${VirtualMachine.group}`, virtualMachineFinalizer]]),
       admission: [
         deletionProtection,
         inUseProtection(() => handler),

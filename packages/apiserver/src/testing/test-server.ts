@@ -50,6 +50,7 @@ export async function openTestServer(
     readonly store?: Store;
     readonly subresources?: readonly Subresource[];
     readonly admission?: readonly AdmissionPlugin[];
+    readonly initialFinalizers?: ReadonlyMap<string, string>;
     readonly authentication?: AuthenticationOptions;
     readonly audit?: AuditOptions;
     readonly clock?: () => Date;
@@ -67,6 +68,7 @@ export async function openTestServer(
     logger: pino({ level: "silent" }),
     ...(options.subresources !== undefined && { subresources: options.subresources }),
     ...(options.admission !== undefined && { admission: options.admission }),
+    ...(options.initialFinalizers !== undefined && { initialFinalizers: options.initialFinalizers }),
     ...(options.runsTasks !== undefined && { runsTasks: options.runsTasks }),
     ...(options.authentication !== undefined && { authentication: options.authentication }),
     ...(options.usageEvaluators !== undefined && { usageEvaluators: options.usageEvaluators }),

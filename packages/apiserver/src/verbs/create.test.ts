@@ -183,3 +183,22 @@ test("the body may leave out kind and apiVersion of a core kind, and of no other
   const { kind: _, ...bare } = widget("a");
   assert.equal((await call("POST", widgetsPath, { body: bare })).status, 400);
 });
+
+test("objects of a kind with an initial finalizer are held by it from the start, which is no applier's field", async () => {
+  const finalizer = "example.dev/hold";
+  const { call } = await openTestServer({ initialFinalizers: new Map([["widgets.example.dev", finalizer]]) });
+  const own = { metadata: { finalizers: ["example.dev/mine"] } };
+  const created = await call("POST", widgetsPath, { body: widget("a", own) });
+  assert.deepEqual(created.body["metadata"]?.["finalizers"], ["example.dev/mine", finalizer]);
+  const again = await call("POST", widgetsPath, { body: widget("b", { metadata: { finalizers: [finalizer] } }) });
+  assert.deepEqual(again.body["metadata"]?.["finalizers"], [finalizer]);
+  const apply = (size: number) =>
+    call("PATCH", `${widgetsPath}/c?fieldManager=me`, {
+      body: widget("c", { spec: { size, parts: [{ name: "p" }] } }),
+      headers: { "content-type": "application/apply-patch+yaml" },
+    });
+  for (const size of [1, 2]) assert.deepEqual((await apply(size)).body["metadata"]?.["finalizers"], [finalizer]);
+  await call("DELETE", `${widgetsPath}/c`);
+  const held = await call("GET", `${widgetsPath}/c`);
+  assert.notEqual(held.body["metadata"]?.["deletionTimestamp"], undefined);
+});

@@ -39,6 +39,7 @@ export async function createObject(
   const { resource, namespace } = target;
   if (resource.isTerminating)
     throw new StatusError("MethodNotAllowed", "create not allowed while custom resource definition is terminating");
+  hold(decoded, state.initialFinalizers.get(resource.qualifiedPlural));
   const isGenerated = decoded.metadata.name === "";
   for (let attempt = 1; ; attempt++) {
     // Only a generated name is tried more than once.
@@ -56,6 +57,11 @@ export async function createObject(
     if (!isGenerated) throw alreadyExists(resource, name);
     if (attempt >= maxNameAttempts) throw noNameLeft(resource, name);
   }
+}
+
+function hold({ metadata }: ApiObject, finalizer: string | undefined): void {
+  if (finalizer === undefined || metadata.finalizers?.includes(finalizer) === true) return;
+  metadata.finalizers = [...(metadata.finalizers ?? []), finalizer];
 }
 
 function admissionOf(context: RequestContext, { resource, namespace }: Target, object: ApiObject): AdmissionRequest {

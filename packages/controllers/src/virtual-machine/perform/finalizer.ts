@@ -1,4 +1,5 @@
-// The finalizer that holds a VirtualMachine until nothing of it is left on a hypervisor: the first step of its life, and the last.
+// The finalizer that holds a VirtualMachine until nothing of it is left on a hypervisor: the last step of its life, and the first one where
+// the API server did not begin with it.
 
 import { virtualMachineFinalizer, VirtualMachine } from "@vivarium/api";
 import { ensureFinalizer, removeFinalizer } from "@vivarium/runtime";
@@ -6,15 +7,10 @@ import type { VmContext } from "../context.ts";
 import type { Look } from "../look.ts";
 import type { PlanInput } from "../plan/input.ts";
 import { tell } from "../report.ts";
-import { fieldsNotApplied } from "../resolve/definition.ts";
 
 export async function addFinalizer(context: VmContext, { vm, signal }: Look): Promise<void> {
   const target = { type: VirtualMachine, object: vm, finalizer: virtualMachineFinalizer };
   await ensureFinalizer(context.client, target, { signal });
-  const fields = fieldsNotApplied(vm);
-  if (fields.length === 0) return;
-  const message = `Accepted, but not applied: ${fields.join(", ")}`;
-  tell(context, vm, { type: "Warning", reason: "NotApplied", message });
 }
 
 export async function dropFinalizer(context: VmContext, { vm, signal }: Look, { adopted }: PlanInput): Promise<void> {

@@ -39,6 +39,7 @@ export async function takeStep(
   const { log, memory } = look;
   const facts = {
     record: look.record,
+    power: input.power,
     wasAbsent: input.seen.kind === "absent",
     isRestart: look.record.restartStoppedFor !== undefined,
   };

@@ -7,6 +7,7 @@ import type { PowerWish } from "../plan/input.ts";
 import type { Step } from "../plan/step.ts";
 import type { RunRequestKind } from "../plan/run-state-plan.ts";
 import type { VmRecord } from "../record.ts";
+import { fieldsNotApplied } from "../resolve/definition.ts";
 import { isUnexpected } from "../stop.ts";
 
 export interface VmEvent {
@@ -18,22 +19,30 @@ export interface VmEvent {
 /** Told when the step is done. `record` is as it was before. */
 export function eventOfStep(
   step: Step,
-  facts: { readonly record: VmRecord; readonly wasAbsent: boolean; readonly isRestart: boolean },
+  facts: {
+    readonly record: VmRecord;
+    readonly power: PowerWish;
+    readonly wasAbsent: boolean;
+    readonly isRestart: boolean;
+  },
 ): VmEvent | undefined {
   const normal = (reason: string, message: string): VmEvent => ({ type: "Normal", reason, message });
   const warning = (reason: string, message: string): VmEvent => ({ type: "Warning", reason, message });
   switch (step.kind) {
     case "RecordPlacement":
-      if (facts.record.madeOn === undefined)
-        return normal("Provisioning", `Making the VM on Provider "${step.provider}"`);
+      // What is made is told of when it is there, or does not succeed.
+      if (facts.record.madeOn === undefined) return undefined;
       return facts.wasAbsent
         ? warning("DomainMissing", "The domain was gone; it is made again with the disks that are there")
         : normal("Reconfigured", "The domain is defined anew from the changed spec");
     case "Define":
-      return facts.wasAbsent ? normal("Created", "Disks, seed and domain are made") : undefined;
+      // One that is started next tells of both then: thousands of new machines make news enough.
+      if (!facts.wasAbsent || facts.power === "On") return undefined;
+      return normal("Created", `Disks, seed and domain are made on Provider "${facts.record.madeOn ?? ""}"`);
     case "Start":
       if (step.isFromMemory) return normal("Restored", "Powered on; it goes on from its saved memory");
-      return facts.isRestart ? normal("Restarted", "Started again as requested") : normal("Started", "Powered on");
+      if (facts.isRestart) return normal("Restarted", "Started again as requested");
+      return normal("Started", hasRun(facts.record) ? "Powered on" : firstStart(facts.record));
     case "RecordPowerCycle":
       return step.powerCycle.state === "asked"
         ? normal("ReconfigureStarted", "The guest is asked to shut down, to be started again as declared")
@@ -129,6 +138,14 @@ export function eventOfStep(
   return undefined;
 }
 
+function hasRun({ runningSinceMs, lastStop }: VmRecord): boolean {
+  return runningSinceMs !== undefined || lastStop !== undefined;
+}
+
+function firstStart({ madeOn }: VmRecord): string {
+  return madeOn === undefined ? "Powered on" : `Made on Provider "${madeOn}" and powered on`;
+}
+
 const voidMessages: Readonly<Record<RunRequestKind, string>> = {
   reboot: "A reboot was asked for while the VM was off: there was no guest to ask",
   reset: "A reset was asked for while the VM was off: there was nothing to reset",
@@ -179,6 +196,11 @@ export function eventsOfStatus(vm: VirtualMachine, next: VirtualMachineStatus): 
   if (ready !== undefined && ready.reason !== oldReady?.reason && !quietReasons.has(ready.reason)) {
     const reason = unscheduled.has(ready.reason) ? "FailedScheduling" : ready.reason;
     events.push({ type: "Warning", reason, message: ready.message });
+  }
+  const notApplied = old === undefined ? fieldsNotApplied(vm) : [];
+  if (notApplied.length > 0) {
+    const message = `Accepted, but not applied: ${notApplied.join(", ")}`;
+    events.push({ type: "Warning", reason: "NotApplied", message });
   }
   const [ip] = next.ips ?? [];
   if (ip !== undefined && ip !== old?.ips?.[0]) {
