@@ -1,6 +1,7 @@
 // A reporter of node:test that writes what counts as JSON lines, so that a run in another process can be tallied here.
 
 import type { TestEvent } from "node:test/reporters";
+import { messageOf } from "./test-tally.ts";
 
 export interface ReportLine {
   readonly type: "pass" | "fail";
@@ -10,6 +11,8 @@ export interface ReportLine {
   readonly todo?: string | boolean;
   readonly testType?: string;
   readonly failureType?: string;
+  /** Of what the test threw. */
+  readonly message?: string;
 }
 
 export default async function* lineReporter(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
@@ -25,6 +28,7 @@ export default async function* lineReporter(events: AsyncIterable<TestEvent>): A
       ...(todo === undefined ? {} : { todo }),
       ...(details.type === undefined ? {} : { testType: details.type }),
       ...(error instanceof Error && "failureType" in error ? { failureType: String(error.failureType) } : {}),
+      ...(error instanceof Error ? { message: messageOf(error) } : {}),
     };
     yield `${JSON.stringify(line)}\n`;
   }

@@ -16,7 +16,15 @@ const specReporter = fileURLToPath(new URL("spec-reporter.ts", import.meta.url))
 
 export async function runInNamespaces(
   file: string,
-  { tally, signal }: { readonly tally: TestTally; readonly signal: AbortSignal },
+  {
+    tally,
+    signal,
+    write,
+  }: {
+    readonly tally: TestTally;
+    readonly signal: AbortSignal;
+    readonly write: (text: string | Uint8Array) => void;
+  },
 ): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), "vivarium-e2e-"));
   // QEMU's user reads what tests put below it for guests.
@@ -35,8 +43,8 @@ export async function runInNamespaces(
   const asRoot = rootPrefix();
   const enter = asRoot === undefined ? [] : [...asRoot, "e2e/enter.sh", host];
   const [program = process.execPath, ...args] = [...enter, process.execPath, ...command];
-  console.log(file);
-  const child = spawn(program, args, { cwd: repositoryRoot, stdio: ["ignore", "inherit", "inherit"] });
+  const child = spawn(program, args, { cwd: repositoryRoot, stdio: ["ignore", "pipe", "pipe"] });
+  for (const output of [child.stdout, child.stderr]) output.on("data", write);
   const onAbort = (): void => {
     if (asRoot === undefined) child.kill("SIGKILL");
     else runAsRoot(asRoot, ["sh", "-c", 'kill -9 "$(cat "$1/pid")"', "kill", host]);
@@ -44,14 +52,14 @@ export async function runInNamespaces(
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     if (signal.aborted) onAbort();
-    const [code] = (await once(child, "exit").catch((error: unknown) => [String(error)])) as [unknown];
+    const [code] = (await once(child, "close").catch((error: unknown) => [String(error)])) as [unknown];
     const lines = (await readFile(report, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
     const failedBefore = tally.failed.length;
     for (const line of lines) add(file, JSON.parse(line) as ReportLine, tally);
     // Killed, or broken before or after its tests: what was reported is then not the whole truth.
     const isSilentFailure = code !== 0 && tally.failed.length === failedBefore;
     if (isSilentFailure || lines.length === 0) {
-      tally.failed.push({ file, name: `the file as a whole: ended with ${String(code)}` });
+      tally.failed.push({ file, name: "the file as a whole", message: `ended with ${String(code)}` });
     }
   } finally {
     signal.removeEventListener("abort", onAbort);
@@ -67,7 +75,7 @@ function runAsRoot(prefix: readonly string[], words: readonly string[]): void {
 }
 
 function add(file: string, line: ReportLine, tally: TestTally): void {
-  const error = Object.assign(new Error(line.name), { failureType: line.failureType });
+  const error = Object.assign(new Error(line.message ?? line.name), { failureType: line.failureType });
   const test = { ...line, details: { type: line.testType, error } };
   if (line.type === "pass") tally.addPass(file, test);
   else tally.addFail(file, test);

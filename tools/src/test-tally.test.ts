@@ -25,7 +25,14 @@ test("passes and failures of tests count, suites do not", () => {
 test("a suite whose hook fails is a failure", () => {
   const tally = new TestTally();
   tally.addFail(file, report("group", { type: "suite", failureType: "hookFailed" }));
-  assert.deepEqual(tally.failed, [{ file, name: "group" }]);
+  assert.deepEqual(tally.failed, [{ file, name: "group", message: "failed" }]);
+});
+
+test("a failure says what the test threw, not what the runner made of it", () => {
+  const tally = new TestTally();
+  const error = new Error("test failed", { cause: new Error("no lease within 90 s") });
+  tally.addFail(file, { name: "a", nesting: 0, details: { type: "test", error } });
+  assert.deepEqual(tally.failed, [{ file, name: "a", message: "no lease within 90 s" }]);
 });
 
 test("a skipped test is not a passed one, and keeps its reason", () => {
@@ -46,7 +53,7 @@ test("a file without tests is a failure, and so is one that ends badly", () => {
   tally.addPass(file, report(file));
   tally.addFail(file, report(file));
   assert.deepEqual(
-    tally.failed.map((each) => each.name),
-    ["has no tests", "the file as a whole"],
+    tally.failed.map((each) => `${each.name}: ${each.message}`),
+    ["the file as a whole: has no tests", "the file as a whole: failed"],
   );
 });

@@ -16,13 +16,13 @@ interface NamedTest {
 
 export class TestTally {
   passed = 0;
-  readonly failed: NamedTest[] = [];
+  readonly failed: (NamedTest & { readonly message: string })[] = [];
   readonly skipped: (NamedTest & { readonly reason: string })[] = [];
 
   addPass(file: string, test: TestReport): void {
     if (this.#addSkipped(file, test) || test.details.type === "suite") return;
     // The runner reports a file itself only when there was nothing in it to report.
-    if (isFile(file, test)) this.failed.push({ file, name: "has no tests" });
+    if (isFile(file, test)) this.failed.push({ file, name: "the file as a whole", message: "has no tests" });
     else this.passed++;
   }
 
@@ -30,7 +30,9 @@ export class TestTally {
     if (this.#addSkipped(file, test)) return;
     // A suite fails when one of its tests does, which is counted by itself, or by its own hooks.
     if (test.details.type === "suite" && failureTypeOf(test.details.error) === "subtestsFailed") return;
-    this.failed.push({ file, name: isFile(file, test) ? "the file as a whole" : test.name });
+    const { error } = test.details;
+    const message = error instanceof Error ? messageOf(error) : String(error);
+    this.failed.push({ file, name: isFile(file, test) ? "the file as a whole" : test.name, message });
   }
 
   #addSkipped(file: string, test: TestReport): boolean {
@@ -43,6 +45,11 @@ export class TestTally {
     });
     return true;
   }
+}
+
+/** What the test threw, which the runner wraps. */
+export function messageOf(error: Error): string {
+  return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
 function isFile(file: string, test: TestReport): boolean {

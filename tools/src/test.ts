@@ -30,10 +30,10 @@ const suites: Readonly<Record<string, Suite>> = {
     // The provider contract on a real libvirtd is one file, and starts dozens of emulated guests.
     timeoutMs: 600_000,
   },
-  // One at a time: guests without KVM need all the processors there are.
+  // Guests without KVM are slow, and each test waits for one: two files fill the time that the other waits.
   e2e: {
     patterns: ["e2e/src/**/*.test.ts"],
-    concurrency: 1,
+    concurrency: 2,
     timeoutMs: 900_000,
     prepare: "e2e/src/prepare.ts",
     isIsolated: (file) => !file.includes("e2e/src/host/"),
@@ -70,7 +70,9 @@ for (const { suite, files } of runs) await runFiles(files, suite);
 
 const { passed, failed, skipped } = tally;
 for (const { file, name, reason } of skipped) console.log(`skipped: ${file}: ${name}: ${reason}`);
-for (const { file, name } of failed) console.log(`failed: ${file}: ${name}`);
+for (const { file, name, message } of failed) {
+  console.log(`failed: ${file}: ${name}: ${message.replace(/\s+/g, " ").slice(0, 500)}`);
+}
 if (stop.signal.aborted) console.log("interrupted: not all tests were run");
 // An empty run proves nothing.
 if (failed.length > 0 || passed === 0 || stop.signal.aborted) process.exitCode = 1;
@@ -80,7 +82,8 @@ console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skippe
 function prepare(suite: Suite): boolean {
   if (suite.prepare === undefined) return true;
   const { status } = spawnSync(process.execPath, [suite.prepare], { cwd: repositoryRoot, stdio: "inherit" });
-  if (status !== 0) tally.failed.push({ file: suite.prepare, name: "the tests that it prepares were not run" });
+  if (status !== 0)
+    tally.failed.push({ file: suite.prepare, name: "preparation", message: "the tests that it prepares were not run" });
   return status === 0;
 }
 
@@ -97,21 +100,19 @@ async function runFiles(files: readonly string[], suite: Suite): Promise<void> {
 /** Each file is a run of its own: node's `timeout` would not end a file whose tests are done but whose process goes on. */
 async function runFile(file: string, suite: Suite): Promise<void> {
   const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(suite.timeoutMs)]);
-  if (suite.isIsolated?.(file) === true) {
-    await runInNamespaces(file, { tally, signal });
-    return;
-  }
-  const events = run({ cwd: repositoryRoot, files: [file], signal });
-  events.on("test:pass", (test) => tally.addPass(file, test));
-  events.on("test:fail", (test) => tally.addFail(file, test));
   // Files that run side by side must not mix their lines.
-  const mayStream = suite.concurrency === 1;
-  let output = `${file}\n`;
-  for await (const text of specReporter(events)) {
-    output += text;
-    if (!mayStream) continue;
-    process.stdout.write(output);
-    output = "";
+  const output: Uint8Array[] = [];
+  const write = (text: string | Uint8Array): void => void output.push(Buffer.from(text));
+  const startedAt = Date.now();
+  if (suite.isIsolated?.(file) === true) {
+    await runInNamespaces(file, { tally, signal, write });
+  } else {
+    const events = run({ cwd: repositoryRoot, files: [file], signal });
+    events.on("test:pass", (test) => tally.addPass(file, test));
+    events.on("test:fail", (test) => tally.addFail(file, test));
+    for await (const text of specReporter(events)) write(text);
   }
-  process.stdout.write(output);
+  console.log(
+    `${file} (${Math.round((Date.now() - startedAt) / 1000)} s)\n${Buffer.concat(output).toString()}`.trimEnd(),
+  );
 }

@@ -36,6 +36,8 @@ for m in ${moduleNames.join(" ")}; do insmod /modules/$m.ko; done
 echo "TINY-UP $(cat /proc/uptime)" >/dev/console
 acpid -c /etc/acpi
 ip link set lo up
+# Before there is an address: whoever learns of that finds it answering.
+httpd -h /www
 for i in /sys/class/net/e*; do
   [ -e "$i" ] || continue
   ip link set "\${i##*/}" up
@@ -45,7 +47,6 @@ for i in /sys/class/net/e*; do
   [ $(($(cut -d. -f1 /proc/uptime) - began)) -ge 20 ] || ip -4 addr show dev "\${i##*/}" | grep -q inet ||
     udhcpc -q -n -t 30 -T 1 -i "\${i##*/}" -x hostname:tiny -s /etc/udhcpc.sh >/dev/null 2>&1
 done
-httpd -h /www
 [ -x /etc/extra ] && /etc/extra
 echo "TINY-READY $(cat /proc/uptime)" >/dev/console
 while :; do setsid sh -c 'exec sh </dev/ttyS0 >/dev/ttyS0 2>&1'; sleep 1; done
