@@ -23,6 +23,22 @@ test("lines carry the time and are not repeated", () => {
   assert.deepEqual(lines, ["12:00:00 vm/a: Pending"]);
 });
 
+test("what was held back last is shown when its time has come, unless the thing is gone", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { board, lines, pass } = recorder();
+  for (const key of ["vm/a", "vm/b"]) board.set(key, "starting");
+  pass(1_000);
+  for (const key of ["vm/a", "vm/b"]) board.set(key, "its image failed");
+  board.remove("vm/b");
+  t.mock.timers.tick(8_999);
+  assert.equal(lines.length, 2);
+  t.mock.timers.tick(1);
+  assert.deepEqual(
+    lines.map((line) => line.slice(9)),
+    ["vm/a: starting", "vm/b: starting", "vm/a: its image failed"],
+  );
+});
+
 test("progress of one thing is held back, what is important is not", () => {
   const { board, lines, pass } = recorder();
   board.set("image/a", "1%");

@@ -80,6 +80,7 @@ export class PlainBoard implements Board {
   readonly #write: (line: string) => void;
   readonly #now: () => Date;
   readonly #shown = new Map<string, { text: string; atMs: number }>();
+  readonly #heldBack = new Map<string, NodeJS.Timeout>();
 
   constructor(write: (line: string) => void, now: () => Date = () => new Date()) {
     this.#write = write;
@@ -89,14 +90,26 @@ export class PlainBoard implements Board {
   set(key: string, text: string, options: { readonly important?: boolean } = {}): void {
     const shown = this.#shown.get(key);
     const nowMs = this.#now().getTime();
+    this.#letGo(key);
     if (shown?.text === text) return;
-    if (shown !== undefined && options.important !== true && nowMs - shown.atMs < plainIntervalMs) return;
+    const waitMs = shown === undefined || options.important === true ? 0 : shown.atMs + plainIntervalMs - nowMs;
+    if (waitMs > 0) {
+      // It may be the last for long, and say why nothing goes on.
+      this.#heldBack.set(key, setTimeout(() => this.set(key, text, { important: true }), waitMs).unref());
+      return;
+    }
     this.#shown.set(key, { text, atMs: nowMs });
     this.log(`${key}: ${text}`);
   }
 
   remove(key: string): void {
+    this.#letGo(key);
     this.#shown.delete(key);
+  }
+
+  #letGo(key: string): void {
+    clearTimeout(this.#heldBack.get(key));
+    this.#heldBack.delete(key);
   }
 
   log(text: string): void {
@@ -104,6 +117,7 @@ export class PlainBoard implements Board {
   }
 
   [Symbol.dispose](): void {
+    for (const key of [...this.#heldBack.keys()]) this.#letGo(key);
     this.#shown.clear();
   }
 }

@@ -198,3 +198,11 @@ test("only its own machine is removed, and a disk is sealed only of one that is 
     }),
   );
 });
+
+test("the next try says why the machine of the last one was removed", () => {
+  const crashed: BuildMachine = { ...machine, stopped: "it crashed" };
+  const removal = decideBuild({ ...running, machine: crashed });
+  assert.deepEqual(removal, { kind: "RemoveMachine", why: "it crashed" });
+  const next = decideBuild({ ...running, record: { ...record, lostFor: "it crashed" }, machine: { kind: "absent" } });
+  assert.equal(next.kind === "Begin" && next.why, "it crashed");
+});

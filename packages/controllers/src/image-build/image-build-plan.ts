@@ -24,6 +24,8 @@ export interface BuildRecord {
   readonly recipeDigest?: string;
   /** uid of the machine, once it is made. */
   readonly machine?: string;
+  /** Why that machine is removed, and another one made. */
+  readonly lostFor?: string;
   readonly step?: { readonly number: number; readonly of: number; readonly title: string };
 }
 
@@ -249,13 +251,13 @@ function decideMachine(input: BuildInput): BuildStep {
       });
     case "absent":
       if (record.machine === undefined) return { kind: "CreateMachine" };
-      return again(input, { reason: "MachineGone", message: "Its machine was deleted" });
+      return again(input, machineGone(record));
     case "present":
       break;
   }
   if (record.machine === undefined) return { kind: "RecordMachine", uid: machine.uid };
   if (machine.isDeleting || machine.uid !== record.machine) {
-    return again(input, { reason: "MachineGone", message: "Its machine was deleted" });
+    return again(input, machineGone(record));
   }
   if (record.stage === "built") return decideBuilt(input, machine);
   if (log.kind === "done") return { kind: "RecordBuilt" };
@@ -319,6 +321,10 @@ function failureOf({ step, why, unreachable, lastLines }: Extract<ProvisionState
 
 function stepText({ number, of, title }: NonNullable<BuildRecord["step"]>): string {
   return `${number}/${of} ${title}`;
+}
+
+function machineGone({ lostFor }: BuildRecord): Failure {
+  return { reason: "MachineGone", message: lostFor ?? "Its machine was deleted" };
 }
 
 /** A new machine may do better. */

@@ -9,7 +9,7 @@ import type { BuildPhase, BuildRecord } from "./image-build-plan.ts";
 
 export function buildRecordOf({ status }: ImageBuild): BuildRecord {
   const record = status?.record ?? {};
-  const { attempt, stage, startedMs, digest, recipeDigest, machine, step } = record;
+  const { attempt, stage, startedMs, digest, recipeDigest, machine, lostFor, step } = record;
   return {
     attempt: typeof attempt === "number" ? attempt : 0,
     stage: stage === "machine" || stage === "built" ? stage : "none",
@@ -17,6 +17,7 @@ export function buildRecordOf({ status }: ImageBuild): BuildRecord {
     ...(typeof digest === "string" ? { digest } : {}),
     ...(typeof recipeDigest === "string" ? { recipeDigest } : {}),
     ...(typeof machine === "string" ? { machine } : {}),
+    ...(typeof lostFor === "string" ? { lostFor } : {}),
     ...(isStep(step) ? { step } : {}),
   };
 }

@@ -377,7 +377,16 @@ export function createImageBuildController({
         return;
       case "RemoveMachine":
         await keepLog(build, look, signal);
-        if (step.why !== undefined) note("Warning", "MachineRemoved", step.why);
+        if (step.why !== undefined) {
+          note("Warning", "MachineRemoved", step.why);
+          await write(builds.get(requestOf(build)) ?? build, look, {
+            phase: "Queued",
+            reason: "RemovingMachine",
+            message: step.why,
+            record: { ...record, lostFor: step.why },
+            signal,
+          });
+        }
         await removeMachine(machine, signal);
         return;
       case "Restart": {

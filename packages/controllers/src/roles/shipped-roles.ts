@@ -125,30 +125,37 @@ const kataRelease = "https://github.com/kata-containers/kata-containers/releases
 
 const kata: VMRoleSpec = {
   description:
-    "Containers that each run in a small virtual machine: Docker with the Kata runtime. Wants nested virtualization.",
+    "Containers that each run in a small virtual machine: containerd with the Kata runtime, on Ubuntu also for Docker. Wants nested virtualization.",
   parent: { roleRef: { name: "docker" } },
   imageNames: ["kata"],
   reachable: [`${kataRelease}/kata-static-3.12.0-amd64.tar.xz`],
   packages: ["xz-utils"],
-  files: [
-    {
-      path: "/etc/docker/daemon.json",
-      content: `${JSON.stringify(
-        {
-          "log-driver": "local",
-          "log-opts": { "max-size": "10m" },
-          runtimes: { kata: { runtimeType: "io.containerd.kata.v2" } },
-        },
-        undefined,
-        2,
-      )}\n`,
-    },
-  ],
   commands: [
     `curl -fsSL ${kataRelease}/kata-static-3.12.0-amd64.tar.xz | tar -xJ -C /`,
     "for file in kata-runtime containerd-shim-kata-v2; do ln -sf /opt/kata/bin/$file /usr/local/bin/$file; done",
   ],
-  verify: ["kata-runtime --version", "systemctl restart docker.service", "docker info | grep -q kata"],
+  verify: ["kata-runtime --version", "containerd-shim-kata-v2 --version", "ctr version"],
+  distributions: [
+    {
+      // Docker 20.10, which Debian 12 has, takes a runtime of this kind for runc under another name, and isolates nothing.
+      name: "ubuntu",
+      files: [
+        {
+          path: "/etc/docker/daemon.json",
+          content: `${JSON.stringify(
+            {
+              "log-driver": "local",
+              "log-opts": { "max-size": "10m" },
+              runtimes: { kata: { runtimeType: "io.containerd.kata.v2" } },
+            },
+            undefined,
+            2,
+          )}\n`,
+        },
+      ],
+      verify: ["systemctl restart docker.service", "docker info | grep -q kata"],
+    },
+  ],
   resources: { cpu: 2, memory: "4Gi", diskSize: "20Gi" },
 };
 

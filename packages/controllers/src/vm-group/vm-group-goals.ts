@@ -9,6 +9,8 @@ export function startGoal(vm: VirtualMachine | undefined, readyWhen: "Ready" | "
   const { status } = vm;
   const ready = readyOf(vm);
   if (!isCurrent(vm)) return open("the wish has not been seen yet");
+  // Nobody goes on with it until somebody mends it: an hour's wait would end in the same words.
+  if (ready?.reason === "ImageFailed") return { kind: "impossible", message: stageOf(vm) };
   if (readyWhen === "Running") {
     return status?.powerState === "On" ? reached(status.startedAt) : open(stageOf(vm));
   }
