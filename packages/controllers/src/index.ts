@@ -4,6 +4,7 @@
 export * from "./create-controllers.ts";
 export type { ChangePlanner, MachineChange } from "./virtual-machine/change-planner.ts";
 export type { FieldChange } from "./virtual-machine/plan/change-plan.ts";
+export type { SetChange } from "./vm-set/vm-set-change-plan.ts";
 export type { SizeCheck, SizeFinding } from "./virtual-machine/size-check.ts";
 export * from "./effective-provider.ts";
 export * from "./image-on-provider.ts";

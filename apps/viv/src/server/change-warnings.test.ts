@@ -24,6 +24,19 @@ const planner: ChangePlanner = {
       powerCyclePolicy: "Manual",
       changes: [{ path: "class: cpu", to: "2", effect: "live", reason: "added" }],
     })),
+  planSet: (_set, wanted) => ({
+    changes: [
+      { path: "spec.template.spec.imageRef.name", from: '"v1"', to: '"v2"', effect: "recreate", reason: "replaced" },
+      { path: "spec.template", effect: "unknown", reason: "ClassNotFound: none" },
+    ],
+    rollout: {
+      replaced: [["web-3", "web-2"], ["web-1"]],
+      kept: ["web-0"],
+      surge: ["web-4"],
+      added: [],
+      deleted: wanted.spec.replicas === 4 ? [] : ["web-3"],
+    },
+  }),
 };
 
 async function lab(t: { after(end: () => Promise<void>): void }, running: ChangePlanner | undefined) {
@@ -84,10 +97,17 @@ test("a class is told for each of its machines, as far as anybody reads", async 
 
 test("a set is told by what becomes of its machines", async (t) => {
   const told = await lab(t, planner);
-  assert.deepEqual(await told(VMSet, { replicas: 2, template: { spec: { imageRef: { name: "v2" } } } }), [
-    "recreate: spec.template (0 machines are made anew, disks included: in turn, within maxUnavailable and maxSurge)",
-    "live: spec.replicas 3 to 2 (the highest numbers are deleted)",
-  ]);
+  const updateStrategy = { type: "RollingUpdate", rollingUpdate: { partition: 1 } };
+  assert.deepEqual(
+    await told(VMSet, { replicas: 2, updateStrategy, template: { spec: { imageRef: { name: "v2" } } } }),
+    [
+      'recreate: spec.template.spec.imageRef.name "v1" to "v2" (replaced)',
+      "unknown: spec.template (ClassNotFound: none)",
+      "3 machines are made anew, disks included, those joined by + at the same time: web-3 + web-2, web-1, while web-4 is there beside them",
+      "1 machine is kept: web-0 (spec.updateStrategy.rollingUpdate.partition is 1)",
+      "1 machine is deleted: web-3",
+    ],
+  );
 });
 
 test("a server that does not run the controllers says that it cannot tell", async (t) => {

@@ -3,7 +3,7 @@
 
 import { VirtualMachine, VMClass, VMSet } from "@vivarium/api";
 import type { AdmissionPlugin, AdmissionRequest } from "@vivarium/apiserver";
-import type { ChangePlanner, FieldChange, MachineChange } from "@vivarium/controllers";
+import type { ChangePlanner, FieldChange, MachineChange, SetChange } from "@vivarium/controllers";
 import { isDeepStrictEqual } from "node:util";
 
 /** More machines of one class than anybody reads about. */
@@ -52,12 +52,16 @@ async function warningsOf(
         ];
       }
       default:
-        return setLines(oldObject as VMSet | undefined, object as VMSet | undefined);
+        return linesOfSet(planner, oldObject as VMSet | undefined, object as VMSet | undefined);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
     return ["What the change would do cannot be told: the hypervisor did not answer in time"];
   }
+}
+
+function linesOfSet(planner: ChangePlanner, set: VMSet | undefined, wanted: VMSet | undefined): readonly string[] {
+  return set === undefined || wanted === undefined ? [] : setLines(planner.planSet(set, wanted), wanted);
 }
 
 function linesOf({ changes, powerCyclePolicy }: MachineChange, prefix = ""): readonly string[] {
@@ -69,7 +73,7 @@ function linesOf({ changes, powerCyclePolicy }: MachineChange, prefix = ""): rea
 }
 
 function lineOf({ effect, path, from, to, reason }: FieldChange): string {
-  const values = path === "spec" ? "" : ` ${from ?? "absent"} to ${to ?? "absent"}`;
+  const values = from === undefined && to === undefined ? "" : ` ${from ?? "absent"} to ${to ?? "absent"}`;
   return `${effect}: ${path}${values} (${reason})`;
 }
 
@@ -80,28 +84,34 @@ const afterwards: Readonly<Record<MachineChange["powerCyclePolicy"], string>> = 
     "the guest is shut down for it, by force if need be, and started again: spec.lifecycle.reconfigurePolicy is Force",
 };
 
-function setLines(old: VMSet | undefined, wanted: VMSet | undefined): readonly string[] {
-  if (old === undefined || wanted === undefined) return [];
-  const count = old.status?.replicas ?? 0;
-  const lines: string[] = [];
-  if (!isDeepStrictEqual(old.spec.template, wanted.spec.template)) {
-    const how = wanted.spec.updateStrategy?.type ?? "RollingUpdate";
-    lines.push(
-      wanted.spec.paused === true
-        ? "none: spec.template (spec.paused is true: no machine is replaced until it is resumed)"
-        : `recreate: spec.template (${count} machines are made anew, disks included: ${strategies[how]})`,
-    );
-  }
-  const [from, to] = [old.spec.replicas ?? 1, wanted.spec.replicas ?? 1];
-  if (from !== to)
-    lines.push(
-      `live: spec.replicas ${from} to ${to} (${to > from ? "machines are added" : "the highest numbers are deleted"})`,
-    );
-  return lines;
+function setLines({ changes, rollout, heldBy }: SetChange, { spec }: VMSet): readonly string[] {
+  const { replaced, kept, surge, added, deleted } = rollout;
+  const count = replaced.flat().length;
+  const together = [...new Set(replaced.map((wave) => wave.length))];
+  const pace = together.every((size) => size === 1) ? "one after the other" : "those joined by + at the same time";
+  const order = replaced.map((wave) => wave.join(" + "));
+  const above =
+    surge.length === 0 ? "" : `, while ${namesOf(surge)} ${surge.length === 1 ? "is" : "are"} there beside them`;
+  return [
+    ...changes.map(lineOf),
+    ...(count === 0 ? [] : [`${machinesText(count)} made anew, disks included, ${pace}: ${namesOf(order)}${above}`]),
+    ...(kept.length === 0 ? [] : [`${machinesText(kept.length)} kept: ${namesOf(kept)} (${whyKept(heldBy, spec)})`]),
+    ...(added.length === 0 ? [] : [`${machinesText(added.length)} added: ${namesOf(added)}`]),
+    ...(deleted.length === 0 ? [] : [`${machinesText(deleted.length)} deleted: ${namesOf(deleted)}`]),
+  ];
 }
 
-const strategies = {
-  RollingUpdate: "in turn, within maxUnavailable and maxSurge",
-  OnDelete: "each when somebody deletes it",
-  Recreate: "all at once",
-} as const;
+function machinesText(count: number): string {
+  return count === 1 ? "1 machine is" : `${count} machines are`;
+}
+
+function namesOf(names: readonly string[]): string {
+  const left = names.length - mostMachines;
+  return `${names.slice(0, mostMachines).join(", ")}${left > 0 ? ` and ${left} more` : ""}`;
+}
+
+function whyKept(heldBy: SetChange["heldBy"], { updateStrategy }: VMSet["spec"]): string {
+  if (heldBy === "paused") return "spec.paused is true: none is replaced until it is resumed";
+  if (heldBy === "OnDelete") return "spec.updateStrategy.type is OnDelete: each is replaced when somebody deletes it";
+  return `spec.updateStrategy.rollingUpdate.partition is ${updateStrategy?.rollingUpdate?.partition ?? 0}`;
+}

@@ -1,7 +1,7 @@
 // Says what a change would do, before it is made: looks at the machine and asks the plan, as a reconcile does, and takes no step.
 
 import { formatKey } from "@vivarium/api";
-import type { VirtualMachine, VMClass } from "@vivarium/api";
+import type { VirtualMachine, VMClass, VMSet } from "@vivarium/api";
 import type { Clock, Manager } from "@vivarium/runtime";
 import type { Logger } from "pino";
 import type { ProviderRegistry } from "../provider-registry.ts";
@@ -11,10 +11,14 @@ import { Look } from "./look.ts";
 import { newMemory } from "./memory.ts";
 import { observe } from "./observe.ts";
 import { planInputOf } from "./plan-input.ts";
+import { planSetChange } from "../vm-set/vm-set-change-plan.ts";
+import type { SetChange, TemplateVerdict } from "../vm-set/vm-set-change-plan.ts";
+import { buildMachine, isOwnedBy, viewMachine } from "../vm-set/vm-set-machines.ts";
+import { isMissing } from "./plan/as-declared.ts";
 import { planChange } from "./plan/change-plan.ts";
 import type { FieldChange } from "./plan/change-plan.ts";
 import type { PowerCyclePolicy } from "./plan/power-cycle-plan.ts";
-import { fieldsNotApplied, keyOf } from "./resolve/definition.ts";
+import { fieldsNotApplied, keyOf, resolveDefinition, resolveProvider } from "./resolve/definition.ts";
 
 export interface MachineChange {
   readonly name: string;
@@ -28,6 +32,7 @@ export interface ChangePlanner {
   planMachine(vm: VirtualMachine, wanted: VirtualMachine, options: PlanOptions): Promise<MachineChange>;
   /** For each machine of the class that it would change. */
   planClass(wanted: VMClass, options: PlanOptions): Promise<readonly MachineChange[]>;
+  planSet(set: VMSet, wanted: VMSet): SetChange;
 }
 
 interface PlanOptions {
@@ -64,7 +69,30 @@ export function createChangePlanner({
     return { name: vm.metadata.name, changes, powerCyclePolicy: after.powerCyclePolicy };
   }
 
+  /** Of a machine that is made of the set's template. */
+  function judgeTemplate(set: VMSet): TemplateVerdict {
+    const ordinal = set.spec.ordinals?.start ?? 0;
+    const made = buildMachine(set, { ordinal, revision: "", template: set.spec.template });
+    const provider = resolveProvider(made, context.related, undefined);
+    const resolved = resolveDefinition(made, context.related, provider);
+    return {
+      problems: resolved.ok ? [] : resolved.problems,
+      isWaitedFor: ({ reason }) => isMissing[reason],
+      notApplied: fieldsNotApplied(made),
+    };
+  }
+
   return {
+    planSet(set, wanted) {
+      const { namespace = "" } = set.metadata;
+      // Only which machines there are is asked, not how they fare.
+      const patience = { minReadyMs: 0, unhealthyAfterMs: Number.POSITIVE_INFINITY, nowMs: clock.now(), gates: [] };
+      const machines = context.objects.machines
+        .list({ namespace })
+        .filter((vm) => isOwnedBy(vm, set))
+        .flatMap((vm) => viewMachine(vm, patience) ?? []);
+      return planSetChange(set, wanted, { machines, verdict: judgeTemplate(wanted) });
+    },
     planMachine: (vm, wanted, options) => plan(vm, wanted, { ...options, as: context }),
     async planClass(wanted, options) {
       const key = formatKey({ namespace: wanted.metadata.namespace ?? "", name: wanted.metadata.name });
