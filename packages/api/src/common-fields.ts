@@ -1,6 +1,19 @@
 // Field groups that several kinds share.
 
-import { choice, dateTime, int64, list, listByKey, optional, string, stringMap, struct } from "./fields.ts";
+import {
+  choice,
+  dateTime,
+  duration,
+  int32,
+  int64,
+  list,
+  listByKey,
+  opaque,
+  optional,
+  string,
+  stringMap,
+  struct,
+} from "./fields.ts";
 
 // A superset of the v1beta1 pattern: object names may hold dots, so references may too.
 const objectName = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
@@ -50,8 +63,12 @@ export function labelSelector(description: string) {
   });
 }
 
-export function observedGeneration() {
-  return int64("metadata.generation of the spec that this status describes.");
+/** What every status ends with: of which spec it speaks, and what holds. */
+export function observed(description: string) {
+  return {
+    observedGeneration: optional(int64("metadata.generation of the spec that this status describes.")),
+    conditions: optional(conditions(description)),
+  };
 }
 
 export function conditions(description: string) {
@@ -67,4 +84,22 @@ export function conditions(description: string) {
       observedGeneration: optional(int64("metadata.generation that was looked at.", { minimum: 0 })),
     }),
   );
+}
+
+export function whatGoesOn() {
+  return string("What is going on, for people.");
+}
+
+export function controllerRecord() {
+  return opaque("What the controller must remember across restarts.");
+}
+
+/** How much of some work is done. */
+export function percentage() {
+  return int32("Done, per cent.", { minimum: 0, maximum: 100 });
+}
+
+/** How long some work is going to take. */
+export function eta() {
+  return duration("How long it is likely to take yet.");
 }

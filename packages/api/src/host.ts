@@ -1,7 +1,7 @@
 // Host: a machine that a Provider has, as it was found: how large it is, what of it is taken, what it can do, and whether it answers.
 
 import type { Static } from "typebox";
-import { conditions, localRef, observedGeneration } from "./common-fields.ts";
+import { localRef, observed } from "./common-fields.ts";
 import { boolean, choice, dateTime, int32, int64, list, optional, string, struct } from "./fields.ts";
 import { ageColumn, defineKind, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
@@ -89,8 +89,7 @@ const status = struct("What was found there.", {
   lastSeen: optional(
     dateTime("When it last answered; brought up to date every ten minutes, and with any other change."),
   ),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Ready`: whether it answers, since when, and why not.")),
+  ...observed("`Ready`: whether it answers, since when, and why not."),
 });
 
 export type HostSpec = Static<typeof spec>;

@@ -1,9 +1,9 @@
 // ImageBuild: one build of a layer, in a machine made for it: queued, followed, cancelled, tried again.
 
 import type { Static } from "typebox";
-import { conditions, localRef, objectRef, observedGeneration } from "./common-fields.ts";
-import { boolean, choice, dateTime, duration, int32, opaque, optional, quantity, string, struct } from "./fields.ts";
-import { ageColumn, defineKind, vivarium } from "./kind.ts";
+import { controllerRecord, localRef, objectRef, observed, whatGoesOn } from "./common-fields.ts";
+import { boolean, choice, dateTime, duration, int32, optional, quantity, string, struct } from "./fields.ts";
+import { ageColumn, defineKind, messageColumn, phaseColumn, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 import { vmRoleRef } from "./vm-role-ref.ts";
@@ -46,7 +46,7 @@ export const imageBuildPhases = [
 
 const status = struct("How far the build is.", {
   phase: optional(choice("Where it is.", imageBuildPhases)),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   image: optional(string("Name of the VMImage that it is for.")),
   role: optional(string("Name of the role.")),
   parent: optional(string("Name of the VMImage that it is built upon.")),
@@ -70,9 +70,8 @@ const status = struct("How far the build is.", {
     string("Name of the ConfigMap that holds the end of the guest's log, once its machine is gone."),
   ),
   lastRetryRequest: optional(string("Value of the retry annotation that was last carried out.")),
-  record: optional(opaque("What the controller must remember across restarts.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Complete`: whether the layer is there.")),
+  record: optional(controllerRecord()),
+  ...observed("`Complete`: whether the layer is there."),
 });
 
 export type ImageBuildSpec = Static<typeof spec>;
@@ -89,7 +88,7 @@ export const ImageBuild: KindDefinition<ImageBuild> = defineKind({
   schema: struct("", { spec, status: optional(status) }),
   printerColumns: [
     { name: "Image", type: "string", jsonPath: ".status.image" },
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Done", type: "integer", jsonPath: ".status.percentage" },
     { name: "ETA", type: "string", jsonPath: ".status.eta" },
     { name: "Step", type: "string", jsonPath: ".status.step" },
@@ -97,6 +96,6 @@ export const ImageBuild: KindDefinition<ImageBuild> = defineKind({
     { name: "Provider", type: "string", jsonPath: ".status.provider", priority: 1 },
     { name: "VM", type: "string", jsonPath: ".status.vm", priority: 1 },
     { name: "Try", type: "integer", jsonPath: ".status.attempt", priority: 1 },
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });

@@ -77,3 +77,12 @@ export const vivarium = { group: "vivarium.dev", version: "v1alpha1" } as const;
 export const core = { group: "", version: "v1" } as const;
 
 export const ageColumn: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
+
+export const phaseColumn: PrinterColumn = { name: "Phase", type: "string", jsonPath: ".status.phase" };
+
+export const messageColumn: PrinterColumn = {
+  name: "Message",
+  type: "string",
+  jsonPath: ".status.message",
+  priority: 1,
+};

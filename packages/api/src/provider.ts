@@ -1,7 +1,7 @@
 // Provider: a hypervisor and how to reach it, and what it can do.
 
 import type { Static } from "typebox";
-import { conditions, entryName, objectRef, observedGeneration } from "./common-fields.ts";
+import { entryName, objectRef, observed } from "./common-fields.ts";
 import {
   anyOf,
   boolean,
@@ -327,8 +327,7 @@ const status = struct("What was found there.", {
       ),
     }),
   ),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Ready` and `ProviderAvailable`: whether it answers, and why not.")),
+  ...observed("`Ready` and `ProviderAvailable`: whether it answers, and why not."),
 });
 
 export type ProviderSpec = Static<typeof spec>;

@@ -1,9 +1,9 @@
 // StoragePool: where volumes of a provider lie, how full it is, and how full it may get.
 
 import type { Static } from "typebox";
-import { conditions, objectRef, observedGeneration } from "./common-fields.ts";
-import { choice, int32, int64, list, opaque, optional, string, struct } from "./fields.ts";
-import { ageColumn, defineKind, vivarium } from "./kind.ts";
+import { controllerRecord, objectRef, observed, whatGoesOn } from "./common-fields.ts";
+import { choice, int32, int64, list, optional, string, struct } from "./fields.ts";
+import { ageColumn, defineKind, messageColumn, phaseColumn, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 
@@ -93,7 +93,7 @@ const spec = struct("Where volumes lie. Exactly one of `adopt` and `create` says
 
 const status = struct("What was seen of the pool.", {
   phase: optional(choice("Where the pool is in its life.", ["Pending", "Ready", "Inactive", "Failed", "Deleting"])),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   pool: optional(string("Its name on the hypervisor.")),
   type: optional(string("What it is made of.")),
   path: optional(string("Folder on the host, where it has one.")),
@@ -105,11 +105,8 @@ const status = struct("What was seen of the pool.", {
   provisionedBytes: optional(int64("Promised to volumes: the sum of their sizes as guests see them, bytes.")),
   volumes: optional(int32("Volumes in it, of ours and of others.")),
   usedPercent: optional(int32("How much of it is taken, percent.")),
-  record: optional(opaque("What the controller must remember across restarts.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions("`Ready`: whether volumes can be made. `CapacityLow`: whether the policy's limit is reached."),
-  ),
+  record: optional(controllerRecord()),
+  ...observed("`Ready`: whether volumes can be made. `CapacityLow`: whether the policy's limit is reached."),
 });
 
 export type StoragePoolSpec = Static<typeof spec>;
@@ -125,7 +122,7 @@ export const StoragePool: KindDefinition<StoragePool> = defineKind({
   hasStatus: true,
   schema: struct("", { spec, status: optional(status) }),
   printerColumns: [
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Type", type: "string", jsonPath: ".status.type" },
     { name: "Pool", type: "string", jsonPath: ".status.pool" },
     { name: "Used%", type: "integer", jsonPath: ".status.usedPercent" },
@@ -135,7 +132,7 @@ export const StoragePool: KindDefinition<StoragePool> = defineKind({
     { name: "Capacity", type: "string", jsonPath: ".status.capacity", priority: 1 },
     { name: "Available", type: "string", jsonPath: ".status.available", priority: 1 },
     { name: "Path", type: "string", jsonPath: ".status.path", priority: 1 },
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });
 

@@ -1,15 +1,7 @@
 // VirtualMachine: one machine, its declared shape and power state, and what was seen of it on the hypervisor.
 
 import type { Static } from "typebox";
-import {
-  conditions,
-  entryName,
-  ipv4Pattern,
-  localRef,
-  macPattern,
-  objectRef,
-  observedGeneration,
-} from "./common-fields.ts";
+import { entryName, ipv4Pattern, localRef, macPattern, objectRef, observed, whatGoesOn } from "./common-fields.ts";
 import {
   boolean,
   choice,
@@ -26,7 +18,7 @@ import {
   stringMap,
   struct,
 } from "./fields.ts";
-import { ageColumn, defineKind, infra } from "./kind.ts";
+import { ageColumn, defineKind, infra, phaseColumn } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 import { tolerations } from "./taints.ts";
@@ -383,7 +375,7 @@ const status = struct("What was seen of the machine.", {
       "Failed",
     ]),
   ),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   ips: optional(list("IP addresses, the most useful first.", string("One address."))),
   addresses: optional(
     list(
@@ -483,11 +475,8 @@ const status = struct("What was seen of the machine.", {
     ),
   ),
   provider: optional(opaque("What only this provider knows.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions(
-      "`Ready`, `Provisioning`, `Reconfiguring`, `ReconfigurePendingPowerCycle`, `DisksAttached`, `NetworksAttached`: what holds, why, and what happens next.",
-    ),
+  ...observed(
+    "`Ready`, `Provisioning`, `Reconfiguring`, `ReconfigurePendingPowerCycle`, `DisksAttached`, `NetworksAttached`: what holds, why, and what happens next.",
   ),
 });
 
@@ -505,7 +494,7 @@ export const VirtualMachine: KindDefinition<VirtualMachine> = defineKind({
   hasStatus: true,
   schema: struct("", { spec, status: optional(status) }),
   printerColumns: [
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Provider", type: "string", jsonPath: ".spec.providerRef.name" },
     { name: "Class", type: "string", jsonPath: ".spec.classRef.name" },
     { name: "Image", type: "string", jsonPath: ".spec.imageRef.name" },

@@ -2,16 +2,17 @@
 
 import type { Static } from "typebox";
 import {
-  conditions,
+  controllerRecord,
   entryName,
   ipv4Pattern,
   localRef,
   macPattern,
   objectRef,
-  observedGeneration,
+  observed,
+  whatGoesOn,
 } from "./common-fields.ts";
-import { boolean, choice, dateTime, int32, list, opaque, optional, string, struct } from "./fields.ts";
-import { ageColumn, defineKind, vivarium } from "./kind.ts";
+import { boolean, choice, dateTime, int32, list, optional, string, struct } from "./fields.ts";
+import { ageColumn, defineKind, messageColumn, phaseColumn, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 
@@ -106,7 +107,7 @@ const spec = struct("A network. Exactly one of `adopt` and `create` says how it 
 
 const status = struct("What was seen of the network.", {
   phase: optional(choice("Where the network is in its life.", ["Pending", "Ready", "Inactive", "Failed", "Deleting"])),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   network: optional(string("Its name on the hypervisor.")),
   mode: optional(string("How it reaches the outside.")),
   active: optional(boolean("Whether it runs.")),
@@ -128,11 +129,8 @@ const status = struct("What was seen of the network.", {
   usedBy: optional(
     list("Machines that have an interface there, running or not.", string("`VirtualMachine/name`, or `domain/name`.")),
   ),
-  record: optional(opaque("What the controller must remember across restarts.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions("`Ready`: whether machines can plug in. `LeasesApplied`: whether every address that is to be kept is."),
-  ),
+  record: optional(controllerRecord()),
+  ...observed("`Ready`: whether machines can plug in. `LeasesApplied`: whether every address that is to be kept is."),
 });
 
 export type VirtualNetworkSpec = Static<typeof spec>;
@@ -148,13 +146,13 @@ export const VirtualNetwork: KindDefinition<VirtualNetwork> = defineKind({
   hasStatus: true,
   schema: struct("", { spec, status: optional(status) }),
   printerColumns: [
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Mode", type: "string", jsonPath: ".status.mode" },
     { name: "Network", type: "string", jsonPath: ".status.network" },
     { name: "Bridge", type: "string", jsonPath: ".status.bridge" },
     { name: "Subnets", type: "string", jsonPath: ".status.subnets[*]" },
     ageColumn,
     { name: "Used By", type: "string", jsonPath: ".status.usedBy[*]", priority: 1 },
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });

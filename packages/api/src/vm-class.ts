@@ -1,7 +1,7 @@
 // VMClass: a size and a hardware profile that many machines share.
 
 import type { Static } from "typebox";
-import { conditions, observedGeneration } from "./common-fields.ts";
+import { observed } from "./common-fields.ts";
 import {
   boolean,
   choice,
@@ -123,8 +123,7 @@ const status = struct("Who uses the class.", {
       }),
     ),
   ),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Ready`: whether machines of this class can be made.")),
+  ...observed("`Ready`: whether machines of this class can be made."),
 });
 
 export type VMClassSpec = Static<typeof spec>;

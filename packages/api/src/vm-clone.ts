@@ -3,13 +3,16 @@
 
 import type { Static } from "typebox";
 import {
-  conditions,
+  controllerRecord,
   entryName,
+  eta,
   ipv4Pattern,
   localRef,
   macPattern,
   objectRef,
-  observedGeneration,
+  observed,
+  percentage,
+  whatGoesOn,
 } from "./common-fields.ts";
 import {
   boolean,
@@ -20,13 +23,12 @@ import {
   int64,
   list,
   listByKey,
-  opaque,
   optional,
   string,
   stringMap,
   struct,
 } from "./fields.ts";
-import { ageColumn, defineKind, infra } from "./kind.ts";
+import { ageColumn, defineKind, infra, messageColumn, phaseColumn } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { ObjectKey, Resource } from "./meta.ts";
 import { userData } from "./user-data.ts";
@@ -226,7 +228,7 @@ const status = struct("What became of the clone.", {
   phase: optional(
     choice("How far it is.", ["Pending", "Preparing", "Cloning", "Customizing", "Powering-On", "Ready", "Failed"]),
   ),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   startTime: optional(dateTime("When it began.")),
   completionTime: optional(dateTime("When it ended.")),
   taskRef: optional(string("The provider's task.")),
@@ -243,15 +245,15 @@ const status = struct("What became of the clone.", {
     struct("How far the copy of the disks is.", {
       totalDisks: optional(int32("Disks in all.")),
       completedDisks: optional(int32("Disks that are done.")),
-      overallPercentage: optional(int32("Done, per cent.", { minimum: 0, maximum: 100 })),
-      eta: optional(duration("How long it is likely to take yet.")),
+      overallPercentage: optional(percentage()),
+      eta: optional(eta()),
       currentDisk: optional(
         struct("The disk that is copied now.", {
           name: string("Its name."),
           totalBytes: optional(int64("All of it.")),
           completedBytes: optional(int64("Done.")),
           transferRate: optional(int64("Bytes per second.")),
-          percentage: optional(int32("Done, per cent.", { minimum: 0, maximum: 100 })),
+          percentage: optional(percentage()),
         }),
       ),
     }),
@@ -268,11 +270,8 @@ const status = struct("What became of the clone.", {
   ),
   retryCount: optional(int32("How often the copy was tried again.")),
   lastRetryTime: optional(dateTime("When it was last tried again.")),
-  record: optional(opaque("What the controller must remember across restarts.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions("`Ready`: whether the clone is made. `Cloning` and `Customizing`: whether that is going on."),
-  ),
+  record: optional(controllerRecord()),
+  ...observed("`Ready`: whether the clone is made. `Cloning` and `Customizing`: whether that is going on."),
 });
 
 export type VMCloneSpec = Static<typeof spec>;
@@ -291,11 +290,11 @@ export const VMClone: KindDefinition<VMClone> = defineKind({
   printerColumns: [
     { name: "Source", type: "string", jsonPath: ".status.source" },
     { name: "Target", type: "string", jsonPath: ".spec.target.name" },
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Clone Type", type: "string", jsonPath: ".status.actualCloneType" },
     { name: "Progress", type: "integer", jsonPath: ".status.progress.overallPercentage" },
     ageColumn,
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });
 

@@ -2,21 +2,9 @@
 // to be fetched.
 
 import type { Static } from "typebox";
-import { conditions, localRef, observedGeneration } from "./common-fields.ts";
-import {
-  boolean,
-  choice,
-  dateTime,
-  duration,
-  int32,
-  int64,
-  opaque,
-  optional,
-  quantity,
-  string,
-  struct,
-} from "./fields.ts";
-import { ageColumn, defineKind, vivarium } from "./kind.ts";
+import { controllerRecord, localRef, observed, whatGoesOn } from "./common-fields.ts";
+import { boolean, choice, dateTime, duration, int32, int64, optional, quantity, string, struct } from "./fields.ts";
+import { ageColumn, defineKind, messageColumn, phaseColumn, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 
@@ -64,7 +52,7 @@ export const vmExportPhases = [
 
 const status = struct("How far it is.", {
   phase: optional(choice("Where it is.", vmExportPhases)),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   percentage: optional(int32("Part done of this phase.", { minimum: 0, maximum: 100 })),
   consistency: optional(
     choice("What of the machine it holds: see VMSnapshot.", ["Off", "Memory", "Filesystem", "Crash"]),
@@ -78,9 +66,8 @@ const status = struct("How far it is.", {
   virtualSizeBytes: optional(int64("Size of the disk as a guest sees it.")),
   startedAt: optional(dateTime("When it began.")),
   finishedAt: optional(dateTime("When it succeeded or failed.")),
-  record: optional(opaque("What the controller must remember across restarts.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Complete`: whether the image is registered, or the file made.")),
+  record: optional(controllerRecord()),
+  ...observed("`Complete`: whether the image is registered, or the file made."),
 });
 
 export type VMExportSpec = Static<typeof spec>;
@@ -100,10 +87,10 @@ export const VMExport: KindDefinition<VMExport> = defineKind({
     { name: "VM", type: "string", jsonPath: ".spec.vmRef.name" },
     { name: "Image", type: "string", jsonPath: ".spec.target.imageName" },
     { name: "Format", type: "string", jsonPath: ".status.format" },
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Done", type: "integer", jsonPath: ".status.percentage" },
     { name: "Size", type: "string", jsonPath: ".status.size" },
     ageColumn,
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });

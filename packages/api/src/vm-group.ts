@@ -1,7 +1,7 @@
 // VMGroup: several machines that are started, stopped, snapshotted and deleted together, in the order of what depends on what.
 
 import type { Static } from "typebox";
-import { conditions, entryName, labelSelector, observedGeneration } from "./common-fields.ts";
+import { entryName, labelSelector, observed } from "./common-fields.ts";
 import { boolean, choice, dateTime, duration, int32, list, listByKey, optional, string, struct } from "./fields.ts";
 import { ageColumn, defineKind, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
@@ -105,11 +105,8 @@ const status = struct("What was seen of the machines, and how far the operation 
       ),
     }),
   ),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions(
-      "`Ready`: every machine is there and is Ready or shall be off; `OperationComplete`: how the last one went.",
-    ),
+  ...observed(
+    "`Ready`: every machine is there and is Ready or shall be off; `OperationComplete`: how the last one went.",
   ),
 });
 

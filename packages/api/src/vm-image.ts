@@ -1,7 +1,7 @@
 // VMImage: what root disks are cloned from, where it comes from, and how far its preparation is.
 
 import type { Static } from "typebox";
-import { conditions, localRef, objectRef, observedGeneration } from "./common-fields.ts";
+import { localRef, objectRef, observed, whatGoesOn } from "./common-fields.ts";
 import {
   boolean,
   choice,
@@ -17,7 +17,7 @@ import {
   stringMap,
   struct,
 } from "./fields.ts";
-import { ageColumn, defineKind, infra } from "./kind.ts";
+import { ageColumn, defineKind, infra, messageColumn, phaseColumn } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 import { recipeFields } from "./recipe.ts";
@@ -276,7 +276,7 @@ const status = struct("How far the image is.", {
       "Failed",
     ]),
   ),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   source: optional(choice("Which of its sources was used.", ["url", "debootstrap", "layer"])),
   digest: optional(string("`sha256:` and the digest of the image's bytes; names it on every provider.")),
   checksum: optional(string("Checksum of the image's bytes.")),
@@ -329,11 +329,8 @@ const status = struct("How far the image is.", {
   lastValidationRequest: optional(
     string("Value of the annotation `vivarium.dev/validate-requested-at` that was last carried out."),
   ),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions(
-      "`Ready` and `Importing`: what holds, why, and what happens next. `Refreshed`: whether the source could be asked for a newer image. `Verified`: what its files were when they were last read.",
-    ),
+  ...observed(
+    "`Ready` and `Importing`: what holds, why, and what happens next. `Refreshed`: whether the source could be asked for a newer image. `Verified`: what its files were when they were last read.",
   ),
 });
 
@@ -351,11 +348,11 @@ export const VMImage: KindDefinition<VMImage> = defineKind({
   schema: struct("", { spec, status: optional(status) }),
   printerColumns: [
     { name: "Ready", type: "boolean", jsonPath: ".status.ready" },
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Size", type: "string", jsonPath: ".status.size" },
     { name: "Providers", type: "string", jsonPath: ".status.availableOn[*]" },
     ageColumn,
     { name: "Progress", type: "integer", jsonPath: ".status.importProgress.percentage", priority: 1 },
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });

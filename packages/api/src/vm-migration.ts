@@ -2,7 +2,7 @@
 // with `target.name` and `target.providerRef` a new one is made on another Provider, from copies of its disks.
 
 import type { Static } from "typebox";
-import { conditions, localRef, objectRef, observedGeneration } from "./common-fields.ts";
+import { controllerRecord, eta, localRef, objectRef, observed, percentage, whatGoesOn } from "./common-fields.ts";
 import {
   boolean,
   choice,
@@ -19,7 +19,7 @@ import {
   stringMap,
   struct,
 } from "./fields.ts";
-import { ageColumn, defineKind, infra } from "./kind.ts";
+import { ageColumn, defineKind, infra, messageColumn, phaseColumn } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 import { networkInterface, virtualMachineDisk } from "./virtual-machine.ts";
@@ -207,7 +207,7 @@ const phases = [
 
 const status = struct("How far it is.", {
   phase: optional(choice("Where the migration is in its life.", phases)),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   startTime: optional(dateTime("When it began.")),
   completionTime: optional(dateTime("When it ended.")),
   sourceHost: optional(string("Host that the machine was on.")),
@@ -241,8 +241,8 @@ const status = struct("How far it is.", {
       totalBytes: optional(int64("All of it; it grows while a guest that runs goes on writing.")),
       transferredBytes: optional(int64("Done.")),
       transferRate: optional(int64("Bytes per second.")),
-      percentage: optional(int32("Done, per cent.", { minimum: 0, maximum: 100 })),
-      eta: optional(duration("How long it is likely to take yet.")),
+      percentage: optional(percentage()),
+      eta: optional(eta()),
       phaseStartTime: optional(dateTime("When this phase began.")),
     }),
   ),
@@ -281,9 +281,8 @@ const status = struct("How far it is.", {
       validationErrors: optional(list("What did not hold.", string("One of them."))),
     }),
   ),
-  record: optional(opaque("What the controller must remember across restarts.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Ready`: whether the machine is where it was to go, or why not yet.")),
+  record: optional(controllerRecord()),
+  ...observed("`Ready`: whether the machine is where it was to go, or why not yet."),
 });
 
 export type VMMigrationSpec = Static<typeof spec>;
@@ -303,13 +302,13 @@ export const VMMigration: KindDefinition<VMMigration> = defineKind({
     { name: "Target", type: "string", jsonPath: ".spec.target.name" },
     { name: "From", type: "string", jsonPath: ".status.sourceHost" },
     { name: "To", type: "string", jsonPath: ".status.targetHost" },
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Progress", type: "integer", jsonPath: ".status.progress.percentage" },
     ageColumn,
     { name: "Mode", type: "string", jsonPath: ".status.mode", priority: 1 },
     { name: "Storage", type: "string", jsonPath: ".status.storage", priority: 1 },
     { name: "Downtime", type: "string", jsonPath: ".status.downtime", priority: 1 },
     { name: "ETA", type: "string", jsonPath: ".status.progress.eta", priority: 1 },
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });

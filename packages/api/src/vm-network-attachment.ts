@@ -1,9 +1,9 @@
 // VMNetworkAttachment: a network that machines plug into, and how they get addresses there.
 
 import type { Static } from "typebox";
-import { cidr4Pattern, conditions, ipv4Pattern, localRef, objectRef, observedGeneration } from "./common-fields.ts";
+import { cidr4Pattern, ipv4Pattern, localRef, objectRef, observed, whatGoesOn } from "./common-fields.ts";
 import { boolean, choice, dateTime, int32, int64, list, map, optional, string, stringMap, struct } from "./fields.ts";
-import { ageColumn, defineKind, infra } from "./kind.ts";
+import { ageColumn, defineKind, infra, messageColumn } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 
@@ -238,7 +238,7 @@ const spec = struct("A network and how machines use it.", {
 const status = struct("How the network is.", {
   ready: optional(boolean("Whether machines can plug in.")),
   phase: optional(choice("Where its preparation is.", ["Pending", "Configuring", "Ready", "Failed"])),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   connectedVMs: optional(int32("How many machines are plugged in.")),
   availableOn: optional(list("Providers that have it.", string("Name of a Provider."))),
   ipAllocations: optional(
@@ -265,8 +265,7 @@ const status = struct("How the network is.", {
       }),
     ),
   ),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Ready`: whether machines can plug in, and why not.")),
+  ...observed("`Ready`: whether machines can plug in, and why not."),
 });
 
 export type VMNetworkAttachmentSpec = Static<typeof spec>;
@@ -287,6 +286,6 @@ export const VMNetworkAttachment: KindDefinition<VMNetworkAttachment> = defineKi
     { name: "Connected VMs", type: "integer", jsonPath: ".status.connectedVMs" },
     { name: "Providers", type: "string", jsonPath: ".status.availableOn[*]" },
     ageColumn,
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });

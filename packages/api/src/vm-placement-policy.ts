@@ -1,7 +1,7 @@
 // VMPlacementPolicy: rules for where machines are put: on which hosts, together or apart, and how full a host may become.
 
 import type { Static } from "typebox";
-import { conditions, localRef, observedGeneration } from "./common-fields.ts";
+import { localRef, observed } from "./common-fields.ts";
 import {
   anyOf,
   boolean,
@@ -270,11 +270,8 @@ const status = struct("What was seen of the machines that follow it.", {
       }),
     ),
   ),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions(
-      "`Ready`: whether the policy can be followed; `Satisfied`: whether every machine that follows it is where it may be.",
-    ),
+  ...observed(
+    "`Ready`: whether the policy can be followed; `Satisfied`: whether every machine that follows it is where it may be.",
   ),
 });
 

@@ -1,7 +1,7 @@
 // VMRole: what a machine is for, as a recipe on top of another role or of a plain image. Named so because Kubernetes has a Role already.
 
 import type { Static } from "typebox";
-import { conditions, objectRef, observedGeneration } from "./common-fields.ts";
+import { objectRef, observed } from "./common-fields.ts";
 import { choice, int32, list, listByKey, optional, quantity, string, struct } from "./fields.ts";
 import { ageColumn, defineKind, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
@@ -66,8 +66,7 @@ const spec = struct("What machines of this role are made from.", {
 const status = struct("Whether the role can be used.", {
   chain: optional(list("From the plain image to this role.", string("Name of an image or a role."))),
   recipeDigest: optional(string("`sha256:` and the digest of the recipe of this role alone.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Ready`: whether it can be resolved down to a plain image.")),
+  ...observed("`Ready`: whether it can be resolved down to a plain image."),
 });
 
 export type VMRoleSpec = Static<typeof spec>;

@@ -1,7 +1,7 @@
 // VMSet: several machines from one template, numbered, replaced in turn when the template changes.
 
 import type { Static } from "typebox";
-import { conditions, labelSelector, observedGeneration } from "./common-fields.ts";
+import { labelSelector, observed } from "./common-fields.ts";
 import {
   boolean,
   choice,
@@ -210,11 +210,8 @@ const status = struct("What was seen of the machines.", {
       { maxItems: 2 * mostReplicas },
     ),
   ),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions(
-      "`Available`: enough machines are; `Progressing`: whether a rollout gets on; `Ready`: all are there, up to date and available; `ReplicaFailure`: why a machine could not be made.",
-    ),
+  ...observed(
+    "`Available`: enough machines are; `Progressing`: whether a rollout gets on; `Ready`: all are there, up to date and available; `ReplicaFailure`: why a machine could not be made.",
   ),
 });
 

@@ -1,7 +1,7 @@
 // VMSnapshotSchedule: snapshots by the clock, of one machine or of all that have certain labels. Its fields are those of a CronJob.
 
 import type { Static } from "typebox";
-import { conditions, labelSelector, localRef, observedGeneration } from "./common-fields.ts";
+import { labelSelector, localRef, observed } from "./common-fields.ts";
 import {
   boolean,
   choice,
@@ -85,8 +85,7 @@ const status = struct("What was done, and when it goes on.", {
   active: optional(
     list("Snapshots that are being taken.", struct("One of them.", { name: string("Name of the VMSnapshot.") })),
   ),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Ready`: whether snapshots are taken by it.")),
+  ...observed("`Ready`: whether snapshots are taken by it."),
 });
 
 export type VMSnapshotScheduleSpec = Static<typeof spec>;

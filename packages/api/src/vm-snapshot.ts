@@ -1,7 +1,7 @@
 // VMSnapshot: a VirtualMachine as it was at one moment. Two spellings of the same wish are accepted; `snapshotWishOf` turns either into one.
 
 import type { Static } from "typebox";
-import { conditions, localRef, observedGeneration } from "./common-fields.ts";
+import { controllerRecord, eta, localRef, observed, percentage, whatGoesOn } from "./common-fields.ts";
 import {
   boolean,
   choice,
@@ -17,7 +17,7 @@ import {
   stringMap,
   struct,
 } from "./fields.ts";
-import { ageColumn, defineKind, infra } from "./kind.ts";
+import { ageColumn, defineKind, infra, messageColumn, phaseColumn } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 
@@ -140,7 +140,7 @@ const status = struct("What was seen of the snapshot.", {
   phase: optional(
     choice("Where the snapshot is in its life.", ["Pending", "Creating", "Ready", "Deleting", "Failed", "Expired"]),
   ),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   creationTime: optional(dateTime("The moment that it is of.")),
   completionTime: optional(dateTime("When it was whole.")),
   expiryTime: optional(dateTime("When its time is over.")),
@@ -162,19 +162,16 @@ const status = struct("What was seen of the snapshot.", {
     struct("How far the work is.", {
       totalBytes: optional(int64("All of it.")),
       completedBytes: optional(int64("Done.")),
-      percentage: optional(int32("Done, per cent.", { minimum: 0, maximum: 100 })),
+      percentage: optional(percentage()),
       startTime: optional(dateTime("When it began.")),
-      eta: optional(duration("How long it is likely to take yet.")),
+      eta: optional(eta()),
     }),
   ),
   parent: optional(struct("The snapshot that the machine was at when it was taken.", relative)),
   children: optional(list("Snapshots that were taken from here on.", struct("One of them.", relative))),
   providerStatus: optional(opaque("What each provider says.")),
-  record: optional(opaque("What the controller must remember across restarts.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions("`Ready`: whether the machine can go back to it. `Creating` and `Deleting`: whether that is going on."),
-  ),
+  record: optional(controllerRecord()),
+  ...observed("`Ready`: whether the machine can go back to it. `Creating` and `Deleting`: whether that is going on."),
 });
 
 export type VMSnapshotSpec = Static<typeof spec>;
@@ -192,7 +189,7 @@ export const VMSnapshot: KindDefinition<VMSnapshot> = defineKind({
   schema: struct("", { spec, status: optional(status) }),
   printerColumns: [
     { name: "VM", type: "string", jsonPath: ".spec.vmRef.name" },
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Size", type: "string", jsonPath: ".status.size" },
     { name: "Created", type: "date", jsonPath: ".status.creationTime" },
     { name: "Expires", type: "string", jsonPath: ".status.expiryTime" },
@@ -200,7 +197,7 @@ export const VMSnapshot: KindDefinition<VMSnapshot> = defineKind({
     { name: "Parent", type: "string", jsonPath: ".status.parent.name", priority: 1 },
     { name: "Current", type: "boolean", jsonPath: ".status.isCurrent", priority: 1 },
     { name: "Consistency", type: "string", jsonPath: ".status.consistency", priority: 1 },
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });
 

@@ -1,9 +1,9 @@
 // VMTemplate: a machine kept to make others of: its disks, copied at one moment, and what its spec said then. One object is one version.
 
 import type { Static } from "typebox";
-import { conditions, localRef, observedGeneration } from "./common-fields.ts";
-import { choice, dateTime, duration, int32, int64, list, opaque, optional, string, struct } from "./fields.ts";
-import { ageColumn, defineKind, vivarium } from "./kind.ts";
+import { controllerRecord, eta, localRef, observed, percentage, whatGoesOn } from "./common-fields.ts";
+import { choice, dateTime, duration, int64, list, opaque, optional, string, struct } from "./fields.ts";
+import { ageColumn, defineKind, messageColumn, phaseColumn, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { ObjectKey, Resource } from "./meta.ts";
 
@@ -30,7 +30,7 @@ const spec = struct("What is kept. Once it is made nothing of it changes: anothe
 
 const status = struct("What became of it.", {
   phase: optional(choice("How far it is.", ["Pending", "Preparing", "Copying", "Ready", "Failed", "Deleting"])),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   source: optional(string("What it is made from, as KIND/NAME.")),
   completionTime: optional(dateTime("When it was made.")),
   consistency: optional(
@@ -43,15 +43,14 @@ const status = struct("What became of it.", {
   ),
   progress: optional(
     struct("How far the copy of the disks is.", {
-      percentage: optional(int32("Done, per cent.", { minimum: 0, maximum: 100 })),
-      eta: optional(duration("How long it is likely to take yet.")),
+      percentage: optional(percentage()),
+      eta: optional(eta()),
     }),
   ),
   machine: optional(opaque("What the source's spec said.")),
   usedBy: optional(list("Machines whose disks back onto it.", string("Name of the machine."))),
-  record: optional(opaque("What the controller must remember across restarts.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(conditions("`Ready`: whether machines can be made of it.")),
+  record: optional(controllerRecord()),
+  ...observed("`Ready`: whether machines can be made of it."),
 });
 
 export type VMTemplateSpec = Static<typeof spec>;
@@ -69,11 +68,11 @@ export const VMTemplate: KindDefinition<VMTemplate> = defineKind({
   printerColumns: [
     { name: "Template", type: "string", jsonPath: ".spec.name" },
     { name: "Version", type: "string", jsonPath: ".spec.version" },
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Source", type: "string", jsonPath: ".status.source" },
     ageColumn,
     { name: "Used By", type: "string", jsonPath: ".status.usedBy[*]", priority: 1 },
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });
 

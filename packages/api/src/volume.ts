@@ -1,9 +1,9 @@
 // Volume: one disk in a StoragePool, with a life of its own. Machines refer to it; it outlives them.
 
 import type { Static } from "typebox";
-import { conditions, objectRef, observedGeneration } from "./common-fields.ts";
-import { boolean, choice, int64, list, opaque, optional, quantity, string, struct } from "./fields.ts";
-import { ageColumn, defineKind, vivarium } from "./kind.ts";
+import { controllerRecord, objectRef, observed, whatGoesOn } from "./common-fields.ts";
+import { boolean, choice, int64, list, optional, quantity, string, struct } from "./fields.ts";
+import { ageColumn, defineKind, messageColumn, phaseColumn, vivarium } from "./kind.ts";
 import type { KindDefinition } from "./kind.ts";
 import type { Resource } from "./meta.ts";
 
@@ -59,7 +59,7 @@ const status = struct("What was seen of the volume.", {
       "Deleting",
     ]),
   ),
-  message: optional(string("What is going on, for people.")),
+  message: optional(whatGoesOn()),
   pool: optional(string("Name of the pool on the hypervisor.")),
   volume: optional(string("Name of the volume on the hypervisor.")),
   path: optional(string("Where it lies on the host.")),
@@ -74,11 +74,8 @@ const status = struct("What was seen of the volume.", {
       string("One user."),
     ),
   ),
-  record: optional(opaque("What the controller must remember across restarts.")),
-  observedGeneration: optional(observedGeneration()),
-  conditions: optional(
-    conditions("`Ready`: whether a machine can use it. `Resized`: whether it has the declared size."),
-  ),
+  record: optional(controllerRecord()),
+  ...observed("`Ready`: whether a machine can use it. `Resized`: whether it has the declared size."),
 });
 
 export type VolumeSpec = Static<typeof spec>;
@@ -95,7 +92,7 @@ export const Volume: KindDefinition<Volume> = defineKind({
   hasStatus: true,
   schema: struct("", { spec, status: optional(status) }),
   printerColumns: [
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    phaseColumn,
     { name: "Pool", type: "string", jsonPath: ".spec.poolRef.name" },
     { name: "Size", type: "string", jsonPath: ".status.capacity" },
     { name: "Format", type: "string", jsonPath: ".status.format" },
@@ -103,6 +100,6 @@ export const Volume: KindDefinition<Volume> = defineKind({
     ageColumn,
     { name: "Path", type: "string", jsonPath: ".status.path", priority: 1 },
     { name: "Allocation", type: "string", jsonPath: ".status.allocation", priority: 1 },
-    { name: "Message", type: "string", jsonPath: ".status.message", priority: 1 },
+    messageColumn,
   ],
 });
