@@ -2,14 +2,13 @@
 
 import { apiVersionOf, cloneBaseLabel, VirtualMachine, VMClone, VMSnapshot } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
-import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { openBoard, type Board } from "../output/board.ts";
 import { print } from "../output/print.ts";
 import { connect, type Session } from "../session/connect.ts";
-import { detachedError, interruptSignal } from "../session/interrupt.ts";
-import { notSeen } from "../session/vm.ts";
-import { waitForObject } from "../session/wait.ts";
+import { interruptSignal } from "../session/interrupt.ts";
+import { waitForEnd } from "../session/wait-for-end.ts";
+import { workStage } from "../session/work-stage.ts";
 
 interface CloneOptions extends GlobalOptions {
   readonly linked?: boolean;
@@ -132,40 +131,24 @@ async function waitUntilMade(
   { timeoutMs, signal, board }: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly board: Board },
 ): Promise<void> {
   const label = `vm/${vm}`;
-  const result = await waitForObject(
+  const fix = [`viv describe vmclone ${name}`, `viv delete vmclone ${name}`];
+  const made = await waitForEnd(
     client,
     { type: VMClone, key: { namespace, name } },
     {
-      until: (object) => object === undefined || object.status?.phase === "Ready" || object.status?.phase === "Failed",
+      label,
+      board,
+      isOver: (object) => object.status?.phase === "Ready" || object.status?.phase === "Failed",
+      stageOf: cloneStage,
       timeoutMs,
       signal,
-      onChange: (object) => {
-        board.remove("server");
-        board.set(label, cloneStage(object));
-      },
-      onTrouble: (error) => board.set("server", error.message),
+      what: `VMClone "${name}"`,
+      late: { text: `VM "${vm}" is not made`, fix, isOver: true },
+      detached: { fix: [`viv get vmclone ${name}`] },
     },
   );
-  board.remove(label);
-  const fix = [`viv describe vmclone ${name}`, `viv delete vmclone ${name}`];
-  switch (result.kind) {
-    case "done":
-      if (result.object === undefined) {
-        throw new CliUserError(`VMClone "${name}" was deleted meanwhile.`, { exit: "notFound" });
-      }
-      if (result.object.status?.phase === "Failed") {
-        throw new CliUserError(`VM "${vm}" was not made: ${cloneStage(result.object)}`, { fix });
-      }
-      print(`${label}: ${madeText(result.object)}`);
-      return;
-    case "detached":
-      throw detachedError(label, [`viv get vmclone ${name}`]);
-    case "timeout":
-      throw new CliUserError(
-        `VM "${vm}" is not made after ${formatDuration(timeoutMs)}.\n  stage: ${result.isKnown ? cloneStage(result.object) : notSeen}`,
-        { fix, exit: "timeout" },
-      );
-  }
+  if (made.status?.phase === "Failed") throw new CliUserError(`VM "${vm}" was not made: ${cloneStage(made)}`, { fix });
+  print(`${label}: ${madeText(made)}`);
 }
 
 const consistencies = {
@@ -182,9 +165,7 @@ function madeText({ status }: VMClone): string {
   return `${type} of ${status?.source ?? "its source"}${how}${left.length === 0 ? "" : `; without ${left.join("; ")}`}`;
 }
 
-function cloneStage(object: VMClone | undefined): string {
-  if (object === undefined) return "it does not exist";
-  const { phase = "Pending", message, progress } = object.status ?? {};
-  const percent = phase === "Cloning" ? ` ${progress?.overallPercentage ?? 0} %` : "";
-  return `${phase}${percent}${message === undefined || phase === "Ready" ? "" : `: ${message}`}`;
+function cloneStage({ status }: VMClone): string {
+  const percentage = status?.phase === "Cloning" ? (status.progress?.overallPercentage ?? 0) : undefined;
+  return workStage({ ...status, percentage });
 }

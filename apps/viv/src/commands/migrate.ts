@@ -2,14 +2,13 @@
 
 import { VirtualMachine, VMMigration, type ObjectKey } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
-import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { openBoard } from "../output/board.ts";
 import { print } from "../output/print.ts";
 import { connect, type Session } from "../session/connect.ts";
-import { detachedError, interruptSignal } from "../session/interrupt.ts";
-import { notSeen } from "../session/vm.ts";
-import { waitForObject } from "../session/wait.ts";
+import { interruptSignal } from "../session/interrupt.ts";
+import { waitForEnd } from "../session/wait-for-end.ts";
+import { workStage } from "../session/work-stage.ts";
 
 interface MigrateOptions extends GlobalOptions {
   readonly to?: string;
@@ -120,57 +119,35 @@ async function waitUntilEnded(
 ): Promise<void> {
   const label = `vm/${vm}`;
   using board = openBoard();
-  const result = await waitForObject(
+  const fix = [`viv describe vmmigration ${key.name}`, `viv status ${vm}`];
+  const giveUp = `viv migrate ${vm} --cancel`;
+  const { status = {} } = await waitForEnd(
     session.client,
     { type: VMMigration, key },
     {
-      until: (object) => object === undefined || isOver(object.status?.phase),
+      label,
+      board,
+      isOver: (object) => isOver(object.status?.phase),
+      stageOf,
       timeoutMs: timeout,
       signal,
-      onChange: (object) => {
-        board.remove("server");
-        board.set(label, stageOf(object));
-      },
-      onTrouble: (error) => board.set("server", error.message),
+      what: `Migration "${key.name}"`,
+      late: { text: `VM "${vm}" is not moved`, fix: [...fix, giveUp] },
+      detached: { text: `the migration of VM "${vm}"`, fix: [`viv get vmmigration ${key.name}`, giveUp] },
     },
   );
-  board.remove(label);
-  const fix = [`viv describe vmmigration ${key.name}`, `viv status ${vm}`];
-  switch (result.kind) {
-    case "done": {
-      const status = result.object?.status;
-      if (status === undefined) {
-        throw new CliUserError(`Migration "${key.name}" was deleted meanwhile.`, { exit: "notFound" });
-      }
-      if (status.phase !== wanted) {
-        const blockers = (status.blockers ?? []).map(({ reason, message }) => `\n  ${reason}: ${message}`);
-        const why = blockers.length === 0 ? (status.message ?? "") : `nothing was moved${blockers.join("")}`;
-        const what = wanted === "Ready" ? "was not moved" : "could not be kept where it was";
-        throw new CliUserError(`VM "${vm}" ${what}: ${why}`, { fix });
-      }
-      const downtime = status.downtime === undefined ? "" : `; it stood still for ${status.downtime}`;
-      print(`${label}: ${lowerFirst(status.message ?? "")}${downtime}`);
-      return;
-    }
-    case "detached":
-      throw detachedError(`the migration of VM "${vm}"`, [
-        `viv get vmmigration ${key.name}`,
-        `viv migrate ${vm} --cancel`,
-      ]);
-    case "timeout":
-      throw new CliUserError(
-        `VM "${vm}" is not moved after ${formatDuration(timeout)}; the server goes on.\n  stage: ${result.isKnown ? stageOf(result.object) : notSeen}`,
-        { fix: [...fix, `viv migrate ${vm} --cancel`], exit: "timeout" },
-      );
+  if (status.phase !== wanted) {
+    const blockers = (status.blockers ?? []).map(({ reason, message }) => `\n  ${reason}: ${message}`);
+    const why = blockers.length === 0 ? (status.message ?? "") : `nothing was moved${blockers.join("")}`;
+    const what = wanted === "Ready" ? "was not moved" : "could not be kept where it was";
+    throw new CliUserError(`VM "${vm}" ${what}: ${why}`, { fix });
   }
+  const downtime = status.downtime === undefined ? "" : `; it stood still for ${status.downtime}`;
+  print(`${label}: ${lowerFirst(status.message ?? "")}${downtime}`);
 }
 
-function stageOf(object: VMMigration | undefined): string {
-  if (object === undefined) return "it does not exist";
-  const { phase = "Pending", message, progress } = object.status ?? {};
-  const percent = progress?.percentage === undefined ? "" : ` ${progress.percentage} %`;
-  const eta = progress?.eta === undefined ? "" : `, ${progress.eta} left`;
-  return `${phase}${percent}${eta}${message === undefined || message === "" ? "" : `: ${message}`}`;
+function stageOf({ status }: VMMigration): string {
+  return workStage({ ...status, percentage: status?.progress?.percentage, eta: status?.progress?.eta });
 }
 
 function lowerFirst(text: string): string {

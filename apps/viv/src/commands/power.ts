@@ -9,14 +9,13 @@ import {
   type ObjectKey,
 } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
-import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { openBoard, type Board } from "../output/board.ts";
 import { print } from "../output/print.ts";
 import { connect, type Session } from "../session/connect.ts";
-import { detachedError, interruptSignal } from "../session/interrupt.ts";
-import { notSeen, onlyVm, readyCondition, stageOf } from "../session/vm.ts";
-import { waitForObject } from "../session/wait.ts";
+import { interruptSignal } from "../session/interrupt.ts";
+import { onlyVm, readyCondition, stageOf } from "../session/vm.ts";
+import { waitForEnd } from "../session/wait-for-end.ts";
 
 interface PowerOptions extends GlobalOptions {
   readonly wait?: boolean;
@@ -189,42 +188,29 @@ async function fulfilOne(
     print(`${label}: ${wish.verb} requested`);
     return;
   }
-  const result = await waitForObject(
+  const machine = await waitForEnd(
     session.client,
     { type: VirtualMachine, key },
     {
-      until: (vm) => vm === undefined || wish.isFulfilled(vm),
+      label,
+      board,
+      isOver: (vm) => wish.isFulfilled(vm),
+      stageOf,
       timeoutMs: options.timeout,
       signal,
-      onChange: (vm) => {
-        board.remove("server");
-        board.set(label, stageOf(vm));
+      what: `VM "${key.name}"`,
+      late: {
+        text: `VM "${key.name}": ${wish.verb} is not done`,
+        fix: [
+          `viv status ${key.name}`,
+          `viv logs ${key.name}`,
+          ...(wish.verb === "stop" ? [`viv stop --force ${key.name}`] : []),
+        ],
       },
-      onTrouble: (error) => board.set("server", error.message),
+      detached: { text: `the ${wish.verb} of VM "${key.name}"`, fix: [`viv status ${key.name}`] },
     },
   );
-  board.remove(label);
-  switch (result.kind) {
-    case "done":
-      if (result.object === undefined)
-        throw new CliUserError(`VM "${key.name}" was deleted meanwhile.`, { exit: "notFound" });
-      print(`${label}: ${wish.outcome(result.object)}`);
-      return;
-    case "detached":
-      throw detachedError(`the ${wish.verb} of VM "${key.name}"`, [`viv status ${key.name}`]);
-    case "timeout":
-      throw new CliUserError(
-        `VM "${key.name}": ${wish.verb} is not done after ${formatDuration(options.timeout)}; the server goes on.\n  stage: ${result.isKnown ? stageOf(result.object) : notSeen}`,
-        {
-          fix: [
-            `viv status ${key.name}`,
-            `viv logs ${key.name}`,
-            ...(wish.verb === "stop" ? [`viv stop --force ${key.name}`] : []),
-          ],
-          exit: "timeout",
-        },
-      );
-  }
+  print(`${label}: ${wish.outcome(machine)}`);
 }
 
 function isCurrent(vm: VirtualMachine): boolean {

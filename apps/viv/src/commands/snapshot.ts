@@ -2,16 +2,16 @@
 
 import { findCondition, VirtualMachine, VMSnapshot, type ObjectKey } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
-import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { openBoard } from "../output/board.ts";
 import { print, tell } from "../output/print.ts";
 import { showObjects } from "../output/show-objects.ts";
 import { snapshotTree } from "../output/snapshot-tree.ts";
 import { connect, type Session } from "../session/connect.ts";
-import { detachedError, interruptSignal } from "../session/interrupt.ts";
-import { notSeen, readyCondition, stageOf } from "../session/vm.ts";
-import { waitForObject } from "../session/wait.ts";
+import { interruptSignal } from "../session/interrupt.ts";
+import { readyCondition, stageOf } from "../session/vm.ts";
+import { waitForEnd } from "../session/wait-for-end.ts";
+import { workStage } from "../session/work-stage.ts";
 import { deleteTargets } from "./delete.ts";
 
 interface WaitingOptions extends GlobalOptions {
@@ -72,47 +72,30 @@ async function waitUntilTaken(
 ): Promise<void> {
   const label = `vmsnapshot/${key.name}`;
   using board = openBoard();
-  const result = await waitForObject(
+  const fix = [`viv describe vmsnapshot ${key.name}`, `viv snapshot delete ${key.name}`];
+  const what = `Snapshot "${key.name}"`;
+  const { status } = await waitForEnd(
     session.client,
     { type: VMSnapshot, key },
     {
-      until: (object) => object === undefined || object.status?.phase === "Ready" || object.status?.phase === "Failed",
+      label,
+      board,
+      isOver: (object) => object.status?.phase === "Ready" || object.status?.phase === "Failed",
+      stageOf: snapshotStage,
       timeoutMs: options.timeout,
       signal: options.signal,
-      onChange: (object) => {
-        board.remove("server");
-        board.set(label, snapshotStage(object));
-      },
-      onTrouble: (error) => board.set("server", error.message),
+      what,
+      late: { text: `${what} is not taken`, fix },
+      detached: { fix: [`viv get vmsnapshot ${key.name}`] },
     },
   );
-  board.remove(label);
-  const fix = [`viv describe vmsnapshot ${key.name}`, `viv snapshot delete ${key.name}`];
-  switch (result.kind) {
-    case "done":
-      if (result.object === undefined) {
-        throw new CliUserError(`Snapshot "${key.name}" was deleted meanwhile.`, { exit: "notFound" });
-      }
-      if (result.object.status?.phase === "Failed") {
-        throw new CliUserError(`Snapshot "${key.name}" was not taken: ${snapshotStage(result.object)}`, { fix });
-      }
-      print(`${label}: ${result.object.status?.message ?? "taken"}`);
-      return;
-    case "detached":
-      throw detachedError(label, [`viv get vmsnapshot ${key.name}`]);
-    case "timeout":
-      throw new CliUserError(
-        `Snapshot "${key.name}" is not taken after ${formatDuration(options.timeout)}; the server goes on.\n  stage: ${result.isKnown ? snapshotStage(result.object) : notSeen}`,
-        { fix, exit: "timeout" },
-      );
-  }
+  if (status?.phase === "Failed")
+    throw new CliUserError(`${what} was not taken: ${snapshotStage({ status })}`, { fix });
+  print(`${label}: ${status?.message ?? "taken"}`);
 }
 
-function snapshotStage(object: VMSnapshot | undefined): string {
-  if (object === undefined) return "it does not exist";
-  const { phase = "Pending", message, progress } = object.status ?? {};
-  const percent = progress?.percentage === undefined ? "" : ` ${progress.percentage} %`;
-  return `${phase}${percent}${message === undefined || phase === "Ready" ? "" : `: ${message}`}`;
+function snapshotStage({ status }: Pick<VMSnapshot, "status">): string {
+  return workStage({ ...status, percentage: status?.progress?.percentage });
 }
 
 export async function listSnapshots(
@@ -150,40 +133,26 @@ export async function revertToSnapshot(vm: string, name: string, options: Waitin
     return;
   }
   using board = openBoard();
-  const result = await waitForObject(
+  const fix = [`viv status ${vm}`, `viv describe vmsnapshot ${name}`];
+  const machine = await waitForEnd(
     session.client,
     { type: VirtualMachine, key },
     {
-      until: (object) => object === undefined || isBack(object) || isRefused(object),
+      label,
+      board,
+      isOver: (object) => isBack(object) || isRefused(object),
+      stageOf,
       timeoutMs: options.timeout,
       signal,
-      onChange: (object) => {
-        board.remove("server");
-        board.set(label, stageOf(object));
-      },
-      onTrouble: (error) => board.set("server", error.message),
+      what: `VM "${vm}"`,
+      late: { text: `VM "${vm}": the revert is not done`, fix },
+      detached: { text: `the revert of VM "${vm}"`, fix: [`viv status ${vm}`] },
     },
   );
-  board.remove(label);
-  const fix = [`viv status ${vm}`, `viv describe vmsnapshot ${name}`];
-  switch (result.kind) {
-    case "done":
-      if (result.object === undefined) {
-        throw new CliUserError(`VM "${vm}" was deleted meanwhile.`, { exit: "notFound" });
-      }
-      if (isRefused(result.object)) {
-        throw new CliUserError(`VM "${vm}" cannot go back to snapshot "${name}": ${stageOf(result.object)}`, { fix });
-      }
-      print(`${label}: back at snapshot ${name}`);
-      return;
-    case "detached":
-      throw detachedError(`the revert of VM "${vm}"`, [`viv status ${vm}`]);
-    case "timeout":
-      throw new CliUserError(
-        `VM "${vm}": the revert is not done after ${formatDuration(options.timeout)}; the server goes on.\n  stage: ${result.isKnown ? stageOf(result.object) : notSeen}`,
-        { fix, exit: "timeout" },
-      );
+  if (isRefused(machine)) {
+    throw new CliUserError(`VM "${vm}" cannot go back to snapshot "${name}": ${stageOf(machine)}`, { fix });
   }
+  print(`${label}: back at snapshot ${name}`);
 }
 
 /** Refuses a snapshot of another VM. */

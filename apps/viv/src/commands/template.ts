@@ -2,14 +2,13 @@
 
 import { apiVersionOf, VMTemplate } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
-import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { openBoard } from "../output/board.ts";
 import { print } from "../output/print.ts";
 import { connect } from "../session/connect.ts";
-import { detachedError, interruptSignal } from "../session/interrupt.ts";
-import { notSeen } from "../session/vm.ts";
-import { waitForObject } from "../session/wait.ts";
+import { interruptSignal } from "../session/interrupt.ts";
+import { waitForEnd } from "../session/wait-for-end.ts";
+import { workStage } from "../session/work-stage.ts";
 import { deleteTargets } from "./delete.ts";
 import { get } from "./get.ts";
 import type { GetOptions } from "./get.ts";
@@ -56,40 +55,26 @@ export async function createTemplate(name: string, options: CreateOptions): Prom
     return;
   }
   using board = openBoard();
-  const result = await waitForObject(
+  const fix = [`viv describe vmtemplate ${name}`, `viv template delete ${name}`];
+  const { status } = await waitForEnd(
     client,
     { type: VMTemplate, key },
     {
-      until: (object) => object === undefined || object.status?.phase === "Ready" || object.status?.phase === "Failed",
+      label,
+      board,
+      isOver: (object) => object.status?.phase === "Ready" || object.status?.phase === "Failed",
+      stageOf,
       timeoutMs: options.timeout,
       signal,
-      onChange: (object) => {
-        board.remove("server");
-        board.set(label, stageOf(object));
-      },
-      onTrouble: (error) => board.set("server", error.message),
+      what: `Template "${name}"`,
+      late: { text: `Template "${name}" is not made`, fix },
+      detached: { fix: ["viv template list"] },
     },
   );
-  board.remove(label);
-  const fix = [`viv describe vmtemplate ${name}`, `viv template delete ${name}`];
-  switch (result.kind) {
-    case "done":
-      if (result.object === undefined) {
-        throw new CliUserError(`VMTemplate "${name}" was deleted meanwhile.`, { exit: "notFound" });
-      }
-      if (result.object.status?.phase === "Failed") {
-        throw new CliUserError(`Template "${name}" was not made: ${stageOf(result.object)}`, { fix });
-      }
-      print(`${label}: made from ${result.object.status?.source ?? from}`);
-      return;
-    case "detached":
-      throw detachedError(label, [`viv template list`]);
-    case "timeout":
-      throw new CliUserError(
-        `Template "${name}" is not made after ${formatDuration(options.timeout)}; the server goes on.\n  stage: ${result.isKnown ? stageOf(result.object) : notSeen}`,
-        { fix, exit: "timeout" },
-      );
+  if (status?.phase === "Failed") {
+    throw new CliUserError(`Template "${name}" was not made: ${stageOf({ status })}`, { fix });
   }
+  print(`${label}: made from ${status?.source ?? from}`);
 }
 
 function labelsOf(pairs: readonly string[]): Record<string, string> {
@@ -102,11 +87,8 @@ function labelsOf(pairs: readonly string[]): Record<string, string> {
   );
 }
 
-function stageOf(object: VMTemplate | undefined): string {
-  if (object === undefined) return "it does not exist";
-  const { phase = "Pending", message, progress } = object.status ?? {};
-  const percent = progress?.percentage === undefined ? "" : ` ${progress.percentage} %`;
-  return `${phase}${percent}${message === undefined || phase === "Ready" ? "" : `: ${message}`}`;
+function stageOf({ status }: Pick<VMTemplate, "status">): string {
+  return workStage({ ...status, percentage: status?.progress?.percentage });
 }
 
 export async function listTemplates(options: GetOptions): Promise<void> {
