@@ -5,8 +5,9 @@
 
 import type { PoolDefinition, PoolObservation, PoolRef } from "@vivarium/provider";
 import type { Unavailable } from "./or-unavailable.ts";
-import { settlePlaced as settle } from "./placed/placed-situation.ts";
-import type { PlacedSettle } from "./placed/placed-situation.ts";
+import type { PlacedSituation } from "./placed/placed-situation.ts";
+import { settle } from "./steps/step.ts";
+import type { FinalizerStep, Settle } from "./steps/step.ts";
 
 export interface StorageProblem {
   readonly reason: string;
@@ -36,15 +37,14 @@ export interface PoolInput {
 }
 
 export type PoolStep =
-  | { readonly kind: "AddFinalizer" }
+  | FinalizerStep
   | { readonly kind: "Check"; readonly definition: PoolDefinition }
   | { readonly kind: "RecordPlacement"; readonly provider: string }
   | { readonly kind: "Create"; readonly definition: PoolDefinition }
   | { readonly kind: "Start"; readonly ref: PoolRef }
   | { readonly kind: "Refresh"; readonly ref: PoolRef }
   | { readonly kind: "Remove"; readonly ref: Extract<PoolRef, { kind: "made" }> }
-  | { readonly kind: "RemoveFinalizer" }
-  | PlacedSettle;
+  | Settle<PlacedSituation>;
 
 /** How often the host is asked to look at what lies there. */
 export const refreshEveryMs = 60_000;

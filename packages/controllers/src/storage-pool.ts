@@ -20,7 +20,7 @@ import { placedReconcile } from "./placed/placed-reconcile.ts";
 import type { PlacedKind, PlacedReport } from "./placed/placed-reconcile.ts";
 import { roleOf } from "./placed/role-of.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
-import type { OwnStep } from "./steps/reconcile-in-steps.ts";
+import type { OwnStep } from "./steps/step.ts";
 import { decidePool } from "./storage-pool-plan.ts";
 import type { PoolInput, PoolStep } from "./storage-pool-plan.ts";
 import { poolStatusOf } from "./storage-pool-status.ts";

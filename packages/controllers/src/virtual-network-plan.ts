@@ -13,8 +13,9 @@ import type {
   NetworkUser,
 } from "@vivarium/provider";
 import type { Unavailable } from "./or-unavailable.ts";
-import { settlePlaced as settle } from "./placed/placed-situation.ts";
-import type { PlacedSettle } from "./placed/placed-situation.ts";
+import type { PlacedSituation } from "./placed/placed-situation.ts";
+import { settle } from "./steps/step.ts";
+import type { FinalizerStep, Settle } from "./steps/step.ts";
 
 export interface NetworkProblem {
   readonly reason: string;
@@ -54,7 +55,7 @@ export interface NetworkInput {
 }
 
 export type NetworkStep =
-  | { readonly kind: "AddFinalizer" }
+  | FinalizerStep
   | { readonly kind: "Check"; readonly definition: NetworkDefinition }
   | { readonly kind: "RecordPlacement"; readonly provider: string }
   | { readonly kind: "Create"; readonly definition: NetworkDefinition }
@@ -63,8 +64,7 @@ export type NetworkStep =
   /** Plugs machines in again that were when the network was stopped. */
   | { readonly kind: "Reconnect"; readonly ref: NetworkRef }
   | { readonly kind: "Remove"; readonly ref: MadeRef }
-  | { readonly kind: "RemoveFinalizer" }
-  | PlacedSettle;
+  | Settle<PlacedSituation>;
 
 /** Leases come and go without an event. */
 export const lookEveryMs = 30_000;

@@ -22,7 +22,7 @@ import { placedReconcile } from "./placed/placed-reconcile.ts";
 import type { PlacedKind, PlacedReport } from "./placed/placed-reconcile.ts";
 import { roleOf } from "./placed/role-of.ts";
 import type { ProviderKey, ProviderRegistry } from "./provider-registry.ts";
-import type { OwnStep } from "./steps/reconcile-in-steps.ts";
+import type { OwnStep } from "./steps/step.ts";
 import { keptMacs } from "./virtual-machine/resolve/macs.ts";
 import { virtualNetworkOf } from "./virtual-machine/resolve/virtual-network.ts";
 import { machineName, pluggedInto } from "./virtual-network-machines.ts";

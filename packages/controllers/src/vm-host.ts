@@ -3,6 +3,7 @@
 import type { Provider, VirtualMachine } from "@vivarium/api";
 import { hostsOf } from "./provider-config.ts";
 import type { ProviderKey } from "./provider-registry.ts";
+import { readRecord } from "./virtual-machine/status/stored-record.ts";
 
 /**
  * The host that it is bound to, else the only one that there is; undefined while it is to be chosen. What was made when the Provider had
@@ -25,6 +26,24 @@ export function connectionOfVm(vm: VirtualMachine, provider: Provider): Provider
   const host = hostOfVm(vm, provider);
   if (host === undefined) return undefined;
   return isOnlyHost(provider, host) ? key : { ...key, host };
+}
+
+/** Where a machine lies that has been made; undefined before that, and while its Provider does not exist. */
+export function connectionOfMade(
+  vm: VirtualMachine,
+  providerOf: (key: ProviderKey) => Provider | undefined,
+): ProviderKey | undefined {
+  const key = madeOnOf(vm);
+  const provider = key && providerOf(key);
+  return provider && connectionOfVm(vm, provider);
+}
+
+/** The Provider that a machine was made on. */
+export function madeOnOf(vm: VirtualMachine): ProviderKey | undefined {
+  const { madeOn } = readRecord(vm.status);
+  if (madeOn === undefined) return undefined;
+  const [namespace = "", name = ""] = madeOn.split("/");
+  return { namespace, name };
 }
 
 export function hasSeveralHosts(provider: Provider): boolean {

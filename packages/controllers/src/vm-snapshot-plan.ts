@@ -6,6 +6,8 @@ import type { SnapshotWish } from "@vivarium/api";
 import { isProviderError } from "@vivarium/provider";
 import type { ProviderError, SnapshotObservation, SnapshotProgress } from "@vivarium/provider";
 import type { TaskState } from "./background-tasks.ts";
+import { settle } from "./steps/step.ts";
+import type { FinalizerStep, Settle } from "./steps/step.ts";
 
 export type SnapshotTask = TaskState<void, SnapshotProgress>;
 
@@ -65,7 +67,7 @@ export type SnapshotSituation =
   | { readonly kind: "DeleteWaits"; readonly reason: string; readonly message: string };
 
 export type SnapshotStep =
-  | { readonly kind: "AddFinalizer" }
+  | FinalizerStep
   /** Says, durably, of which machine one is about to be taken. */
   | { readonly kind: "RecordCreating"; readonly machine: string }
   /** Work in the background; its end asks for another look. */
@@ -74,8 +76,7 @@ export type SnapshotStep =
   | { readonly kind: "Remove" }
   /** Deletes the object: its time is over, or its machine is gone. */
   | { readonly kind: "Expire"; readonly why: string }
-  | { readonly kind: "RemoveFinalizer" }
-  | { readonly kind: "Settle"; readonly situation: SnapshotSituation; readonly lookAgainAtMs?: number };
+  | Settle<SnapshotSituation>;
 
 const soonMs = 5_000;
 const lookMs = 60_000;
@@ -210,8 +211,4 @@ function waiting(reason: string, message: string, lookAgainAtMs: number): Snapsh
 
 function failed(reason: string, message: string, lookAgainAtMs?: number): SnapshotStep {
   return settle({ kind: "Failed", reason, message }, lookAgainAtMs);
-}
-
-function settle(situation: SnapshotSituation, lookAgainAtMs?: number): SnapshotStep {
-  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
 }

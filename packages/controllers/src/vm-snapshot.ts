@@ -24,11 +24,12 @@ import type { Clock, Controller, Manager, ReconcileRequest } from "@vivarium/run
 import { requestOf } from "./request-of.ts";
 import { ObjectTasks } from "./steps/object-tasks.ts";
 import { reconcileInSteps } from "./steps/reconcile-in-steps.ts";
-import type { ObserveOptions, OwnStep } from "./steps/reconcile-in-steps.ts";
+import type { ObserveOptions } from "./steps/reconcile-in-steps.ts";
+import type { OwnStep } from "./steps/step.ts";
 import { ObjectNews } from "./object-news.ts";
 import { orUnavailable } from "./or-unavailable.ts";
 import type { ProviderRegistry } from "./provider-registry.ts";
-import { connectionOfVm } from "./vm-host.ts";
+import { connectionOfMade } from "./vm-host.ts";
 import { withDeadline } from "./deadline.ts";
 import { identityOf } from "./virtual-machine/resolve/definition.ts";
 import { readRecord } from "./virtual-machine/status/stored-record.ts";
@@ -124,9 +125,7 @@ export function createVmSnapshotController({ manager, providers, clock }: VmSnap
   }
 
   function roleOf(vm: VirtualMachine): SnapshotRole | undefined {
-    const [namespace = "", name = ""] = (readRecord(vm.status).madeOn ?? "").split("/");
-    const provider = providerObjects.get({ namespace, name });
-    const connection = provider && connectionOfVm(vm, provider);
+    const connection = connectionOfMade(vm, (key) => providerObjects.get(key));
     return connection && providers.get(connection)?.snapshots;
   }
 

@@ -5,6 +5,7 @@ import type { ProviderError } from "@vivarium/provider";
 import type { Clock, Manager, ReconcileContext, ReconcileRequest, ReconcileResult } from "@vivarium/runtime";
 import { reconcileInSteps } from "../steps/reconcile-in-steps.ts";
 import type { ReportOptions, SteppedKind } from "../steps/reconcile-in-steps.ts";
+import { settle } from "../steps/step.ts";
 import type { PlacedObject } from "./placed-object.ts";
 import type { PlacedSituation } from "./placed-situation.ts";
 
@@ -28,7 +29,7 @@ export function placedReconcile<T extends PlacedObject, Look, Step extends { rea
       refused(_, error, { step }) {
         const { reason, retryMs } = kind.explain(error, step);
         const situation = { kind: "Problem", problem: { reason, message: error.message } } as const;
-        return { kind: "Settle", situation, lookAgainAtMs: clock.now() + retryMs };
+        return settle(situation, clock.now() + retryMs);
       },
     },
     { manager, clock },

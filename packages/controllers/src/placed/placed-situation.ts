@@ -1,7 +1,6 @@
 // In what state a placed object can be once nothing is to be done, and how that is said. Pure.
 
 import type { ProviderError } from "@vivarium/provider";
-import type { Settle } from "../steps/reconcile-in-steps.ts";
 import type { Verdict } from "../verdict.ts";
 
 export type PlacedSituation =
@@ -12,13 +11,7 @@ export type PlacedSituation =
   | { readonly kind: "Unavailable"; readonly error: ProviderError }
   | { readonly kind: "InUse"; readonly users: readonly string[] };
 
-export type PlacedSettle = Settle<PlacedSituation>;
-
 export type PlacedPhase = "Pending" | "Ready" | "Inactive" | "Failed" | "Deleting";
-
-export function settlePlaced(situation: PlacedSituation, lookAgainAtMs?: number): PlacedSettle {
-  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
-}
 
 export function placedPhase({ kind }: PlacedSituation, { isDeleting }: { readonly isDeleting: boolean }): PlacedPhase {
   if (isDeleting) return "Deleting";

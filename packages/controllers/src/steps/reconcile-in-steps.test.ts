@@ -9,7 +9,8 @@ import type { ReconcileRequest, ReconcileResult } from "@vivarium/runtime";
 import { headOf } from "../testing/controllers-lab.ts";
 import { startApi } from "../testing/start-api.ts";
 import { reconcileInSteps } from "./reconcile-in-steps.ts";
-import type { ObserveOptions, Settle, SteppedKind } from "./reconcile-in-steps.ts";
+import type { ObserveOptions, SteppedKind } from "./reconcile-in-steps.ts";
+import { settle } from "./step.ts";
 
 const small = { namespace: "default", name: "small" };
 const finalizer = "vivarium.dev/stepped";
@@ -37,15 +38,13 @@ const maker = {
   decide({ isDeleting, hasFinalizer, done }: Look) {
     if (isDeleting) return { kind: "RemoveFinalizer" } as const;
     if (!hasFinalizer) return { kind: "AddFinalizer" } as const;
-    return done.includes("Make") ? ready() : ({ kind: "Make" } as const);
+    return done.includes("Make") ? settle(ready) : ({ kind: "Make" } as const);
   },
   act: () => Promise.resolve(),
   report: () => Promise.resolve(),
 };
 
-function ready(lookAgainAtMs?: number): Settle<Situation> {
-  return { kind: "Settle", situation: { kind: "Ready" }, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
-}
+const ready: Situation = { kind: "Ready" };
 
 interface Lab {
   readonly client: Client;
@@ -89,18 +88,18 @@ test("each look knows the steps that were taken, and what was seen before the la
 });
 
 test("it looks again when the plan says so", async (t) => {
-  const { reconcile } = await lab(t, { decide: () => ready(1_005_000) });
+  const { reconcile } = await lab(t, { decide: () => settle(ready, 1_005_000) });
   assert.deepEqual(await reconcile(), { requeueAfterMs: 5_000 });
 });
 
 test("at once where that time has passed", async (t) => {
-  const { reconcile } = await lab(t, { decide: () => ready(1) });
+  const { reconcile } = await lab(t, { decide: () => settle(ready, 1) });
   assert.deepEqual(await reconcile(), { requeueAfterMs: 0 });
 });
 
 test("of what is gone nothing is reported", async (t) => {
   const { reconcile } = await lab(t, {
-    decide: () => ({ kind: "Settle", situation: { kind: "Gone" } }),
+    decide: () => settle({ kind: "Gone" }),
     report: () => assert.fail("Nobody is left to hear of it"),
   });
   assert.equal(await reconcile(), undefined);
@@ -130,7 +129,7 @@ test("a step that the hypervisor refuses ends the reconcile as the kind says", a
     act: () => Promise.reject(new ProviderError("NoSpace", "full")),
     refused: (_, { code }, { step }) => {
       told.push(`${step.kind}: ${code}`);
-      return { kind: "Settle", situation: { kind: "Refused" }, lookAgainAtMs: 1_060_000 };
+      return settle({ kind: "Refused" }, 1_060_000);
     },
     report: async (_, { situation }) => void told.push(situation.kind),
   });

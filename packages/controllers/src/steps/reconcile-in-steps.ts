@@ -10,21 +10,7 @@ import { isProviderError } from "@vivarium/provider";
 import type { ProviderError } from "@vivarium/provider";
 import { ensureFinalizer, removeFinalizer } from "@vivarium/runtime";
 import type { Clock, Manager, ReconcileContext, ReconcileRequest, ReconcileResult } from "@vivarium/runtime";
-
-export type FinalizerStep = { readonly kind: "AddFinalizer" } | { readonly kind: "RemoveFinalizer" };
-
-/** Nothing is to be done now. Of a situation `Gone` nothing is reported: there is nobody left to hear of it. */
-export interface Settle<Situation> {
-  readonly kind: "Settle";
-  readonly situation: Situation;
-  readonly lookAgainAtMs?: number;
-}
-
-/** The steps that are the kind's own. */
-export type OwnStep<Step extends { readonly kind: string }> = Exclude<
-  Step,
-  FinalizerStep | { readonly kind: "Settle" }
->;
+import type { FinalizerStep, Settle } from "./step.ts";
 
 export interface ObserveOptions<Look> {
   /** Steps that were taken in this reconcile. */

@@ -8,6 +8,19 @@ export type CloneBase =
   /** To be created. */
   | { readonly kind: "new"; readonly snapshot: VMSnapshot };
 
+/** What is remembered of the snapshot that something is made from. */
+export interface BaseRecord {
+  readonly name: string;
+  readonly uid: string;
+  /** Taken for clones: it goes when none needs it. */
+  readonly isBase: boolean;
+}
+
+export function baseRecordOf({ metadata }: VMSnapshot): BaseRecord {
+  const { name, uid = "", labels } = metadata;
+  return { name, uid, isBase: labels?.[cloneBaseLabel] !== undefined };
+}
+
 /** `metadata`: of who wishes. */
 export function baseFor({ metadata }: KubeObject, machine: string, snapshots: readonly VMSnapshot[]): CloneBase {
   const name = `${machine}-base-${(metadata.uid ?? "").slice(0, 8)}`;

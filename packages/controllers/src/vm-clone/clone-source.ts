@@ -1,30 +1,22 @@
 // What a clone is made from, and whether that is there yet. Pure.
 
-import { findTemplate } from "@vivarium/api";
-import type { CloneWish, Provider, VirtualMachine, VMClone, VMImage, VMSnapshot, VMTemplate } from "@vivarium/api";
+import { findTemplate, formatKey } from "@vivarium/api";
+import type { CloneWish, VirtualMachine, VMClone, VMSnapshot } from "@vivarium/api";
 import type { CloneSource } from "@vivarium/provider";
 import { effectiveProvider } from "../effective-provider.ts";
 import { identityOf } from "../virtual-machine/resolve/definition.ts";
 import { readRecord } from "../virtual-machine/status/stored-record.ts";
-import { connectionOfVm, hasSeveralHosts, hostOfVm } from "../vm-host.ts";
+import { connectionOfVm, hasSeveralHosts, hostOfVm, madeOnOf } from "../vm-host.ts";
 import { identityOfTemplate, machineOfTemplate } from "../vm-template/vm-template-record.ts";
 import type { ProviderKey } from "../provider-registry.ts";
 import type { CloneOrigin } from "./clone-target.ts";
+import type { SourceObjects } from "./source-objects.ts";
 import type { CloneInput, SourceState } from "./vm-clone-plan.ts";
 import type { CloneRecord } from "./vm-clone-record.ts";
 
 interface Key {
   readonly namespace: string;
   readonly name: string;
-}
-
-export interface SourceObjects {
-  machine(key: Key): VirtualMachine | undefined;
-  snapshot(key: Key): VMSnapshot | undefined;
-  image(key: Key): VMImage | undefined;
-  templates(): readonly VMTemplate[];
-  provider(key: Key): Provider | undefined;
-  providers(): readonly Provider[];
 }
 
 export interface ResolvedSource {
@@ -142,11 +134,12 @@ function ofSnapshot(
     const why = `${what} is kept inside the files that the machine writes: clone one of snapshotConfig.method External`;
     return { state: wrong("UnsupportedSource", `The ${why}`), copy, name };
   }
-  const [namespace = "", providerName = ""] = (readRecord(vm.status).madeOn ?? "").split("/");
-  const provider = objects.provider({ namespace, name: providerName });
+  const key = madeOnOf(vm);
+  const provider = key && objects.provider(key);
   const connection = provider && connectionOfVm(vm, provider);
-  if (provider === undefined || connection === undefined) {
-    return { state: waiting("ProviderNotFound", `Provider "${namespace}/${providerName}" does not exist`), copy, name };
+  if (key === undefined || provider === undefined || connection === undefined) {
+    const message = `Provider "${key === undefined ? "" : formatKey(key)}" does not exist`;
+    return { state: waiting("ProviderNotFound", message), copy, name };
   }
   const { uid = "" } = metadata;
   const host = hasSeveralHosts(provider) ? hostOfVm(vm, provider) : undefined;
@@ -162,7 +155,7 @@ function ofSnapshot(
       name,
       disks: status.disks ?? [],
       baseUid: uid,
-      provider: { namespace, name: providerName },
+      provider: { namespace: key.namespace, name: key.name },
       ...(host === undefined ? {} : { host }),
     },
   };

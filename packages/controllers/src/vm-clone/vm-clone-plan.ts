@@ -10,6 +10,9 @@
 import { isProviderError } from "@vivarium/provider";
 import type { ClonedDisk, CloneProgress } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
+import { settle } from "../steps/step.ts";
+import type { FinalizerStep, Settle } from "../steps/step.ts";
+import { messageOf, problemOf } from "../steps/problem-of.ts";
 
 export type CloneTask = TaskState<readonly ClonedDisk[], CloneProgress>;
 
@@ -87,7 +90,7 @@ export type CloneSituation =
   | { readonly kind: "CleaningUp" };
 
 export type CloneStep =
-  | { readonly kind: "AddFinalizer" }
+  | FinalizerStep
   /** Says when it began, from which its deadline follows. */
   | { readonly kind: "RecordStart" }
   /** Takes a snapshot of the source, or shares one that is of after the wish. */
@@ -106,8 +109,7 @@ export type CloneStep =
   | { readonly kind: "Fail"; readonly reason: string; readonly message: string }
   | { readonly kind: "StopCopy" }
   | { readonly kind: "DeleteTarget" }
-  | { readonly kind: "RemoveFinalizer" }
-  | { readonly kind: "Settle"; readonly situation: CloneSituation; readonly lookAgainAtMs?: number };
+  | Settle<CloneSituation>;
 
 const lookMs = 10_000;
 
@@ -204,9 +206,9 @@ function decideCopy({ task, retries, nowMs }: CloneInput): CloneStep {
       const { error, failures, failedMs } = task;
       const isHopeless = isProviderError(error, "Unsupported", "InvalidSpec", "NotFound");
       if (isHopeless || failures > retries.most) {
-        const reason = isProviderError(error) ? error.code : "Internal";
+        const { reason, message } = problemOf(error);
         const tries = failures > 1 ? `, ${failures} times` : "";
-        return { kind: "Fail", reason, message: `The disks could not be made${tries}: ${messageOf(error)}` };
+        return { kind: "Fail", reason, message: `The disks could not be made${tries}: ${message}` };
       }
       const atMs = failedMs + retries.delayMs * retries.multiplier ** (failures - 1);
       return nowMs >= atMs ? { kind: "Copy" } : settle({ kind: "RetryLater", error, atMs, failures }, atMs);
@@ -246,12 +248,4 @@ function waitsFor(situation: CloneSituation): string {
     case "CleaningUp":
       return "";
   }
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function settle(situation: CloneSituation, lookAgainAtMs?: number): CloneStep {
-  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
 }

@@ -1,18 +1,14 @@
 // What is remembered of a clone across restarts; only the VMClone controller writes it.
 
 import type { VMClone } from "@vivarium/api";
+import type { BaseRecord } from "./clone-base.ts";
 import type { CloneStage } from "./vm-clone-plan.ts";
 
 export interface CloneRecord {
   readonly stage: CloneStage;
   readonly startedMs?: number;
   /** The VMSnapshot that it is made from. */
-  readonly snapshot?: {
-    readonly name: string;
-    readonly uid: string;
-    /** Taken for clones: it goes when none needs it. */
-    readonly isBase: boolean;
-  };
+  readonly snapshot?: BaseRecord;
   /** uid of the VirtualMachine. */
   readonly target?: string;
   readonly failure?: { readonly reason: string; readonly message: string };

@@ -3,10 +3,10 @@
 import { formatDuration, formatTime, setCondition } from "@vivarium/api";
 import type { CloneWish, VMClone, VMCloneStatus, VMSnapshot } from "@vivarium/api";
 import type { CloneProgress } from "@vivarium/provider";
+import { messageOf } from "../steps/problem-of.ts";
 import { observedGenerationOf } from "../verdict.ts";
 import type { Verdict } from "../verdict.ts";
 import { hostnameOf } from "./clone-target.ts";
-import { messageOf } from "./vm-clone-plan.ts";
 import type { CloneSituation } from "./vm-clone-plan.ts";
 import type { CloneRecord } from "./vm-clone-record.ts";
 

@@ -15,8 +15,7 @@ import type {
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { ObjectTasks } from "../steps/object-tasks.ts";
 import { identityOf } from "../virtual-machine/resolve/definition.ts";
-import { readRecord } from "../virtual-machine/status/stored-record.ts";
-import { connectionOfVm } from "../vm-host.ts";
+import { connectionOfMade } from "../vm-host.ts";
 import { decideUnlink } from "./vm-unlink-plan.ts";
 
 export interface VmUnlinkControllerOptions {
@@ -93,9 +92,7 @@ export function createVmUnlinkController({ manager, providers, clock }: VmUnlink
   }
 
   function roleOf(vm: VirtualMachine) {
-    const [namespace = "", name = ""] = (readRecord(vm.status).madeOn ?? "").split("/");
-    const provider = providerObjects.get({ namespace, name });
-    const connection = provider && connectionOfVm(vm, provider);
+    const connection = connectionOfMade(vm, (key) => providerObjects.get(key));
     return connection && providers.get(connection)?.clones;
   }
 

@@ -8,6 +8,9 @@
 import { isProviderError } from "@vivarium/provider";
 import type { MoveProgress, MoveReport, MoveSide, MoveStorage } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
+import { settle } from "../steps/step.ts";
+import type { FinalizerStep, Settle } from "../steps/step.ts";
+import { messageOf, problemOf } from "../steps/problem-of.ts";
 
 export interface Blocker {
   readonly reason: string;
@@ -95,8 +98,7 @@ export type MoveSituation =
   | { readonly kind: "Retrying"; readonly failure: MoveFailure; readonly atMs: number };
 
 export type HostMoveStep =
-  | { readonly kind: "AddFinalizer" }
-  | { readonly kind: "RemoveFinalizer" }
+  | FinalizerStep
   | { readonly kind: "Check" }
   | { readonly kind: "Begin"; readonly check: MoveCheckResult }
   | { readonly kind: "StopWork" }
@@ -104,7 +106,7 @@ export type HostMoveStep =
   /** Who has the VM is known: its own controller gets it back. */
   | { readonly kind: "Land"; readonly side: MoveSide; readonly failure?: MoveFailure }
   | { readonly kind: "End"; readonly outcome: MoveOutcome }
-  | { readonly kind: "Settle"; readonly situation: MoveSituation; readonly lookAgainAtMs?: number };
+  | Settle<MoveSituation>;
 
 /** For what no event tells. */
 const lookAgainMs = 10_000;
@@ -162,9 +164,7 @@ function failureOf(input: HostMoveInput): MoveFailure {
     return { reason: "Interrupted", message: "The server was restarted meanwhile", isHopeless: false };
   }
   const { error } = task;
-  if (!isProviderError(error)) return { reason: "Internal", message: messageOf(error), isHopeless: false };
-  const isHopeless = error.code === "Unsupported" || error.code === "InvalidSpec" || error.code === "Conflict";
-  return { reason: error.code, message: error.message, isHopeless };
+  return { ...problemOf(error), isHopeless: isProviderError(error, "Unsupported", "InvalidSpec", "Conflict") };
 }
 
 function afterAttempt(input: HostMoveInput): HostMoveStep {
@@ -214,14 +214,6 @@ function beforeAttempt(input: HostMoveInput): HostMoveStep {
   return waiting("Blocked", blockers.map(({ message }) => message).join("; "), blockers);
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 function end(outcome: MoveOutcome): HostMoveStep {
   return { kind: "End", outcome };
-}
-
-function settle(situation: MoveSituation, lookAgainAtMs?: number): HostMoveStep {
-  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
 }

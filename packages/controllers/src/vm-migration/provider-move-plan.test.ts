@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProviderError } from "@vivarium/provider";
-import type { FinalizerStep, OwnStep } from "../steps/reconcile-in-steps.ts";
+import type { FinalizerStep, OwnStep } from "../steps/step.ts";
 import { decideProviderMove } from "./provider-move-plan.ts";
 import type { NewMachine, ProviderMoveInput, ProviderMovePhase, ProviderMoveStep } from "./provider-move-plan.ts";
 

@@ -7,7 +7,9 @@
 import { isProviderError } from "@vivarium/provider";
 import type { ExportedDisk, MoveProgress } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
-import type { Settle } from "../steps/reconcile-in-steps.ts";
+import { problemOf } from "../steps/problem-of.ts";
+import { settle } from "../steps/step.ts";
+import type { FinalizerStep, Settle } from "../steps/step.ts";
 import type { Blocker, MoveStage, RetryPolicy } from "./host-move-plan.ts";
 
 export type SnapshotState =
@@ -68,8 +70,7 @@ export type ProviderMovePhase =
   | "Validating-Target";
 
 export type ProviderMoveStep =
-  | { readonly kind: "AddFinalizer" }
-  | { readonly kind: "RemoveFinalizer" }
+  | FinalizerStep
   | { readonly kind: "ShutDown" }
   | { readonly kind: "TakeSnapshot" }
   | { readonly kind: "CreateTarget" }
@@ -95,8 +96,7 @@ const lookAgainMs = 10_000;
 
 export function decideProviderMove(input: ProviderMoveInput): ProviderMoveStep {
   const { stage, isDeleting } = input;
-  if (stage === "ended")
-    return isDeleting ? { kind: "RemoveFinalizer" } : { kind: "Settle", situation: { kind: "Ended" } };
+  if (stage === "ended") return isDeleting ? { kind: "RemoveFinalizer" } : settle({ kind: "Ended" });
   if (!input.hasFinalizer && !isDeleting) return { kind: "AddFinalizer" };
   // Once the disks are there the new VM is made of them.
   if (input.hasCopied) return finish(input);
@@ -107,27 +107,27 @@ export function decideProviderMove(input: ProviderMoveInput): ProviderMoveStep {
   }
   const { blockers } = input;
   if (blockers.some(({ isTemporary }) => isTemporary !== true)) return giveUp(input, { kind: "Blocked", blockers });
-  if (blockers.length > 0) return settle(input, "Pending", blockers.map(({ message }) => message).join("; "));
+  if (blockers.length > 0) return waiting(input, "Pending", blockers.map(({ message }) => message).join("; "));
   return prepare(input);
 }
 
 function prepare(input: ProviderMoveInput): ProviderMoveStep {
   const { source, snapshot, target } = input;
-  if (source === "absent") return settle(input, "Pending", "The VirtualMachine does not exist");
-  if (source === "unmade") return settle(input, "Pending", "The VirtualMachine has no domain yet");
+  if (source === "absent") return waiting(input, "Pending", "The VirtualMachine does not exist");
+  if (source === "unmade") return waiting(input, "Pending", "The VirtualMachine has no domain yet");
   if (target.kind === "another") {
     const message = "A VirtualMachine of the target's name is there already";
     return giveUp(input, { kind: "Failed", reason: "NameConflict", message });
   }
   if (input.isShutdownDue) return { kind: "ShutDown" };
   if (input.isOffWanted && source === "on" && snapshot.kind === "absent") {
-    return settle(input, "Pending", "The machine is being shut down");
+    return waiting(input, "Pending", "The machine is being shut down");
   }
   switch (snapshot.kind) {
     case "absent":
       return { kind: "TakeSnapshot" };
     case "waiting":
-      return settle(input, "Snapshotting", snapshot.message);
+      return waiting(input, "Snapshotting", snapshot.message);
     case "failed":
       return giveUp(input, { kind: "Failed", reason: "SnapshotFailed", message: snapshot.message });
     case "ready":
@@ -140,30 +140,27 @@ function copy(input: ProviderMoveInput, target: Extract<NewMachine, { kind: "pre
   const { task, retries, nowMs } = input;
   switch (task.kind) {
     case "none":
-      return target.isPlaced ? { kind: "Copy" } : settle(input, "Exporting", target.message);
+      return target.isPlaced ? { kind: "Copy" } : waiting(input, "Exporting", target.message);
     case "running":
-      return {
-        kind: "Settle",
-        situation: {
+      return settle(
+        {
           kind: "UnderWay",
           phase: task.progress === undefined ? "Exporting" : "Transferring",
           message: "The disks are copied",
           ...(task.progress === undefined ? {} : { progress: task.progress }),
         },
-        lookAgainAtMs: nowMs + lookAgainMs,
-      };
+        nowMs + lookAgainMs,
+      );
     case "done":
       return { kind: "RecordCopied", disks: task.result };
     case "failed": {
       const { error, failures, failedMs } = task;
-      const message = error instanceof Error ? error.message : String(error);
-      const reason = isProviderError(error) ? error.code : "Internal";
-      const isHopeless = reason === "Unsupported" || reason === "InvalidSpec" || reason === "Conflict";
+      const { reason, message } = problemOf(error);
+      const isHopeless = isProviderError(error, "Unsupported", "InvalidSpec", "Conflict");
       if (isHopeless || failures > retries.maxRetries) return giveUp(input, { kind: "Failed", reason, message });
       const atMs = failedMs + retries.delayMs * retries.multiplier ** (failures - 1);
       if (nowMs >= atMs) return { kind: "Copy" };
-      const situation = { kind: "UnderWay", phase: "Pending", message: `It is tried again: ${message}` } as const;
-      return { kind: "Settle", situation, lookAgainAtMs: atMs };
+      return settle({ kind: "UnderWay", phase: "Pending", message: `It is tried again: ${message}` }, atMs);
     }
   }
 }
@@ -175,8 +172,8 @@ function finish(input: ProviderMoveInput): ProviderMoveStep {
     const message = "The new VirtualMachine was deleted meanwhile";
     return { kind: "End", outcome: { kind: "Failed", reason: "TargetGone", message } };
   }
-  if (!target.isMade) return settle(input, "Creating", target.message);
-  if (input.isBootChecked && !target.isReady) return settle(input, "Validating-Target", target.message);
+  if (!target.isMade) return waiting(input, "Creating", target.message);
+  if (input.isBootChecked && !target.isReady) return waiting(input, "Validating-Target", target.message);
   return input.isClean ? { kind: "End", outcome: { kind: "Moved" } } : { kind: "CleanUp", keepsTarget: true };
 }
 
@@ -185,6 +182,6 @@ function giveUp(input: ProviderMoveInput, outcome: ProviderMoveOutcome): Provide
   return input.isClean ? { kind: "End", outcome } : { kind: "CleanUp", keepsTarget: false };
 }
 
-function settle({ nowMs }: ProviderMoveInput, phase: ProviderMovePhase, message: string): ProviderMoveStep {
-  return { kind: "Settle", situation: { kind: "UnderWay", phase, message }, lookAgainAtMs: nowMs + lookAgainMs };
+function waiting({ nowMs }: ProviderMoveInput, phase: ProviderMovePhase, message: string): ProviderMoveStep {
+  return settle({ kind: "UnderWay", phase, message }, nowMs + lookAgainMs);
 }

@@ -15,7 +15,8 @@ import type { ExportedDisk, MoveProgress, Provider as OpenProvider, VmIdentity }
 import { writeStatus } from "@vivarium/runtime";
 import { requestOf } from "../request-of.ts";
 import type { ObjectTasks } from "../steps/object-tasks.ts";
-import type { OwnStep, SteppedKind } from "../steps/reconcile-in-steps.ts";
+import type { SteppedKind } from "../steps/reconcile-in-steps.ts";
+import type { OwnStep } from "../steps/step.ts";
 import { formatClonedDisks } from "../virtual-machine/resolve/cloned-disks.ts";
 import { identityOf, resolveProvider } from "../virtual-machine/resolve/definition.ts";
 import { readRecord } from "../virtual-machine/status/stored-record.ts";

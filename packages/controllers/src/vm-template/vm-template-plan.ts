@@ -5,6 +5,9 @@
 import { isProviderError } from "@vivarium/provider";
 import type { ClonedDisk, CloneProgress } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
+import { settle } from "../steps/step.ts";
+import type { FinalizerStep, Settle } from "../steps/step.ts";
+import { problemOf } from "../steps/problem-of.ts";
 import type { SourceState } from "../vm-clone/vm-clone-plan.ts";
 
 export interface TemplateInput {
@@ -36,7 +39,7 @@ export type TemplateSituation =
   | { readonly kind: "DeleteWaits"; readonly reason: string; readonly message: string };
 
 export type TemplateStep =
-  | { readonly kind: "AddFinalizer" }
+  | FinalizerStep
   /** Takes a snapshot of the source, or the one that is named, and says so, durably, before anything is made of it. */
   | { readonly kind: "TakeBase" }
   | { readonly kind: "RecordCopying" }
@@ -47,8 +50,7 @@ export type TemplateStep =
   | { readonly kind: "Fail"; readonly reason: string; readonly message: string }
   | { readonly kind: "StopCopy" }
   | { readonly kind: "Remove" }
-  | { readonly kind: "RemoveFinalizer" }
-  | { readonly kind: "Settle"; readonly situation: TemplateSituation; readonly lookAgainAtMs?: number };
+  | Settle<TemplateSituation>;
 
 const lookMs = 10_000;
 const mostFailures = 4;
@@ -90,9 +92,9 @@ function decideMaking({ stage, source, copy, nowMs }: TemplateInput): TemplateSt
   if (stage === "none") return { kind: "RecordCopying" };
   if (copy.kind === "none") return { kind: "Copy" };
   const { error, failures, failedMs } = copy;
-  const message = error instanceof Error ? error.message : String(error);
+  const { reason, message } = problemOf(error);
   if (failures >= mostFailures || isProviderError(error, "Unsupported", "InvalidSpec", "NotFound")) {
-    return { kind: "Fail", reason: isProviderError(error) ? error.code : "Internal", message };
+    return { kind: "Fail", reason, message };
   }
   const atMs = failedMs + firstRetryMs * 2 ** (failures - 1);
   return nowMs >= atMs ? { kind: "Copy" } : settle({ kind: "Waiting", reason: "ProviderError", message }, atMs);
@@ -120,13 +122,8 @@ function decideDelete(input: TemplateInput): TemplateStep {
       const { error, failures, failedMs } = removal;
       const atMs = failedMs + Math.min(firstRetryMs * 2 ** Math.min(failures - 1, 6), 300_000);
       if (nowMs >= atMs) return { kind: "Remove" };
-      const reason = isProviderError(error) ? error.code : "Internal";
-      const message = error instanceof Error ? error.message : String(error);
+      const { reason, message } = problemOf(error);
       return settle({ kind: "DeleteWaits", reason, message }, atMs);
     }
   }
-}
-
-function settle(situation: TemplateSituation, lookAgainAtMs?: number): TemplateStep {
-  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
 }

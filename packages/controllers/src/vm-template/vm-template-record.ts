@@ -3,12 +3,13 @@
 import type { VirtualMachineSpec, VMTemplate } from "@vivarium/api";
 import type { VmIdentity } from "@vivarium/provider";
 import type { ProviderKey } from "../provider-registry.ts";
+import type { BaseRecord } from "../vm-clone/clone-base.ts";
 import type { TemplateInput } from "./vm-template-plan.ts";
 
 export interface TemplateRecord {
   readonly stage: TemplateInput["stage"];
   /** The VMSnapshot that it is made from. */
-  readonly snapshot?: { readonly name: string; readonly uid: string; readonly isBase: boolean };
+  readonly snapshot?: BaseRecord;
   readonly failure?: { readonly reason: string; readonly message: string };
 }
 

@@ -2,14 +2,9 @@
 // on the hypervisor as those of a VM would, under the template's own identity, and never have a domain.
 
 import {
-  cloneBaseLabel,
   forceDeleteAnnotation,
-  isStatus,
   parseDuration,
-  Provider,
   VirtualMachine,
-  VMClone,
-  VMImage,
   VMSnapshot,
   VMTemplate,
   vmTemplateFinalizer,
@@ -23,11 +18,13 @@ import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
 import { ObjectTasks } from "../steps/object-tasks.ts";
 import { reconcileInSteps } from "../steps/reconcile-in-steps.ts";
-import type { OwnStep } from "../steps/reconcile-in-steps.ts";
-import { baseFor } from "../vm-clone/clone-base.ts";
+import type { OwnStep } from "../steps/step.ts";
+import { BaseSnapshots } from "../vm-clone/base-snapshots.ts";
+import { baseRecordOf } from "../vm-clone/clone-base.ts";
 import { resolveMachine, resolveSnapshot } from "../vm-clone/clone-source.ts";
-import type { ResolvedSource, SourceObjects } from "../vm-clone/clone-source.ts";
-import { linkedTo, usersOfSnapshot } from "../vm-clone/clone-users.ts";
+import type { ResolvedSource } from "../vm-clone/clone-source.ts";
+import { linkedTo } from "../vm-clone/clone-users.ts";
+import { sourceObjectsOf } from "../vm-clone/source-objects.ts";
 import { decideTemplate } from "./vm-template-plan.ts";
 import type { TemplateInput, TemplateSituation, TemplateStep } from "./vm-template-plan.ts";
 import { connectionOfTemplate, identityOfTemplate, templateRecordOf } from "./vm-template-record.ts";
@@ -45,20 +42,10 @@ const removalDeadlineMs = 300_000;
 export function createVmTemplateController({ manager, providers, clock }: VmTemplateControllerOptions): Controller {
   const templates = manager.cache(VMTemplate);
   const machines = manager.cache(VirtualMachine);
-  const snapshots = manager.cache(VMSnapshot);
-  const clones = manager.cache(VMClone);
-  const images = manager.cache(VMImage);
-  const providerObjects = manager.cache(Provider);
   const copies = new ObjectTasks<readonly ClonedDisk[], CloneProgress>(clock);
   const removals = new ObjectTasks<void, never>(clock);
-  const objects: SourceObjects = {
-    machine: (key) => machines.get(key),
-    snapshot: (key) => snapshots.get(key),
-    image: (key) => images.get(key),
-    templates: () => templates.list(),
-    provider: (key) => providerObjects.get(key),
-    providers: () => providerObjects.list(),
-  };
+  const bases = new BaseSnapshots(manager);
+  const objects = sourceObjectsOf(manager);
 
   interface Look {
     readonly input: TemplateInput;
@@ -71,6 +58,7 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
     const record = templateRecordOf(object);
     const source = sourceOf(object, record);
     const request = requestOf(object);
+    const isOver = record.stage === "made" || record.stage === "failed" || metadata.deletionTimestamp !== undefined;
     return {
       record,
       source,
@@ -85,7 +73,7 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
         copy: copies.state(request),
         removal: removals.state(request),
         usedBy: linkedTo(metadata, machines.list()),
-        hasIdleBase: hasIdleBase(object, record),
+        hasIdleBase: isOver && bases.isIdle(object, record.snapshot),
       },
     };
   }
@@ -101,30 +89,18 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
     return { state: { kind: "wrong", reason: "InvalidSpec", message }, copy: "none", name: "" };
   }
 
-  function hasIdleBase({ metadata }: VMTemplate, { snapshot, stage }: TemplateRecord): boolean {
-    if (snapshot?.isBase !== true) return false;
-    const object = snapshots.get({ namespace: metadata.namespace ?? "", name: snapshot.name });
-    if (object?.metadata.uid !== snapshot.uid || object.metadata.deletionTimestamp !== undefined) return false;
-    const isOver = stage === "made" || stage === "failed" || metadata.deletionTimestamp !== undefined;
-    const others = templates.list().filter((each) => each.metadata.uid !== metadata.uid);
-    const users = { clones: clones.list(), machines: machines.list(), templates: others };
-    return isOver && usersOfSnapshot(object, users).length === 0;
-  }
-
   async function act(
     object: VMTemplate,
     step: OwnStep<TemplateStep>,
     { look, signal }: { readonly look: Look; readonly signal: AbortSignal },
   ): Promise<void> {
-    const { client } = manager;
     const { record, source } = look;
-    const { namespace = "default" } = object.metadata;
     const preparing = { kind: "Preparing", message: "The source is looked at" } as const;
     switch (step.kind) {
       case "TakeBase": {
-        const { metadata } = source.snapshot ?? (await takeBase(object, signal));
-        const isBase = metadata.labels?.[cloneBaseLabel] !== undefined;
-        const next: TemplateRecord = { ...record, snapshot: { name: metadata.name, uid: metadata.uid ?? "", isBase } };
+        const { vmRef } = object.spec.source;
+        const base = source.snapshot ?? (await bases.take(object, vmRef?.name ?? "", { signal }));
+        const next: TemplateRecord = { ...record, snapshot: baseRecordOf(base) };
         await write(object, { ...look, record: next }, { situation: preparing, signal });
         break;
       }
@@ -142,11 +118,9 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
         tell(object, "Normal", "TemplateReady", `Made from ${source.name}`);
         break;
       }
-      case "ReleaseBase": {
-        const { name = "", uid = "" } = record.snapshot ?? {};
-        await unlessGone(client.delete(VMSnapshot, { namespace, name }, { uid, signal }));
+      case "ReleaseBase":
+        if (record.snapshot !== undefined) await bases.release(object, record.snapshot, { signal });
         break;
-      }
       case "Fail": {
         const { reason, message } = step;
         const next: TemplateRecord = { ...record, stage: "failed", failure: { reason, message } };
@@ -160,12 +134,6 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
       case "Remove":
         remove(object, source);
     }
-  }
-
-  async function takeBase(object: VMTemplate, signal: AbortSignal): Promise<VMSnapshot> {
-    const { namespace = "default" } = object.metadata;
-    const base = baseFor(object, object.spec.source.vmRef?.name ?? "", snapshots.list({ namespace }));
-    return base.kind === "there" ? base.snapshot : manager.client.create(VMSnapshot, base.snapshot, { signal });
   }
 
   /** Where it lies, and what the source is at this moment. */
@@ -225,12 +193,11 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
       readonly made?: Partial<NonNullable<VMTemplate["status"]>>;
     },
   ): Promise<void> {
-    const { namespace = "default" } = object.metadata;
     const status = templateStatusOf(object, {
       situation,
       record,
       sourceName: source.name,
-      snapshot: record.snapshot && snapshots.get({ namespace, name: record.snapshot.name }),
+      snapshot: bases.find(object, record.snapshot),
       usedBy: input.usedBy,
       nowMs: clock.now(),
     });
@@ -286,13 +253,5 @@ export function createVmTemplateController({ manager, providers, clock }: VmTemp
 
   async function stopAll(request: ReconcileRequest): Promise<void> {
     for (const tasks of [copies, removals]) await tasks.stop(request);
-  }
-}
-
-async function unlessGone(deleting: Promise<unknown>): Promise<void> {
-  try {
-    await deleting;
-  } catch (error) {
-    if (!isStatus(error, "NotFound") && !isStatus(error, "Conflict")) throw error;
   }
 }
