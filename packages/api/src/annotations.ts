@@ -83,6 +83,10 @@ export const clonesFromAnnotation = "vivarium.dev/clones-from";
 
 /** On a VirtualMachine that is a linked clone; each new value (by custom the time, RFC 3339) asks to make it independent. */
 export const unlinkAnnotation = "vivarium.dev/unlink-requested-at";
+
+/** Beside it, while the work goes on: how much of it is done, by bytes, in percent. */
+export const unlinkProgressAnnotation = "vivarium.dev/unlink-progress";
+
 /** On a VMSnapshot: the name of the VMSnapshotSchedule that made it. */
 export const snapshotScheduleLabel = "vivarium.dev/snapshot-schedule";
 

@@ -1,6 +1,6 @@
 // `viv unlink`: an annotation asks, and is taken away when the VM needs nothing but its own disks.
 
-import { formatTime, unlinkAnnotation, VirtualMachine, type Event } from "@vivarium/api";
+import { formatTime, unlinkAnnotation, unlinkProgressAnnotation, VirtualMachine, type Event } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
 import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
@@ -53,7 +53,11 @@ export async function unlink(vm: string, options: UnlinkOptions): Promise<void> 
         until: (object) => object?.metadata.annotations?.[unlinkAnnotation] === undefined,
         timeoutMs: options.timeout,
         signal,
-        onChange: () => board.remove("server"),
+        onChange: (object) => {
+          board.remove("server");
+          const percent = object?.metadata.annotations?.[unlinkProgressAnnotation];
+          if (percent !== undefined) board.set(label, `its disks are being made independent, ${percent} %`);
+        },
         onTrouble: (error) => board.set("server", error.message),
       },
     );

@@ -6,6 +6,7 @@ import type { CloneProgress } from "@vivarium/provider";
 import { messageOf } from "../steps/problem-of.ts";
 import { observedGenerationOf } from "../verdict.ts";
 import type { Verdict } from "../verdict.ts";
+import { sharesOf } from "./clone-shares.ts";
 import { hostnameOf } from "./clone-target.ts";
 import type { CloneSituation } from "./vm-clone-plan.ts";
 import type { CloneRecord } from "./vm-clone-record.ts";
@@ -152,12 +153,11 @@ function progressOf(
 }
 
 function copyProgressOf(
-  { disk, diskDoneBytes, diskTotalBytes, doneDisks, totalDisks }: CloneProgress,
+  progress: CloneProgress,
   { startedMs, nowMs }: { readonly startedMs: number; readonly nowMs: number },
 ): NonNullable<VMCloneStatus["progress"]> {
-  const isBetween = doneDisks >= totalDisks;
-  const share = diskTotalBytes > 0 ? Math.min(1, diskDoneBytes / diskTotalBytes) : 0;
-  const overall = totalDisks === 0 ? 1 : Math.min(1, (doneDisks + (isBetween ? 0 : share)) / totalDisks);
+  const { disk, diskDoneBytes, diskTotalBytes, doneDisks, totalDisks } = progress;
+  const { share, overall } = sharesOf(progress);
   const elapsedMs = nowMs - startedMs;
   return {
     totalDisks,

@@ -30,3 +30,11 @@ const rows: readonly (readonly [string, Partial<UnlinkInput>, string])[] = [
 for (const [rule, change, expected] of rows) {
   test(rule, () => assert.equal(decideUnlink({ ...asked, ...change }).kind, expected));
 }
+
+test("how far it is goes by the bytes of each disk, and by how many of them there are", () => {
+  const progress = { disk: "b", diskDoneBytes: 500, diskTotalBytes: 1000, doneDisks: 1, totalDisks: 2 };
+  assert.deepEqual(decideUnlink({ ...asked, task: { kind: "running", startedMs: 0, progress } }), {
+    kind: "Wait",
+    percentage: 75,
+  });
+});

@@ -4,6 +4,7 @@
 import { isProviderError, ProviderError } from "@vivarium/provider";
 import type { CloneProgress } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
+import { sharesOf } from "./clone-shares.ts";
 
 export interface UnlinkInput {
   readonly nowMs: number;
@@ -21,7 +22,8 @@ export type UnlinkStep =
   /** Takes annotation and label away. */
   | { readonly kind: "Finish" }
   | { readonly kind: "Tell"; readonly error: ProviderError; readonly retryAtMs: number }
-  | { readonly kind: "Wait"; readonly lookAgainAtMs?: number };
+  /** `percentage` is written, where it is known. */
+  | { readonly kind: "Wait"; readonly lookAgainAtMs?: number; readonly percentage?: number };
 
 const lookMs = 10_000;
 const firstRetryMs = 5_000;
@@ -34,7 +36,8 @@ export function decideUnlink({ nowMs, isAsked, isDeleting, isMade, isConnected, 
     case "none":
       return { kind: "Work" };
     case "running":
-      return { kind: "Wait" };
+      if (task.progress === undefined) return { kind: "Wait" };
+      return { kind: "Wait", percentage: Math.floor(100 * sharesOf(task.progress).overall) };
     case "done":
       return { kind: "Finish" };
     case "failed": {

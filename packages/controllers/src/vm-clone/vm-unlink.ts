@@ -1,7 +1,7 @@
 // The vm-unlink controller: makes VirtualMachines that are linked clones independent of what they were made from, when their annotation
 // asks for it.
 
-import { linkedToLabel, Provider, unlinkAnnotation, VirtualMachine } from "@vivarium/api";
+import { linkedToLabel, Provider, unlinkAnnotation, unlinkProgressAnnotation, VirtualMachine } from "@vivarium/api";
 import { ProviderError } from "@vivarium/provider";
 import type { CloneProgress } from "@vivarium/provider";
 import type {
@@ -51,6 +51,7 @@ export function createVmUnlinkController({ manager, providers, clock }: VmUnlink
       if (vm === undefined || step.kind === "Forget") {
         told.delete(key);
         await tasks.stop(request);
+        if (vm !== undefined && vm.metadata.deletionTimestamp === undefined) await writeProgress(vm, undefined, signal);
         return undefined;
       }
       switch (step.kind) {
@@ -70,7 +71,11 @@ export function createVmUnlinkController({ manager, providers, clock }: VmUnlink
           break;
         case "Finish": {
           const { uid = "" } = vm.metadata;
-          const metadata = { uid, annotations: { [unlinkAnnotation]: null }, labels: { [linkedToLabel]: null } };
+          const metadata = {
+            uid,
+            annotations: { [unlinkAnnotation]: null, [unlinkProgressAnnotation]: null },
+            labels: { [linkedToLabel]: null },
+          };
           await manager.client.mergePatch(VirtualMachine, request, { metadata }, { signal });
           await tasks.stop(request);
           tell(vm, "Normal", "Unlinked", "Its disks need nothing but themselves");
@@ -83,6 +88,7 @@ export function createVmUnlinkController({ manager, providers, clock }: VmUnlink
           }
           return { requeueAfterMs: Math.max(0, step.retryAtMs - clock.now()) };
         case "Wait":
+          if (step.percentage !== undefined) await writeProgress(vm, step.percentage, signal);
           return step.lookAgainAtMs === undefined
             ? undefined
             : { requeueAfterMs: Math.max(0, step.lookAgainAtMs - clock.now()) };
@@ -94,6 +100,19 @@ export function createVmUnlinkController({ manager, providers, clock }: VmUnlink
   function roleOf(vm: VirtualMachine) {
     const connection = connectionOfMade(vm, (key) => providerObjects.get(key));
     return connection && providers.get(connection)?.clones;
+  }
+
+  /** For those who wait; nothing here reads it. */
+  async function writeProgress(
+    { metadata }: VirtualMachine,
+    percentage: number | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { namespace = "", name, uid = "", annotations } = metadata;
+    const text = percentage?.toString();
+    if (annotations?.[unlinkProgressAnnotation] === text) return;
+    const wanted = { uid, annotations: { [unlinkProgressAnnotation]: text ?? null } };
+    await manager.client.mergePatch(VirtualMachine, { namespace, name }, { metadata: wanted }, { signal });
   }
 
   function tell(vm: VirtualMachine, type: "Normal" | "Warning", reason: string, message: string): void {
