@@ -34,7 +34,7 @@ const suites: Readonly<Record<string, Suite>> = {
   e2e: {
     patterns: ["e2e/src/**/*.test.ts"],
     concurrency: 2,
-    timeoutMs: 900_000,
+    timeoutMs: 1_800_000,
     prepare: "e2e/src/prepare.ts",
     isIsolated: (file) => !file.includes("e2e/src/host/"),
   },
