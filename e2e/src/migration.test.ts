@@ -1,7 +1,8 @@
 // Migration between two real libvirtds: live and offline, with disks copied and shared, given up, and with the server killed in the middle.
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
@@ -206,6 +207,49 @@ ${await tinyImage("tiny")}`);
     assert.equal(status?.lastStop?.method, "Graceful");
   });
 
+  test(
+    "offline, with UEFI: what its firmware remembers goes along",
+    { skip: existsSync("/usr/share/OVMF") ? false : "SKIPPED: no UEFI firmware (package ovmf) on this machine" },
+    async () => {
+      const name = "vvmig-uefi";
+      await server.apply(`
+apiVersion: ${group}
+kind: VMClass
+metadata: {name: uefi}
+spec: {cpu: 1, memory: 128Mi, firmware: UEFI, diskDefaults: {size: 64Mi}}
+---${tinyVm(name).replace("{name: tiny}", "{name: uefi}")}`);
+      const isPowered = (state: string) =>
+        eventually(
+          `${name} is ${state}`,
+          async () => {
+            const found = await vm(name);
+            return found?.status?.powerState === state ? found : undefined;
+          },
+          slow,
+        );
+      // Its first start makes the file.
+      const from = (await isPowered("On")).status?.host;
+      assert.equal((await server.viv(["stop", "--force", name], slow)).code, 0);
+      const to = from === "kvm1" ? "kvm2" : "kvm1";
+      const uri = from === "kvm1" ? here : second.endpoint;
+      const path = /<nvram[^>]*>([^<]+)</.exec(await virsh(["dumpxml", name], uri))?.[1] ?? "";
+      const on = (host: string | undefined) =>
+        host === "kvm1" ? path : path.replace("/var/lib/libvirt", join(work, "kvm2", "lib"));
+      const bytes = await readFile(on(from));
+      bytes.write("vvmig", bytes.length - 16);
+      await writeFile(on(from), bytes);
+      const moved = await server.viv(["migrate", name, "--to", to], slow);
+      assert.equal(moved.code, 0, moved.stderr);
+      assert.ok(bytes.equals(await readFile(on(to))));
+      assert.equal(existsSync(on(from)), false);
+      assert.equal((await server.viv(["start", "--no-wait", name])).code, 0);
+      await isPowered("On");
+      assert.deepEqual(await domains(name), [`${to}: running (booted)`]);
+      assert.equal((await server.viv(["delete", "vm", name, "--yes"], slow)).code, 0);
+      assert.equal(existsSync(on(to)), false);
+    },
+  );
+
   test("to another Provider: a new VM is made of copies, whose checksums are compared, and the source stays", async () => {
     await server.apply(`
 apiVersion: ${group}
@@ -251,12 +295,21 @@ spec:
       slow,
     );
     const to = status?.host === "skvm1" ? "skvm2" : "skvm1";
+    // As a server leaves it that dies while it looks whether the hosts see the same files.
+    const leftOver = join(work, "shared", "vivarium-probe-vvmig.raw");
+    await writeFile(leftOver, "");
+    await utimes(leftOver, 0, 0);
+    for (const uri of [here, second.endpoint]) await virsh(["pool-refresh", "vvmig-shared"], uri);
     await server.apply(migration("vvmig-shared-live", { vm: name, to }));
     const ended = await untilPhase("vvmig-shared-live", "Ready");
     assert.deepEqual([ended?.mode, ended?.storage], ["Live", "Shared"]);
     assert.equal((await vm(name))?.status?.host, to);
     assert.deepEqual(await domains(name), [`${to.slice(1)}: running (migrated)`]);
     assert.match(await virsh(["vol-list", "vvmig-shared"], here), new RegExp(name));
+    assert.deepEqual(
+      (await readdir(join(work, "shared"))).filter((file) => file.startsWith("vivarium-probe")),
+      [],
+    );
   });
 
   test("a moved VM is deleted where it is, and leaves nothing on either host", async () => {

@@ -1,6 +1,7 @@
 // Placement on two real libvirtds: a policy that keeps VMs apart, what is told of a VM that no host can take, cordon, drain and rebalance.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { findCondition, type Host, type VirtualMachine, type VMPlacementPolicy } from "@vivarium/api";
@@ -45,7 +46,7 @@ metadata: {name: local}
 spec:
   type: libvirt
   hosts:
-    - {name: kvm1, endpoint: "qemu:///system", migrationAddress: 10.99.0.1, labels: {topology.kubernetes.io/zone: east}}
+    - {name: kvm1, endpoint: "qemu:///system", labels: {topology.kubernetes.io/zone: east}}
     - {name: kvm2, endpoint: "${second.endpoint}", labels: {topology.kubernetes.io/zone: west}}
 ---
 apiVersion: ${group}
@@ -117,6 +118,10 @@ ${await tinyImage("tiny")}`);
       /default\/vvplace-west\s+kvm2\s+kvm1: its label topology.kubernetes.io\/zone is not "west"/,
     );
     assert.equal((await server.get<Host>("host", "kvm2"))?.spec.unschedulable, undefined);
+    if ((await readFile("/proc/sys/vm/unprivileged_userfaultfd", "utf8")).trim() === "0") {
+      const refused = await server.viv(["migrate", "vvplace-free", "--to", "kvm1", "--post-copy"]);
+      assert.match(refused.stderr, /nothing was moved\n\s+PostCopyUnsupported: host .* keeps userfaultfd/);
+    }
     const drained = await server.viv(["drain", "kvm2", "--timeout", "4m"]);
     assert.equal(drained.code, 8, drained.stderr);
     assert.match(drained.stderr, /Host "kvm2" is not empty: default\/vvplace-west cannot be moved/);
@@ -124,6 +129,19 @@ ${await tinyImage("tiny")}`);
     await untilReady("vvplace-free");
     assert.match(await virsh(["list", "--name"]), /vvplace-free/);
     assert.doesNotMatch(await virsh(["list", "--all", "--name"], second.endpoint), /vvplace-free/);
+    const shutDown = await server.viv(["drain", "kvm2", "--shutdown", "--timeout", "4m"]);
+    assert.equal(shutDown.code, 0, shutDown.stderr);
+    assert.match(
+      shutDown.stdout,
+      /host\/kvm2: nothing runs there; off, because it could not be moved: default\/vvplace-west/,
+    );
+    assert.match(await virsh(["domstate", "vvplace-west"], second.endpoint), /shut off/);
+    const { spec, status } = await untilVm(
+      "vvplace-west",
+      "stays there",
+      (found) => found.status?.powerState === "Off",
+    );
+    assert.deepEqual([spec.powerState, status?.host], ["OffGraceful", "kvm2"]);
   });
 
   test("a rule that is broken later is told by the VM and its policy, and rebalance plans the move before it makes it", async () => {

@@ -116,7 +116,7 @@ const spec = struct("A hypervisor and how to reach it.", {
         credentialSecretRef: optional(objectRef("The Secret to log in with; that of the Provider when absent.")),
         migrationAddress: optional(
           string(
-            "Name or address at which other hosts reach it to send a machine there. That of `endpoint` when absent, and of a local one the host's own name.",
+            "Name or address at which other hosts reach it to send a machine there. That of `endpoint` when absent, and of a local one its address on the way to the other host.",
             { maxLength: 253, pattern: "^[A-Za-z0-9._:-]+$" },
           ),
         ),

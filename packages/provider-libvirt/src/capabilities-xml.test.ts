@@ -32,7 +32,7 @@ const domain = (parts: { os?: string; cpu?: string; tpm?: string }): string => `
 </domainCapabilities>`;
 const efi = "<enum name='firmware'><value>efi</value></enum>";
 const loader = (secure: string): string =>
-  `<loader supported='yes'><enum name='secure'><value>no</value>${secure}</enum></loader>`;
+  `<loader supported='yes'><value>/fw/CODE.fd</value><enum name='secure'><value>no</value>${secure}</enum></loader>`;
 
 test("what a host lacks is not a capability", () => {
   assert.deepEqual(parseDomainCapabilities(domain({ cpu: "<vendor>Intel</vendor>" })), {
@@ -40,6 +40,7 @@ test("what a host lacks is not a capability", () => {
     uefi: false,
     secureBoot: false,
     tpm: false,
+    firmwareFiles: [],
     nestedVirtualization: false,
     cpuModels: ["host-model"],
   });
@@ -51,6 +52,7 @@ test("secure boot needs UEFI and a secure loader; a TPM needs the emulator", () 
     domain({ os: efi + loader("<value>yes</value>"), tpm: "<value>emulator</value>" }),
   );
   assert.deepEqual([all.uefi, all.secureBoot, all.tpm], [true, true, true]);
+  assert.deepEqual(all.firmwareFiles, ["/fw/CODE.fd"]);
 });
 
 test("nested virtualization is read from the CPU that guests get", () => {

@@ -35,6 +35,8 @@ export interface DomainCapabilitiesView {
   readonly uefi: boolean;
   readonly secureBoot: boolean;
   readonly tpm: boolean;
+  /** Paths of UEFI firmware that guests can have. */
+  readonly firmwareFiles: readonly string[];
   /** Whether the host CPU as guests get it can itself run guests. */
   readonly nestedVirtualization: boolean;
   /** Names that a guest's CPU can have: `host-passthrough` and `host-model` where they are offered, and usable models. */
@@ -49,6 +51,7 @@ export function parseDomainCapabilities(xml: string): DomainCapabilitiesView {
     uefi,
     secureBoot: uefi && enumValues(find(root, "os", "loader"), "secure").includes("yes"),
     tpm: enumValues(find(root, "devices", "tpm"), "backendModel").includes("emulator"),
+    firmwareFiles: findAll(root, "os", "loader", "value").map((value) => value.text.trim()),
     nestedVirtualization: hasVirtualization(root),
     cpuModels: cpuModelsOf(root),
   };

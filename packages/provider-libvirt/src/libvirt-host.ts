@@ -31,6 +31,8 @@ export class LibvirtHost {
   readonly config: ProviderConfig;
   /** Taken by what changes the definition of a domain. */
   readonly definitions = new VmTurns();
+  /** Taken by what puts a pool over a folder, by its path. */
+  readonly folders = new VmTurns();
   /** True when the host's files, processes and kernel are those of this machine. */
   readonly isLocal: boolean;
   /** To another unix socket of the host; absent where only libvirt itself can be reached. */

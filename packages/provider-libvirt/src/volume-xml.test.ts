@@ -34,7 +34,7 @@ test("a volume as libvirt describes it is read", () => {
   const view = parseVolumeXml(`<volume type='file'>
   <name>a.qcow2</name><key>/pool/a.qcow2</key>
   <capacity unit='bytes'>1048576</capacity><allocation unit='bytes'>200704</allocation><physical unit='bytes'>196736</physical>
-  <target><path>/pool/a.qcow2</path><format type='qcow2'/></target>
+  <target><path>/pool/a.qcow2</path><format type='qcow2'/><timestamps><mtime>1763769000.250</mtime></timestamps></target>
   <backingStore><path>/pool/base.qcow2</path><format type='qcow2'/></backingStore>
 </volume>`);
   assert.deepEqual(view, {
@@ -45,6 +45,7 @@ test("a volume as libvirt describes it is read", () => {
     allocationBytes: 200704,
     physicalBytes: 196736,
     backingPath: "/pool/base.qcow2",
+    changedSeconds: 1763769000.25,
   });
 });
 

@@ -44,10 +44,13 @@ export interface VolumeView {
   /** Length of the file; undefined where libvirt does not say. */
   readonly physicalBytes: number | undefined;
   readonly backingPath: string | undefined;
+  /** When its file was last written, by the clock of its host; undefined where libvirt does not say. */
+  readonly changedSeconds: number | undefined;
 }
 
 export function parseVolumeXml(xml: string): VolumeView {
   const root = parseXml(xml);
+  const changed = textAt(root, "target", "timestamps", "mtime");
   const format = root.children.find((child) => child.name === "target")?.children.find((c) => c.name === "format");
   return {
     name: textAt(root, "name") ?? "",
@@ -58,5 +61,6 @@ export function parseVolumeXml(xml: string): VolumeView {
     physicalBytes:
       textAt(root, "physical") === undefined ? undefined : bytesAt(root, { path: ["physical"], defaultUnit: "bytes" }),
     backingPath: textAt(root, "backingStore", "path"),
+    changedSeconds: changed === undefined ? undefined : Number(changed),
   };
 }

@@ -17,12 +17,21 @@ export interface MoveWish {
   readonly mode: "live" | "offline";
 }
 
+export interface MoveCheck extends MoveWish {
+  /** Whether disks are copied; found out when absent. */
+  readonly copyStorage?: boolean;
+  /** Of a live move: whether it is to be as MoveTuning says. */
+  readonly postCopy?: boolean;
+}
+
 export type MoveStorage = "shared" | "copied";
 
 export type MoveObstacleReason =
+  | "AddressMissing"
   | "CPUIncompatible"
   | "DeviceNotMovable"
   | "DiskNotReachable"
+  | "FirmwareMissing"
   | "HypervisorTooOld"
   | "MachineRunning"
   | "MachineNotRunning"
@@ -30,6 +39,7 @@ export type MoveObstacleReason =
   | "NetworkMissing"
   | "NoSpace"
   | "NotDefined"
+  | "PostCopyUnsupported"
   | "SameHost"
   | "SavedMemory"
   | "SnapshotsInside"
@@ -96,12 +106,8 @@ export interface ExportedDisk {
 export interface MigrationRole {
   /** This one, for the role of another. */
   readonly target: MigrationTarget;
-  /** Everything that stands in the way. `copyStorage`: whether disks are copied; found out when absent. */
-  check(
-    vm: VmIdentity,
-    wish: MoveWish & { readonly copyStorage?: boolean },
-    options?: CallOptions,
-  ): Promise<MoveOutlook>;
+  /** Everything that stands in the way. */
+  check(vm: VmIdentity, wish: MoveCheck, options?: CallOptions): Promise<MoveOutlook>;
   /**
    * Moves it from here, and returns when it is there. On abort it is given up as far as that goes. Whatever it throws, only `settle` tells on
    * which side the VM is.

@@ -45,27 +45,41 @@ export async function drain(name: string, options: DrainOptions): Promise<void> 
   }
   printPlan(plan);
   if (options.dryRun === true) return;
-  await makeMoves(session, plan, { ...options, signal });
+  const failure = await failureOf(makeMoves(session, plan, { ...options, signal }));
+  // What stays is shut down whether or not the others could be moved.
+  if (failure !== undefined && (options.shutdown !== true || signal.aborted)) throw failure;
   const left = plan.stays.filter(({ vm }) => isRunning(vm));
   if (options.shutdown === true && left.length > 0) {
     const keys = left.map(({ vm }) => ({ namespace: vm.metadata.namespace ?? "", name: vm.metadata.name }));
     await fulfil(session, keys, { ...options, signal, makeWish: stopWish(false) });
   }
+  if (failure !== undefined) throw failure;
   tellLeft(name, plan.stays, options);
+}
+
+async function failureOf(moving: Promise<void>): Promise<CliUserError | undefined> {
+  try {
+    await moving;
+    return undefined;
+  } catch (error) {
+    if (error instanceof CliUserError) return error;
+    throw error;
+  }
 }
 
 function isRunning({ status }: MovePlan["stays"][number]["vm"]): boolean {
   return status?.powerState === "On" || status?.powerState === "Paused";
 }
 
-function tellLeft(name: string, stays: MovePlan["stays"], { shutdown }: DrainOptions): void {
+function tellLeft(name: string, stays: MovePlan["stays"], { shutdown, wait }: DrainOptions): void {
+  const isAwaited = wait !== false;
   if (stays.length === 0) {
-    print(`host/${name}: drained`);
+    if (isAwaited) print(`host/${name}: drained`);
     return;
   }
   const names = stays.map(({ vm }) => formatKey(vm.metadata)).join(", ");
   if (shutdown === true) {
-    print(`host/${name}: nothing runs there; ${names} could not be moved and is off`);
+    if (isAwaited) print(`host/${name}: nothing runs there; off, because it could not be moved: ${names}`);
     return;
   }
   throw new CliUserError(`Host "${name}" is not empty: ${names} cannot be moved.`, {

@@ -234,13 +234,14 @@ async function check(parts: HostMoveParts, object: VMMigration, signal: AbortSig
         const seen = await source.compute.observe(identity, { signal: inner });
         const isOn = seen.kind === "present" && seen.power !== "off" && seen.power !== "crashed";
         const mode: MoveMode = wanted === "Auto" ? (isOn ? "Live" : "Offline") : wanted;
-        const { copyStorage } = object.spec.options ?? {};
+        const { copyStorage, postCopy } = object.spec.options ?? {};
         const outlook = await role.check(
           identity,
           {
             to: goal,
             mode: mode === "Live" ? "live" : "offline",
             ...(copyStorage === undefined ? {} : { copyStorage }),
+            ...(postCopy === undefined ? {} : { postCopy }),
           },
           { signal: inner },
         );

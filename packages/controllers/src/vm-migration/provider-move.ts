@@ -10,6 +10,7 @@ import {
   vmMigrationFinalizer,
   VMSnapshot,
 } from "@vivarium/api";
+import { formatAmount } from "../placement/fit.ts";
 import { ProviderError } from "@vivarium/provider";
 import type { ExportedDisk, MoveProgress, Provider as OpenProvider, VmIdentity } from "@vivarium/provider";
 import { writeStatus } from "@vivarium/runtime";
@@ -115,6 +116,18 @@ function openOf({ related, providers }: ProviderMoveParts, vm: VirtualMachine): 
   return connection && providers.get(connection);
 }
 
+/** What the API server would refuse, too, once all is ready for it. */
+function sizeBlockersOf({ placer }: ProviderMoveParts, machine: VirtualMachine): readonly Blocker[] {
+  const provider = placer.providerOf(machine);
+  const fit = provider && placer.fitOf(machine, provider);
+  if (provider === undefined || fit?.kind !== "impossible") return [];
+  const { name } = provider.metadata;
+  return fit.lacks.map(({ what, limits }) => {
+    const message = `no host of Provider "${name}" can ever take it: it wants ${formatAmount(placer.wishOf(machine, provider).amount[what], what)}, they may give VMs no more than: ${limits}`;
+    return { reason: "NoRoom", message };
+  });
+}
+
 function blockersOf(
   parts: ProviderMoveParts,
   object: VMMigration,
@@ -132,6 +145,7 @@ function blockersOf(
     });
   }
   if (source === undefined) return found;
+  found.push(...sizeBlockersOf(parts, newMachineOf(object, source)));
   const madeOn = readRecord(source.status).madeOn;
   if (from.providerRef !== undefined && madeOn !== undefined) {
     const { namespace, name } = key(from.providerRef);

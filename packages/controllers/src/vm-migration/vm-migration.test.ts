@@ -318,3 +318,29 @@ test("to another Provider: a failure ends with the source as it was, and nothing
   assert.deepEqual(domains(), ["a running"]);
   assert.deepEqual([c.world.domains.size, c.world.volumes.size], [0, 0]);
 });
+
+test("to another Provider: one whose hosts can never take it is told before anything is done, with the figures", async (t) => {
+  const { client, create, move, ended, domains, until } = await lab(t);
+  await create();
+  const hostPolicy = { reservedMemory: "1Ti" };
+  await client.create(Provider, {
+    ...headOf(Provider, "full"),
+    spec: { type: "sim", endpoint: "sim://c", hostPolicy },
+  });
+  await until("its host told its size", async () => {
+    const { items } = await client.list(Host);
+    return items.some(({ metadata, status }) => metadata.name === "full" && status?.allocatable !== undefined);
+  });
+  await move("go", { target: { name: "web-full", providerRef: { name: "full" } } });
+  const { status } = await ended("go", "Failed");
+  assert.deepEqual(
+    status?.blockers?.map(({ reason }) => reason),
+    ["NoRoom"],
+  );
+  assert.match(
+    status.blockers[0]?.message ?? "",
+    /no host of Provider "full" can ever take it: it wants \d+ MiB, .*: full 0 MiB/,
+  );
+  assert.deepEqual(domains(), ["a running"]);
+  assert.deepEqual((await client.list(VMSnapshot)).items, []);
+});

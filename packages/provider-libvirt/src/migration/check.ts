@@ -4,6 +4,7 @@ import { CpuCompareResult, DomainXmlFlags, isLibvirtError } from "@vivarium/libv
 import type { Libvirt } from "@vivarium/libvirt";
 import type {
   CallOptions,
+  MoveCheck,
   MoveObstacle,
   MoveObstacleReason,
   MoveOutlook,
@@ -12,21 +13,22 @@ import type {
 } from "@vivarium/provider";
 import { findDomain, findOwnDomain } from "../domain/lookup.ts";
 import type { OwnDomain } from "../domain/lookup.ts";
+import { parseDomainCapabilities } from "../capabilities-xml.ts";
+import type { DomainCapabilitiesView } from "../capabilities-xml.ts";
 import { isBridge } from "../network/host-network.ts";
 import { sourceOfNic } from "../domain/nics.ts";
 import type { NicView } from "../domain/nics.ts";
 import { find, findAll, parseXml, renderXml } from "../xml/element.ts";
 import type { XmlElement } from "../xml/element.ts";
+import { reachOf } from "./address.ts";
 import { byStorage } from "./check-storage.ts";
+import { isOneFile } from "./nvram.ts";
 import { inMiB, obstacle } from "./obstacle.ts";
 import type { Pair } from "./obstacle.ts";
+import { whyNoPostCopy } from "./post-copy.ts";
 import { isSharedPool } from "./shared-storage.ts";
 import { partsOf } from "./target.ts";
 import type { MigrationParts } from "./target.ts";
-
-export interface MoveCheck extends MoveWish {
-  readonly copyStorage?: boolean;
-}
 
 export async function checkMove(
   vm: VmIdentity,
@@ -53,6 +55,8 @@ export async function checkMove(
     byPlace(vm, pair),
     byMachine(own, { mode: wish.mode, pair }),
     byNetworks(own.view.nics, pair),
+    byWay(wish, pair),
+    byNvram(own, { mode: wish.mode, pair }),
     byStorage(vm, own, { copyStorage: wish.copyStorage, isShared, isCopied, pair }),
   ]);
   return { storage: isCopied ? "copied" : "shared", obstacles: obstacles.flat() };
@@ -94,6 +98,37 @@ async function byState(
   return found;
 }
 
+/** How its memory gets there. */
+async function byWay({ mode, postCopy }: MoveCheck, pair: Pair): Promise<readonly MoveObstacle[]> {
+  if (mode === "offline") return [];
+  const { there, options } = pair;
+  const { hostname } = await there.facts.get(options);
+  const reach = await reachOf(pair);
+  const why = postCopy === true ? await whyNoPostCopy(there.host) : undefined;
+  return [
+    ...(reach.kind === "nowhere"
+      ? [
+          obstacle(
+            "AddressMissing",
+            `host "${hostname}": ${reach.why}: give it a migrationAddress in spec.hosts of its Provider`,
+          ),
+        ]
+      : []),
+    ...(why === undefined ? [] : [obstacle("PostCopyUnsupported", `host "${hostname}" ${why}`)]),
+  ];
+}
+
+/** A live move takes along what the guest sees of them. */
+async function byNvram(
+  { view: { nvram } }: OwnDomain,
+  { mode, pair: { here, there, options } }: { readonly mode: MoveWish["mode"]; readonly pair: Pair },
+): Promise<readonly MoveObstacle[]> {
+  if (mode === "live" || nvram === undefined) return [];
+  if (!(await isOneFile(nvram, { from: here.host, to: there.host, options }))) return [];
+  const message = `its firmware's variables (${nvram}) lie where both hosts see them, and would go with its definition here: start it and move it live`;
+  return [obstacle("StorageDiffers", message)];
+}
+
 async function byPlace(vm: VmIdentity, { there, options }: Pair): Promise<readonly MoveObstacle[]> {
   const found = await there.host.attempt(
     `look for a domain like VM "${vm.name}"`,
@@ -125,7 +160,7 @@ async function byMachine(
     there.facts.get(options),
   ]);
   const root = parseXml(xml);
-  found.push(...byDevices(root, { isOffline: mode === "offline", nvram: view.nvram }));
+  found.push(...byDevices(root, { isOffline: mode === "offline" }));
   if (view.maxMemoryBytes > facts.memoryBytes) {
     const message = `it has ${inMiB(view.maxMemoryBytes)} of memory, host "${facts.hostname}" has ${inMiB(facts.memoryBytes)}`;
     found.push(obstacle("NoSpace", message));
@@ -145,7 +180,8 @@ async function byMachine(
     "ask the host what it can run",
     async (libvirt) => {
       try {
-        await libvirt.connectGetDomainCapabilities(guest, options);
+        const can = parseDomainCapabilities(await libvirt.connectGetDomainCapabilities(guest, options));
+        found.push(...byFirmware(root, { can, hostname: facts.hostname }));
       } catch (error) {
         if (!isLibvirtError(error, "INVALID_ARG", "CONFIG_UNSUPPORTED")) throw error;
         const message = `host "${facts.hostname}" (${facts.version}) has no ${view.type} machine "${machine ?? ""}", which it was made as on ${sourceFacts.version}`;
@@ -160,6 +196,23 @@ async function byMachine(
     options,
   );
   return found;
+}
+
+/** As libvirt of the other host finds them: a guest goes on with the very file of its firmware. */
+function byFirmware(
+  root: XmlElement,
+  { can, hostname }: { readonly can: DomainCapabilitiesView; readonly hostname: string },
+): readonly MoveObstacle[] {
+  const loader = find(root, "os", "loader")?.text.trim();
+  const isMissing = loader !== undefined && loader !== "" && !can.firmwareFiles.includes(loader);
+  return [
+    ...(isMissing
+      ? [obstacle("FirmwareMissing", `host "${hostname}" has no firmware ${loader}, which it was made with`)]
+      : []),
+    ...(find(root, "devices", "tpm") !== undefined && !can.tpm
+      ? [obstacle("DeviceNotMovable", `host "${hostname}" has no emulated TPM (swtpm)`)]
+      : []),
+  ];
 }
 
 async function byCpu(
@@ -190,10 +243,7 @@ async function byCpu(
   return result === CpuCompareResult.INCOMPATIBLE ? `its CPU "${model}" cannot be had on` : undefined;
 }
 
-function byDevices(
-  root: XmlElement,
-  { isOffline, nvram }: { readonly isOffline: boolean; readonly nvram: string | undefined },
-): readonly MoveObstacle[] {
+function byDevices(root: XmlElement, { isOffline }: { readonly isOffline: boolean }): readonly MoveObstacle[] {
   const found: MoveObstacle[] = [];
   const has = (...path: readonly string[]): boolean => findAll(root, ...path).length > 0;
   if (has("devices", "hostdev")) {
@@ -205,11 +255,6 @@ function byDevices(
   if (isOffline && has("devices", "tpm")) {
     const message =
       "the state of its TPM lies in files of its host that only a live move takes along: start it and move it live";
-    found.push(obstacle("DeviceNotMovable", message));
-  }
-  if (isOffline && nvram !== undefined) {
-    const message =
-      "its firmware's variables lie in a file of its host that only a live move takes along: start it and move it live";
     found.push(obstacle("DeviceNotMovable", message));
   }
   return found;

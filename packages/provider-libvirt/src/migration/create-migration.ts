@@ -4,15 +4,17 @@ import { DomainXmlFlags } from "@vivarium/libvirt";
 import type { Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, MigrationRole, Move, MoveProgress, MoveReport, VmIdentity } from "@vivarium/provider";
-import { requireOwnDomain } from "../domain/lookup.ts";
+import { findOwnDomain, requireOwnDomain } from "../domain/lookup.ts";
 import type { OwnDomain } from "../domain/lookup.ts";
 import { isVolumeOf } from "../names.ts";
+import { reachOf } from "./address.ts";
 import { bringFiles } from "./bring-files.ts";
 import { exportDisks } from "./export-disks.ts";
 import { checkMove } from "./check.ts";
 import { filesOf } from "./files.ts";
 import type { VmFiles } from "./files.ts";
 import { moveLive } from "./live.ts";
+import { bringNvram, removeNvramCopy } from "./nvram.ts";
 import { settleDomains } from "./settle.ts";
 import { isSharedPool } from "./shared-storage.ts";
 import { LibvirtTarget, partsOf } from "./target.ts";
@@ -30,7 +32,7 @@ export function createMigration(here: MigrationParts): MigrationRole {
     exportDisks: (owner, { target, vm, isVerified }, { onProgress = () => undefined, ...options } = {}) =>
       exportDisks(owner, { here, there: partsOf(target), vm, isVerified, onProgress, options }),
 
-    async settle(vm, { to, storage }, options) {
+    async settle(vm, { to, mode, storage }, options) {
       const there = partsOf(to);
       const side = await here.host.attempt(
         `settle VM "${vm.name}"`,
@@ -49,6 +51,7 @@ export function createMigration(here: MigrationParts): MigrationRole {
           options,
         });
       }
+      if (mode === "offline" && side === "source") await removeNvram(vm, { here, there, options });
       return side;
     },
   };
@@ -85,23 +88,29 @@ async function begin(vm: VmIdentity, move: Move, way: Way): Promise<MoveReport> 
   const isStartedOnBoot = await here.host.attempt("look whether it starts with its host", (libvirt) =>
     libvirt.domainGetAutostart(own.domain, options),
   );
-  const report = await there.filters.bringing({ uid: vm.uid, names, from: here.filters, options }, () =>
+  const report = await there.filters.bringing({ uid: vm.uid, names, from: here.filters, options }, async () =>
     move.mode === "live"
       ? moveLive(own, {
           from: here.host,
           to: there.host,
           move,
+          address: await addressOf(way),
           mirrored: files?.written ?? [],
           onProgress: way.onProgress,
           options,
         })
-      : moveDefinition(vm, own, way),
+      : moveOffline(vm, own, way),
   );
   await there.host.attempt("have it start with its host", async (libvirt) => {
     const { domain } = await requireOwnDomain(libvirt, { vm, options: undefined, action: "move" });
     if (isStartedOnBoot) await libvirt.domainSetAutostart(domain, true);
   });
   return report;
+}
+
+async function addressOf(way: Way): Promise<string | undefined> {
+  const reach = await reachOf(way);
+  return reach.kind === "address" ? reach.address : undefined;
 }
 
 function requirePower(vm: VmIdentity, { power: { power } }: OwnDomain, { mode }: Move): void {
@@ -124,6 +133,14 @@ async function filesToBring(
   );
 }
 
+/** With what libvirt keeps of it besides its definition. */
+async function moveOffline(vm: VmIdentity, own: OwnDomain, way: Way): Promise<MoveReport> {
+  const { here, there, options } = way;
+  const { nvram } = own.view;
+  if (nvram !== undefined) await bringNvram(nvram, { from: here.host, to: there.host, options });
+  return moveDefinition(vm, own, way);
+}
+
 /** Of a VM that is off: it counts as moved once it is defined there. */
 async function moveDefinition(
   vm: VmIdentity,
@@ -137,6 +154,24 @@ async function moveDefinition(
     there.host.attempt(`define VM "${vm.name}"`, (libvirt: Libvirt) => libvirt.domainDefineXmlFlags(xml, options)),
   );
   return {};
+}
+
+/** Brought there by a move that was given up before anything was defined. */
+async function removeNvram(
+  vm: VmIdentity,
+  {
+    here,
+    there,
+    options,
+  }: { readonly here: MigrationParts; readonly there: MigrationParts; readonly options: CallOptions | undefined },
+): Promise<void> {
+  const own = await here.host.attempt(
+    `look at VM "${vm.name}"`,
+    (libvirt) => findOwnDomain(libvirt, { vm, options, action: "settle" }),
+    options,
+  );
+  const nvram = own?.view.nvram;
+  if (nvram !== undefined) await removeNvramCopy(nvram, { from: here.host, to: there.host, options });
 }
 
 /** Of the side that lost it; never where both see the same files, whatever was recorded. */

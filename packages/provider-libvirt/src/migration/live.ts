@@ -14,6 +14,8 @@ export interface LiveMove {
   readonly move: Move;
   /** Mirrored on the way; none where the storage is shared. */
   readonly mirrored: readonly WrittenFile[];
+  /** Where QEMU of the other host is reached; undefined where libvirt itself says. */
+  readonly address: string | undefined;
   readonly onProgress: (progress: MoveProgress) => void;
   readonly options: CallOptions | undefined;
 }
@@ -73,8 +75,7 @@ function flagsOf({ mirrored, move: { tuning = {} } }: LiveMove): number {
 
 const mib = 2 ** 20;
 
-function paramsOf({ to, move: { tuning = {} }, mirrored }: LiveMove): MigrationParams {
-  const address = to.migrationAddress;
+function paramsOf({ address, move: { tuning = {} }, mirrored }: LiveMove): MigrationParams {
   const { maxBytesPerSecond } = tuning;
   return {
     ...(address === undefined ? {} : { migrate_uri: `tcp://${address.includes(":") ? `[${address}]` : address}` }),

@@ -14,6 +14,7 @@ export async function isSharedPool(
   await here.create({ name, format: "raw", capacityBytes: 0, allocationBytes: 0 }, options);
   try {
     await there.refresh(options);
+    await removeLeftOver(here, name, options);
     return (await there.find(name, options)) !== undefined;
   } finally {
     // Also for a caller that left.
@@ -23,3 +24,16 @@ export async function isSharedPool(
 }
 
 const probePrefix = "vivarium-probe-";
+/** By far longer than a look takes; one that another server takes just now must stay. */
+const leftOverSeconds = 3600;
+
+/** Those of looks that did not live to remove them. How old they are is said by the host's own clock. */
+async function removeLeftOver(pool: VolumePool, own: string, options: CallOptions | undefined): Promise<void> {
+  const names = (await pool.names(options)).filter((name) => name.startsWith(probePrefix) && name !== own);
+  const now = names.length === 0 ? undefined : (await pool.find(own, options))?.changedSeconds;
+  if (now === undefined) return;
+  for (const name of names) {
+    const changed = (await pool.find(name, options))?.changedSeconds;
+    if (changed !== undefined && now - changed > leftOverSeconds) await pool.delete(name, options);
+  }
+}

@@ -1,16 +1,14 @@
 // The variables of UEFI firmware: a file that belongs to a VM as its disks do, where libvirt keeps it. With memory it needs nothing: QEMU
-// brings it back with the rest. Else it is copied, through a pool over its folder that is there for that moment alone.
+// brings it back with the rest. Else it is copied.
 
-import { randomUUID } from "node:crypto";
-import type { Libvirt, StoragePool } from "@vivarium/libvirt";
 import type { CallOptions } from "@vivarium/provider";
-import { element, renderXml } from "../xml/element.ts";
+import { withFolderOf } from "../folder-pool.ts";
 import { buildVolumeXml, parseVolumeXml } from "../volume-xml.ts";
 import type { SnapshotLook, SnapshotParts } from "./look.ts";
 
 /** The volume with the copy; undefined where there is nothing to copy. */
 export async function copyNvram(
-  { pool }: SnapshotParts,
+  { host, pool }: SnapshotParts,
   { view, libvirt }: SnapshotLook,
   {
     to,
@@ -20,7 +18,7 @@ export async function copyNvram(
 ): Promise<string | undefined> {
   const { nvram } = view;
   if (nvram === undefined || hasMemory) return undefined;
-  return withFolderOf(libvirt, nvram, async (folder, name) => {
+  return withFolderOf(host, { libvirt, path: nvram }, async (folder, name) => {
     const volumes = await libvirt.storagePoolListAllVolumes(folder, options);
     const from = volumes.find((volume) => volume.name === name);
     // Before its first start a VM has none.
@@ -29,7 +27,7 @@ export async function copyNvram(
     const xml = buildVolumeXml({ name: to, format: "raw", capacityBytes, allocationBytes: 0 });
     await pool.use(
       `copy the firmware's variables to "${to}"`,
-      ({ libvirt: host, pool: storage }) => host.storageVolCreateXmlFrom(storage, { xml, from }, options),
+      ({ libvirt: inPool, pool: storage }) => inPool.storageVolCreateXmlFrom(storage, { xml, from }, options),
       options,
     );
     return to;
@@ -38,19 +36,19 @@ export async function copyNvram(
 
 /** Of a VM that is off. */
 export async function restoreNvram(
-  { pool }: SnapshotParts,
+  { host, pool }: SnapshotParts,
   { view, libvirt }: SnapshotLook,
   { from, options }: { readonly from: string; readonly options: CallOptions | undefined },
 ): Promise<void> {
   const { nvram } = view;
   if (nvram === undefined) return;
-  await withFolderOf(libvirt, nvram, async (folder, name) => {
+  await withFolderOf(host, { libvirt, path: nvram }, async (folder, name) => {
     const chunks = await pool.use(
       `read the firmware's variables from "${from}"`,
-      async ({ libvirt: host, pool: storage }) => {
-        const volume = await host.storageVolLookupByName(storage, from, options);
+      async ({ libvirt: inPool, pool: storage }) => {
+        const volume = await inPool.storageVolLookupByName(storage, from, options);
         const read: Uint8Array[] = [];
-        for await (const chunk of host.storageVolDownload(volume, options)) read.push(chunk);
+        for await (const chunk of inPool.storageVolDownload(volume, options)) read.push(chunk);
         return read;
       },
       options,
@@ -64,24 +62,4 @@ export async function restoreNvram(
 
 async function* each(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* chunks;
-}
-
-async function withFolderOf<T>(
-  libvirt: Libvirt,
-  path: string,
-  act: (folder: StoragePool, name: string) => Promise<T>,
-): Promise<T> {
-  const at = path.lastIndexOf("/");
-  const xml = renderXml(
-    element("pool", { type: "dir" }, [
-      element("name", {}, `vivarium-nvram-${randomUUID()}`),
-      element("target", {}, [element("path", {}, path.slice(0, at))]),
-    ]),
-  );
-  const folder = await libvirt.storagePoolCreateXml(xml);
-  try {
-    return await act(folder, path.slice(at + 1));
-  } finally {
-    await libvirt.storagePoolDestroy(folder);
-  }
 }
