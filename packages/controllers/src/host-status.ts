@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { formatTime, roundQuantity, setCondition, zoneLabel } from "@vivarium/api";
 import type { Host, HostStatus } from "@vivarium/api";
 import type { DomainSummary, Provider as OpenProvider } from "@vivarium/provider";
+import { otherMachine } from "./host-identity.ts";
 import type { HostFindings, HostHealth } from "./host-health.ts";
 import { observedGenerationOf } from "./verdict.ts";
 import type { Verdict } from "./verdict.ts";
@@ -37,6 +38,10 @@ export function hostStatus(host: Host, input: HostStatusInput): HostStatus {
     endpoint: input.endpoint,
     ...(zone === undefined ? {} : { zone }),
     ...(health?.findings === undefined ? {} : foundStatus(health.findings, input)),
+    // Who it was is remembered until somebody says that the other one is meant.
+    ...(otherMachine(old, { findings: health?.findings, endpoint: input.endpoint }) === undefined
+      ? {}
+      : { hostname: old.hostname ?? "", uuid: old.uuid ?? "" }),
     ...observed,
     conditions: setCondition(old.conditions, { type: "Ready", ...verdict, ...observed }, { now: new Date(nowMs) }),
     ...(health?.verdict === "healthy" && health.checkedMs !== undefined

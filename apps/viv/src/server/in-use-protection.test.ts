@@ -4,9 +4,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { Host, isStatus, Namespace, Provider, VirtualMachine, VMClass, VMImage } from "@vivarium/api";
-import type { KubeObject, ResourceType } from "@vivarium/api";
+import {
+  coreKinds,
+  Host,
+  isStatus,
+  kinds,
+  Namespace,
+  Provider,
+  toCustomResourceDefinition,
+  VirtualMachine,
+  VMClass,
+  VMImage,
+} from "@vivarium/api";
+import type { ApiHandler, KubeObject, ResourceType } from "@vivarium/api";
+import { createApiServer } from "@vivarium/apiserver";
+import { createClient, inProcessTransport } from "@vivarium/client";
+import { openMemoryStore } from "@vivarium/store";
+import { pino } from "pino";
 import { VivProcess } from "../testing/viv-process.ts";
+import { inUseProtection } from "./in-use-protection.ts";
 
 const group = "infra.virtrigaud.io/v1beta1";
 const namespace = "team";
@@ -67,3 +83,48 @@ test(
     await client.close();
   },
 );
+
+test("copies of images that stay on a Provider's hosts are told, and those that are about to be removed hold it", async (t) => {
+  const store = openMemoryStore();
+  let handler: ApiHandler | undefined;
+  const server = await createApiServer({
+    store,
+    resources: coreKinds.map(toCustomResourceDefinition),
+    definitions: kinds.map(toCustomResourceDefinition),
+    admission: [inUseProtection(() => handler)],
+    logger: pino({ level: "silent" }),
+  });
+  handler = server.handle;
+  t.after(async () => {
+    await server.close();
+    await store.close();
+  });
+  const client = createClient(inProcessTransport(server.handle, { name: "root", groups: ["system:masters"] }));
+  const head = { apiVersion: group, metadata: { namespace: "default", name: "sim" } };
+  await client.create(Provider, { ...head, kind: "Provider", spec: { type: "sim", endpoint: "sim://here" } });
+  const image = await client.create(VMImage, {
+    apiVersion: group,
+    kind: "VMImage",
+    metadata: { namespace: "default", name: "tiny", finalizers: ["vmimage.infra.virtrigaud.io/finalizer"] },
+    spec: { source: { libvirt: { url: "file:///tiny" } } },
+  });
+  await client.updateStatus(VMImage, {
+    ...image,
+    status: { providerStatus: { "sim@a": { available: true, id: "1" } } },
+  });
+  const remove = (dryRun: string) =>
+    client.send({
+      method: "DELETE",
+      path: `/apis/${group}/namespaces/default/providers/sim`,
+      query: new URLSearchParams({ dryRun }),
+      headers: { accept: "application/json" },
+      body: new Uint8Array(0),
+    });
+  const { headers } = await remove("All");
+  assert.match(String(headers["warning"]), /The copies of VMImage tiny stay on its hosts/);
+  await client.delete(VMImage, { namespace: "default", name: "tiny" });
+  await assert.rejects(
+    remove("All"),
+    (error) => isStatus(error, "Forbidden") && /in use by VMImage\/tiny, which is being deleted/.test(error.message),
+  );
+});

@@ -14,6 +14,7 @@ import {
   storagePoolFinalizer,
   VirtualMachine,
   virtualMachineFinalizer,
+  VMImage,
   VirtualNetwork,
   virtualNetworkFinalizer,
 } from "@vivarium/api";
@@ -53,21 +54,32 @@ export function inUseProtection(handler: () => ApiHandler | undefined): Admissio
 }
 
 async function requireUnused(
-  { resource, namespace = "", name, oldObject }: AdmissionRequest,
+  { resource, namespace = "", name, oldObject, warnings }: AdmissionRequest,
   client: Client,
 ): Promise<void> {
   if (oldObject === undefined || oldObject.metadata.deletionTimestamp !== undefined) return;
   const providers = (await client.list(Provider, { namespace })).items;
   const isProvider = resource.plural === Provider.plural;
   // By themselves a Host is made again, and a Secret may be replaced.
-  if (!isProvider && !(await isEnding(client, namespace))) return;
+  const isEnding = await isNamespaceEnding(client, namespace);
+  if (!isProvider && !isEnding) return;
   const concerned = providers.filter((provider) =>
     isProvider ? provider.metadata.name === name : leadsTo(resource.plural, name, provider),
   );
   for (const provider of concerned) {
     if (provider.metadata.annotations?.[forceDeleteAnnotation] === "true") continue;
-    const found = await usersOf(provider, { client, providers });
-    if (found.length === 0) continue;
+    const images = await imagesOn(provider, client);
+    const isLeaving = ({ metadata }: VMImage): boolean =>
+      metadata.deletionTimestamp !== undefined || (isEnding && metadata.namespace === namespace);
+    const found = [
+      ...(await usersOf(provider, { client, providers })),
+      // Their copies are about to be removed, for as long as there is a way there.
+      ...images.filter(isLeaving).map((image) => `VMImage/${nameOf(image, namespace)}, which is being deleted`),
+    ];
+    if (found.length === 0) {
+      if (isProvider) warnings.push(...copiesLeft(images, namespace));
+      continue;
+    }
     const more = found.length > mostNamed ? ` and ${found.length - mostNamed} more` : "";
     const what = isProvider
       ? `Provider "${name}" is`
@@ -79,7 +91,7 @@ async function requireUnused(
   }
 }
 
-async function isEnding(client: Client, namespace: string): Promise<boolean> {
+async function isNamespaceEnding(client: Client, namespace: string): Promise<boolean> {
   try {
     return (await client.get(Namespace, { name: namespace })).metadata.deletionTimestamp !== undefined;
   } catch (error) {
@@ -111,6 +123,26 @@ async function usersOf(
     }
   }
   return found;
+}
+
+/** VMImages with copies there. */
+async function imagesOn({ metadata }: Provider, client: Client): Promise<readonly VMImage[]> {
+  const { providerOfStatusKey } = await import("@vivarium/controllers");
+  return (await client.list(VMImage)).items.filter((image) =>
+    Object.entries(image.status?.providerStatus ?? {}).some(([key, { available }]) => {
+      const { namespace, name } = providerOfStatusKey(image, key);
+      return available === true && name === metadata.name && namespace === metadata.namespace;
+    }),
+  );
+}
+
+function copiesLeft(images: readonly VMImage[], namespace: string): readonly string[] {
+  if (images.length === 0) return [];
+  const names = images.slice(0, mostNamed).map((image) => nameOf(image, namespace));
+  const more = images.length > mostNamed ? ` and ${images.length - mostNamed} more` : "";
+  return [
+    `The copies of VMImage ${names.join(", ")}${more} stay on its hosts, in their storage pool: to have them removed, delete these VMImages before the Provider`,
+  ];
 }
 
 function nameOf({ metadata }: KubeObject, namespace: string): string {

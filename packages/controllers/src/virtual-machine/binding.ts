@@ -30,6 +30,7 @@ export function checkBinding({ vm, record }: Look, provider: Provider | undefine
   const wanted = vm.spec.placement?.host;
   const isBound = record.host !== undefined && provider !== undefined && hasSeveralHosts(provider);
   if (!isBound || wanted === undefined || wanted === record.host) return { ok: true, value: undefined };
-  const message = `spec.placement.host names "${wanted}", but this VM is bound to host "${record.host}" and cannot be moved by its spec: name that one, or move the VM (viv migrate)`;
+  const { name } = vm.metadata;
+  const message = `spec.placement.host names "${wanted}", but this VM is on host "${record.host}", and its spec moves it nowhere: make a VMMigration (viv migrate ${name} --to ${wanted}) without that field, or name "${record.host}"`;
   return { ok: false, problems: [{ reason: "InvalidSpec", message }] };
 }

@@ -81,6 +81,14 @@ export function refusalsOf({ metadata, spec }: VMMigration, source: VirtualMachi
   if (options?.diskFormat === "vmdk" || options?.diskFormat === "raw") {
     add("Unsupported", `spec.options.diskFormat ${options.diskFormat} is not supported: copies are qcow2`);
   }
+  if (options?.mode === "Live") {
+    const message =
+      "spec.options.mode Live moves a VM between hosts of one Provider only: on another Provider it becomes a new VM of copies of its disks, which is started there. Declare both machines as hosts of one Provider (spec.hosts) to move it while it runs";
+    add("Unsupported", message);
+  }
+  if (options?.copyStorage === false) {
+    add("Unsupported", "spec.options.copyStorage false: to another Provider disks are always copied");
+  }
   if (options?.compress === true) add("Unsupported", "spec.options.compress is not supported between Providers");
   if (source?.spec.adopt !== undefined) {
     add("Unsupported", "the machine's domain was adopted: which disks are its own is not known");

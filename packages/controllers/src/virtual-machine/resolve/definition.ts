@@ -92,7 +92,7 @@ export function resolveProvider(
   }
   if (vm.spec.providerRef !== undefined && providerKeyOf(vm, vm.spec.providerRef) !== madeOn) {
     const wanted = providerKeyOf(vm, vm.spec.providerRef);
-    const message = `spec.providerRef names Provider "${wanted}", but this VM was made on "${madeOn}" and cannot be moved: name that one, or delete and create the VM`;
+    const message = `spec.providerRef names Provider "${wanted}", but this VM was made on "${madeOn}" and cannot be moved by its spec: name that one, or make a VMMigration with spec.target.name and spec.target.providerRef, which makes a new VM there of copies of its disks`;
     return { ...failed("InvalidSpec", message), made };
   }
   return { ok: true, value: made, made };
