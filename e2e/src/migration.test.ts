@@ -231,10 +231,8 @@ spec: {cpu: 1, memory: 128Mi, firmware: UEFI, diskDefaults: {size: 64Mi}}
       const from = (await isPowered("On")).status?.host;
       assert.equal((await server.viv(["stop", "--force", name], slow)).code, 0);
       const to = from === "kvm1" ? "kvm2" : "kvm1";
-      const uri = from === "kvm1" ? here : second.endpoint;
-      const path = /<nvram[^>]*>([^<]+)</.exec(await virsh(["dumpxml", name], uri))?.[1] ?? "";
       const on = (host: string | undefined) =>
-        host === "kvm1" ? path : path.replace("/var/lib/libvirt", join(work, "kvm2", "lib"));
+        join(host === "kvm1" ? "/var/lib/libvirt" : join(work, "kvm2", "lib"), `qemu/nvram/${name}_VARS.fd`);
       const bytes = await readFile(on(from));
       bytes.write("vvmig", bytes.length - 16);
       await writeFile(on(from), bytes);

@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { isProviderError } from "@vivarium/provider";
 import type { SnapshotRequest, SnapshotRole, VmDefinition, VmIdentity } from "@vivarium/provider";
 import { probeAliveText } from "../acceleration/probe-guest.ts";
-import { overlayVolumeName, memoryVolumeName } from "../names.ts";
+import { overlayVolumeName, memoryVolumeName, nvramVolumeName } from "../names.ts";
 import { VolumePool } from "../pool.ts";
 import { parseDomainXml } from "../domain/view.ts";
 import { liveSkipReason, openLiveHost } from "./live-host.ts";
@@ -118,6 +118,11 @@ describe("snapshots on a real libvirtd", { skip, concurrency: false }, () => {
     await snapshots.create(vm, running);
     await snapshots.create(vm, whole);
     await compute.forceOff(vm);
+    // libvirt does not name the file of a VM that is off.
+    const off = asked();
+    await snapshots.create(vm, off);
+    assert.ok((await pool.names()).includes(nvramVolumeName(vm, off.uid)));
+    await snapshots.remove(vm, off.uid);
     await write(vm, 2);
     await snapshots.revert(vm, { uid: running.uid, requestId: "1" });
     await holds(vm, 1);

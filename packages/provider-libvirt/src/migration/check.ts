@@ -16,6 +16,7 @@ import type { OwnDomain } from "../domain/lookup.ts";
 import { parseDomainCapabilities } from "../capabilities-xml.ts";
 import type { DomainCapabilitiesView } from "../capabilities-xml.ts";
 import { isBridge } from "../network/host-network.ts";
+import { nvramPathOf } from "../domain/nvram-path.ts";
 import { sourceOfNic } from "../domain/nics.ts";
 import type { NicView } from "../domain/nics.ts";
 import { find, findAll, parseXml, renderXml } from "../xml/element.ts";
@@ -120,10 +121,15 @@ async function byWay({ mode, postCopy }: MoveCheck, pair: Pair): Promise<readonl
 
 /** A live move takes along what the guest sees of them. */
 async function byNvram(
-  { view: { nvram } }: OwnDomain,
+  { view }: OwnDomain,
   { mode, pair: { here, there, options } }: { readonly mode: MoveWish["mode"]; readonly pair: Pair },
 ): Promise<readonly MoveObstacle[]> {
-  if (mode === "live" || nvram === undefined) return [];
+  if (mode === "live" || !view.isEfi) return [];
+  const nvram = nvramPathOf(view, here.host);
+  if (nvram === undefined) {
+    const message = "where libvirt of a session keeps its firmware's variables is not known: start it and move it live";
+    return [obstacle("DeviceNotMovable", message)];
+  }
   if (!(await isOneFile(nvram, { from: here.host, to: there.host, options }))) return [];
   const message = `its firmware's variables (${nvram}) lie where both hosts see them, and would go with its definition here: start it and move it live`;
   return [obstacle("StorageDiffers", message)];
@@ -203,9 +209,11 @@ function byFirmware(
   root: XmlElement,
   { can, hostname }: { readonly can: DomainCapabilitiesView; readonly hostname: string },
 ): readonly MoveObstacle[] {
+  const isChosenByLibvirt = find(root, "os")?.attributes["firmware"] === "efi";
   const loader = find(root, "os", "loader")?.text.trim();
   const isMissing = loader !== undefined && loader !== "" && !can.firmwareFiles.includes(loader);
   return [
+    ...(isChosenByLibvirt && !can.uefi ? [obstacle("FirmwareMissing", `host "${hostname}" has no UEFI firmware`)] : []),
     ...(isMissing
       ? [obstacle("FirmwareMissing", `host "${hostname}" has no firmware ${loader}, which it was made with`)]
       : []),

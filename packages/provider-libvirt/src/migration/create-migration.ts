@@ -4,6 +4,7 @@ import { DomainXmlFlags } from "@vivarium/libvirt";
 import type { Libvirt } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, MigrationRole, Move, MoveProgress, MoveReport, VmIdentity } from "@vivarium/provider";
+import { nvramPathOf } from "../domain/nvram-path.ts";
 import { findOwnDomain, requireOwnDomain } from "../domain/lookup.ts";
 import type { OwnDomain } from "../domain/lookup.ts";
 import { isVolumeOf } from "../names.ts";
@@ -136,7 +137,7 @@ async function filesToBring(
 /** With what libvirt keeps of it besides its definition. */
 async function moveOffline(vm: VmIdentity, own: OwnDomain, way: Way): Promise<MoveReport> {
   const { here, there, options } = way;
-  const { nvram } = own.view;
+  const nvram = nvramPathOf(own.view, here.host);
   if (nvram !== undefined) await bringNvram(nvram, { from: here.host, to: there.host, options });
   return moveDefinition(vm, own, way);
 }
@@ -170,7 +171,7 @@ async function removeNvram(
     (libvirt) => findOwnDomain(libvirt, { vm, options, action: "settle" }),
     options,
   );
-  const nvram = own?.view.nvram;
+  const nvram = own && nvramPathOf(own.view, here.host);
   if (nvram !== undefined) await removeNvramCopy(nvram, { from: here.host, to: there.host, options });
 }
 

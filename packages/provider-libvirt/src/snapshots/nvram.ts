@@ -2,6 +2,7 @@
 // brings it back with the rest. Else it is copied.
 
 import type { CallOptions } from "@vivarium/provider";
+import { nvramPathOf } from "../domain/nvram-path.ts";
 import { withFolderOf } from "../folder-pool.ts";
 import { buildVolumeXml, parseVolumeXml } from "../volume-xml.ts";
 import type { SnapshotLook, SnapshotParts } from "./look.ts";
@@ -16,7 +17,7 @@ export async function copyNvram(
     options,
   }: { readonly to: string; readonly hasMemory: boolean; readonly options: CallOptions | undefined },
 ): Promise<string | undefined> {
-  const { nvram } = view;
+  const nvram = nvramPathOf(view, host);
   if (nvram === undefined || hasMemory) return undefined;
   return withFolderOf(host, { libvirt, path: nvram }, async (folder, name) => {
     const volumes = await libvirt.storagePoolListAllVolumes(folder, options);
@@ -40,7 +41,7 @@ export async function restoreNvram(
   { view, libvirt }: SnapshotLook,
   { from, options }: { readonly from: string; readonly options: CallOptions | undefined },
 ): Promise<void> {
-  const { nvram } = view;
+  const nvram = nvramPathOf(view, host);
   if (nvram === undefined) return;
   await withFolderOf(host, { libvirt, path: nvram }, async (folder, name) => {
     const chunks = await pool.use(
