@@ -57,7 +57,7 @@ const failedSeal: SealTask = { kind: "failed", error: new Error("full"), failure
 
 /** The step's kind, with the phase it settles in or the reason it ends with. */
 function brief(step: BuildStep): string {
-  if (step.kind === "Settle") return `Settle ${step.phase}`;
+  if (step.kind === "Settle") return `Settle ${step.situation.kind}`;
   if (step.kind === "End") return `End ${step.end.phase} ${step.end.reason}`;
   return step.kind;
 }

@@ -9,6 +9,9 @@ import type { ImageBuildStatus } from "@vivarium/api";
 import type { ProvisionState, UnreachableUrl } from "@vivarium/images";
 import type { ImageMeasure, ProviderError } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
+import { messageOf } from "../steps/problem-of.ts";
+import { settle } from "../steps/step.ts";
+import type { FinalizerStep, Settle } from "../steps/step.ts";
 import type { QueuePlace } from "./image-build-queue.ts";
 
 export type BuildPhase = NonNullable<ImageBuildStatus["phase"]>;
@@ -108,7 +111,7 @@ export interface BuildEnd {
 }
 
 export type BuildStep =
-  | { readonly kind: "AddFinalizer" }
+  | FinalizerStep
   | { readonly kind: "AskSources"; readonly urls: readonly string[] }
   /** Takes a turn: says, durably, that a machine is about to be made. */
   | {
@@ -126,23 +129,39 @@ export type BuildStep =
   | { readonly kind: "RemoveMachine"; readonly why?: string }
   | { readonly kind: "End"; readonly end: BuildEnd }
   | { readonly kind: "Restart"; readonly request: string }
-  | { readonly kind: "RemoveFinalizer" }
-  | {
-      readonly kind: "Settle";
-      readonly phase: BuildPhase;
-      readonly reason: string;
-      readonly message: string;
-      readonly lookAgainMs?: number;
-    };
+  | Settle<BuildSituation>;
+
+/** What is said of it while nothing is to be done. */
+export interface BuildSituation {
+  readonly kind: BuildPhase;
+  readonly reason: string;
+  readonly message: string;
+}
+
+type Decision = Exclude<BuildStep, { readonly kind: "Settle" }> | Stay;
+
+/** A Settle that counts from now. */
+interface Stay {
+  readonly kind: "Stay";
+  readonly situation: BuildSituation;
+  readonly lookAgainMs?: number;
+}
 
 const soonMs = 2_000;
 const laterMs = 30_000;
 const sealTries = 3;
 
 export function decideBuild(input: BuildInput): BuildStep {
+  const decision = decide(input);
+  if (decision.kind !== "Stay") return decision;
+  const { situation, lookAgainMs } = decision;
+  return settle(situation, lookAgainMs === undefined ? undefined : input.nowMs + lookAgainMs);
+}
+
+function decide(input: BuildInput): Decision {
   const { machine, phase } = input;
   if (input.isDeleting) {
-    if (!input.hasFinalizer) return settle("Cancelled", "Deleted", "It is gone");
+    if (!input.hasFinalizer) return stay("Cancelled", "Deleted", "It is gone");
     if (machine.kind === "present") return removal(machine, "Cancelled");
     return { kind: "RemoveFinalizer" };
   }
@@ -155,21 +174,21 @@ export function decideBuild(input: BuildInput): BuildStep {
   return decideOpen(input);
 }
 
-function decideEnded(input: BuildInput, phase: "Succeeded" | "Failed" | "Cancelled"): BuildStep {
+function decideEnded(input: BuildInput, phase: "Succeeded" | "Failed" | "Cancelled"): Decision {
   const { machine, retryRequest, keepOnFailure } = input;
   const isKept = phase === "Failed" && keepOnFailure && retryRequest === undefined;
   if (machine.kind === "present" && !isKept) return removal(machine, phase);
   if (retryRequest !== undefined && phase !== "Succeeded" && !input.isCancelled)
     return { kind: "Restart", request: retryRequest };
-  return settle(phase, "", "");
+  return stay(phase, "", "");
 }
 
-function decideOpen(input: BuildInput): BuildStep {
+function decideOpen(input: BuildInput): Decision {
   const { target, provider, machine, record } = input;
   if (target.kind === "problem") return failed({ reason: target.reason, message: target.message });
   if (provider.kind === "problem") {
     const { reason, message, isHopeless } = provider;
-    return isHopeless ? failed({ reason, message }) : settle(waitingPhase(input), reason, message, laterMs);
+    return isHopeless ? failed({ reason, message }) : stay(waitingPhase(input), reason, message, laterMs);
   }
   if (record.digest !== undefined && target.digest !== undefined && record.digest !== target.digest) {
     if (machine.kind === "present") return removal(machine, "Queued");
@@ -186,10 +205,10 @@ function decideOpen(input: BuildInput): BuildStep {
   }
   const { layer } = provider;
   if (layer.kind === "unavailable")
-    return settle(waitingPhase(input), "ProviderUnavailable", layer.error.message, soonMs);
+    return stay(waitingPhase(input), "ProviderUnavailable", layer.error.message, soonMs);
   if (layer.kind === "present") {
     // It is read once more, to know its digest and its size.
-    if (input.sealing.kind === "running") return settle("Sealing", "Sealing", "Its disk becomes an image", soonMs);
+    if (input.sealing.kind === "running") return stay("Sealing", "Sealing", "Its disk becomes an image", soonMs);
     if (machine.kind === "present") return removal(machine, "Sealing");
     const message =
       record.attempt === 0 ? "The layer was there already: nothing had to be built" : "The layer is there";
@@ -203,13 +222,13 @@ function decideOpen(input: BuildInput): BuildStep {
 function decideSources(
   { asking }: BuildInput,
   { sources }: Extract<BuildTarget, { kind: "found" }>,
-): BuildStep | undefined {
+): Decision | undefined {
   if (sources.length === 0) return undefined;
   switch (asking.kind) {
     case "none":
       return { kind: "AskSources", urls: sources };
     case "running":
-      return settle("Checking", "AskingSources", `Looks whether ${sources.join(", ")} answers`, soonMs);
+      return stay("Checking", "AskingSources", `Looks whether ${sources.join(", ")} answers`, soonMs);
     case "failed":
       return undefined;
     case "done": {
@@ -224,24 +243,24 @@ function decideSources(
   throw new TypeError(`Unknown state: ${JSON.stringify(asking satisfies never)}`);
 }
 
-function decideStart(input: BuildInput, target: Extract<BuildTarget, { kind: "found" }>): BuildStep {
+function decideStart(input: BuildInput, target: Extract<BuildTarget, { kind: "found" }>): Decision {
   const { place } = input;
   if (target.parentIs.kind === "preparing" || target.digest === undefined) {
     const why = target.parentIs.kind === "preparing" ? target.parentIs.message : "it is being prepared";
-    return settle("WaitingForParent", "WaitingForParent", `Waits for VMImage "${target.parent}": ${why}`, laterMs);
+    return stay("WaitingForParent", "WaitingForParent", `Waits for VMImage "${target.parent}": ${why}`, laterMs);
   }
   switch (place.kind) {
     case "duplicate":
-      return settle("Queued", "SameLayer", `ImageBuild "${place.of}" makes the same layer`, laterMs);
+      return stay("Queued", "SameLayer", `ImageBuild "${place.of}" makes the same layer`, laterMs);
     case "queued":
-      return settle("Queued", "Queued", `Number ${place.position} in the queue`, laterMs);
+      return stay("Queued", "Queued", `Number ${place.position} in the queue`, laterMs);
     case "admitted":
       return begin({ digest: target.digest, recipeDigest: target.recipeDigest, attempt: input.record.attempt + 1 });
   }
   throw new TypeError(`Unknown place: ${JSON.stringify(place satisfies never)}`);
 }
 
-function decideMachine(input: BuildInput): BuildStep {
+function decideMachine(input: BuildInput): Decision {
   const { machine, record, nowMs, timeoutMs, log } = input;
   switch (machine.kind) {
     case "foreign":
@@ -275,15 +294,15 @@ function decideMachine(input: BuildInput): BuildStep {
     });
   }
   return record.step === undefined
-    ? settle("Starting", "Starting", machine.message, soonMs)
-    : settle("Building", "Building", stepText(record.step), soonMs);
+    ? stay("Starting", "Starting", machine.message, soonMs)
+    : stay("Building", "Building", stepText(record.step), soonMs);
 }
 
-function decideBuilt(input: BuildInput, machine: Extract<BuildMachine, { kind: "present" }>): BuildStep {
+function decideBuilt(input: BuildInput, machine: Extract<BuildMachine, { kind: "present" }>): Decision {
   const { sealing, record, nowMs } = input;
   if (!machine.isOff) {
     if (!machine.isToldOff) return { kind: "ShutDown" };
-    return settle("ShuttingDown", "ShuttingDown", "Its guest is shutting down", soonMs);
+    return stay("ShuttingDown", "ShuttingDown", "Its guest is shutting down", soonMs);
   }
   switch (sealing.kind) {
     case "none":
@@ -291,14 +310,14 @@ function decideBuilt(input: BuildInput, machine: Extract<BuildMachine, { kind: "
     case "done":
       return { kind: "Seal", digest: record.digest ?? "" };
     case "running":
-      return settle("Sealing", "Sealing", "Its disk becomes an image", soonMs);
+      return stay("Sealing", "Sealing", "Its disk becomes an image", soonMs);
     case "failed": {
       const message = `Cannot make an image of its disk: ${messageOf(sealing.error)}`;
       if (sealing.failures >= sealTries) return failed({ reason: "SealFailed", message });
       const nextMs = sealing.failedMs + 5_000 * 2 ** sealing.failures;
       return nextMs <= nowMs
         ? { kind: "Seal", digest: record.digest ?? "" }
-        : settle("Sealing", "SealFailed", `${message}; tried again`, nextMs - nowMs);
+        : stay("Sealing", "SealFailed", `${message}; tried again`, nextMs - nowMs);
     }
   }
   throw new TypeError(`Unknown state: ${JSON.stringify(sealing satisfies never)}`);
@@ -328,7 +347,7 @@ function machineGone({ lostFor }: BuildRecord): Failure {
 }
 
 /** A new machine may do better. */
-function again(input: BuildInput, failure: Failure): BuildStep {
+function again(input: BuildInput, failure: Failure): Decision {
   const { machine, record, retries } = input;
   if (record.attempt > retries || record.digest === undefined) return failed(failure);
   if (machine.kind === "present") return removal(machine, "Queued", failure.message);
@@ -340,32 +359,29 @@ function again(input: BuildInput, failure: Failure): BuildStep {
   });
 }
 
-function begin(next: Omit<Extract<BuildStep, { kind: "Begin" }>, "kind">): BuildStep {
+function begin(next: Omit<Extract<BuildStep, { kind: "Begin" }>, "kind">): Decision {
   return { kind: "Begin", ...next };
 }
 
 /** The machine stays until the end is written down: after that it is removed, or kept for a look. */
-function failed({ reason, message }: Failure): BuildStep {
+function failed({ reason, message }: Failure): Decision {
   return end("Failed", reason, message);
 }
 
-function end(phase: BuildEnd["phase"], reason: string, message: string): BuildStep {
+function end(phase: BuildEnd["phase"], reason: string, message: string): Decision {
   return { kind: "End", end: { phase, reason, message } };
 }
 
-function removal(machine: Extract<BuildMachine, { kind: "present" }>, phase: BuildPhase, why?: string): BuildStep {
+function removal(machine: Extract<BuildMachine, { kind: "present" }>, phase: BuildPhase, why?: string): Decision {
   if (!machine.isDeleting) return { kind: "RemoveMachine", ...(why === undefined ? {} : { why }) };
-  return settle(phase, "RemovingMachine", "Its machine is being removed", soonMs);
+  return stay(phase, "RemovingMachine", "Its machine is being removed", soonMs);
 }
 
 function waitingPhase({ phase }: BuildInput): BuildPhase {
   return phase ?? "Queued";
 }
 
-function settle(phase: BuildPhase, reason: string, message: string, lookAgainMs?: number): BuildStep {
-  return { kind: "Settle", phase, reason, message, ...(lookAgainMs === undefined ? {} : { lookAgainMs }) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function stay(kind: BuildPhase, reason: string, message: string, lookAgainMs?: number): Stay {
+  const situation = { kind, reason, message };
+  return { kind: "Stay", situation, ...(lookAgainMs === undefined ? {} : { lookAgainMs }) };
 }
