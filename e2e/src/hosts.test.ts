@@ -86,6 +86,28 @@ spec: {providerRef: {name: vvhost-one}, powerState: "Off", resources: {cpu: 1, m
       new RegExp(`spec.resources.memoryMiB: Invalid value: ${most + 1} MiB: .*vvhost-one ${most} MiB`),
     );
     assert.equal((await server.kubectl(["create", "--dry-run=server", "-f", "-"], { input: sized(most) })).code, 0);
+    const point = (endpoint: string) =>
+      server.kubectl([
+        "patch",
+        "provider",
+        "vvhost-one",
+        "--type",
+        "merge",
+        "-p",
+        JSON.stringify({ spec: { endpoint } }),
+      ]);
+    assert.equal((await point(second.endpoint)).code, 0);
+    const other = await eventually(
+      "the Host says that it is another machine",
+      async () => {
+        const found = await host("vvhost-one");
+        return readyOf(found)?.reason === "AnotherMachine" ? found : undefined;
+      },
+      slow,
+    );
+    assert.deepEqual([other?.status?.hostname, other?.status?.uuid], [status?.hostname, status?.uuid]);
+    assert.equal((await server.kubectl(["delete", "host", "vvhost-one"])).code, 0);
+    assert.equal((await untilHost("vvhost-one", "True")).status?.hostname, "kvm2");
     await server.kubectl(["delete", "provider", "vvhost-one"]);
     await eventually("the Host is gone", async () => ((await host("vvhost-one")) === undefined ? true : undefined));
   });

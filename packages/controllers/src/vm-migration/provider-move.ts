@@ -146,6 +146,12 @@ function blockersOf(
   }
   if (source === undefined) return found;
   found.push(...sizeBlockersOf(parts, newMachineOf(object, source)));
+  const madeBy = parts.placer.providerOf(source);
+  if (from.deleteAfterMigration === true && madeBy !== undefined && parts.placer.wishOf(source, madeBy).hasTpm) {
+    const message =
+      "the state of its TPM stays behind, and spec.source.deleteAfterMigration would delete it: migrate without, and delete the source when its keys are not needed any more";
+    found.push({ reason: "DeviceNotMovable", message });
+  }
   const madeOn = readRecord(source.status).madeOn;
   if (from.providerRef !== undefined && madeOn !== undefined) {
     const { namespace, name } = key(from.providerRef);

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { findCondition, Host, Provider, VirtualMachine, VMImage, VMMigration, VMSnapshot } from "@vivarium/api";
+import {
+  findCondition,
+  Host,
+  Provider,
+  VirtualMachine,
+  VMClass,
+  VMImage,
+  VMMigration,
+  VMSnapshot,
+} from "@vivarium/api";
 import type { VirtualMachineSpec, VMMigrationSpec } from "@vivarium/api";
 import { createSimulatedHypervisor } from "@vivarium/provider";
 import type { ProviderFactory } from "@vivarium/provider";
@@ -322,6 +331,14 @@ test("to another Provider: a failure ends with the source as it was, and nothing
 test("to another Provider: one whose hosts can never take it is told before anything is done, with the figures", async (t) => {
   const { client, create, move, ended, domains, until } = await lab(t);
   await create();
+  await client.create(VMClass, {
+    ...headOf(VMClass, "sealed"),
+    spec: { cpu: 1, memory: "1Gi", firmware: "UEFI", securityProfile: { tpmEnabled: true } },
+  });
+  await client.create(VirtualMachine, {
+    ...headOf(VirtualMachine, "sealed"),
+    spec: { providerRef: { name: "rack" }, classRef: { name: "sealed" }, powerState: "Off" },
+  });
   const hostPolicy = { reservedMemory: "1Ti" };
   await client.create(Provider, {
     ...headOf(Provider, "full"),
@@ -331,6 +348,15 @@ test("to another Provider: one whose hosts can never take it is told before anyt
     const { items } = await client.list(Host);
     return items.some(({ metadata, status }) => metadata.name === "full" && status?.allocatable !== undefined);
   });
+  await move("sealed", {
+    source: { vmRef: { name: "sealed" }, deleteAfterMigration: true },
+    target: { name: "sealed-full", providerRef: { name: "full" } },
+  });
+  const sealed = await ended("sealed", "Failed");
+  assert.deepEqual(
+    sealed.status?.blockers?.map(({ reason }) => reason),
+    ["NoRoom", "DeviceNotMovable"],
+  );
   await move("go", { target: { name: "web-full", providerRef: { name: "full" } } });
   const { status } = await ended("go", "Failed");
   assert.deepEqual(
