@@ -61,9 +61,20 @@ describe("export", { skip, concurrency: false }, () => {
   test("what a guest wrote is in the image, the guest runs again, and nothing else is left", async (t) => {
     const written = `printf exported | dd of=/dev/vda bs=512 seek=${lastSector} conv=notrunc; sync; echo done`;
     assert.match(await guestShell(server, name, written), /done/);
-    const asked = await server.viv(["export", name, "vvexport-golden", "--no-wait"]);
+    const asked = await server.viv(["export", name, "vvexport-golden", "--console-text", "TINY-READY", "--no-wait"]);
     assert.equal(asked.code, 0, asked.stderr);
     const [, exportName = ""] = /vmexport\/(\S+): requested/.exec(asked.stdout) ?? [];
+    await server.kill("SIGKILL");
+    await server.start();
+    await eventually(
+      "what was made is booted",
+      async () => {
+        const { phase } = (await server.get<VMExport>("vmexport", exportName))?.status ?? {};
+        assert.notEqual(phase, "Failed");
+        return phase === "Verifying" || phase === "Succeeded" ? true : undefined;
+      },
+      patient,
+    );
     await server.kill("SIGKILL");
     await server.start();
     const done = await eventually(
@@ -75,6 +86,10 @@ describe("export", { skip, concurrency: false }, () => {
       patient,
     );
     assert.deepEqual([done.status?.phase, done.status?.consistency], ["Succeeded", "Off"], done.status?.message);
+    const verified = findCondition(done.status?.conditions, "Verified");
+    assert.deepEqual([verified?.status, verified?.reason], ["True", "Booted"], verified?.message);
+    const trial = `verify-${done.metadata.uid?.slice(0, 8)}`;
+    assert.deepEqual([await server.get("vm", trial), await server.get("vmimage", trial)], [undefined, undefined]);
     const image = await server.get<VMImage>("vmimage", "vvexport-golden");
     assert.equal(image?.spec.source?.libvirt?.checksum, done.status?.digest);
     assert.deepEqual(await readdir(dirname(done.status?.path ?? "")), [`${done.metadata.uid}.qcow2`]);
@@ -89,7 +104,7 @@ describe("export", { skip, concurrency: false }, () => {
     t.after(() => rm(folder, { recursive: true, force: true }));
     const ova = join(folder, "web.ova");
     await writeFile(`${ova}.part`, "of a viv that was killed");
-    const wished = await server.viv(["export", name, "--file", ova, "--live", "--no-wait"]);
+    const wished = await server.viv(["export", name, "--file", ova, "--live", "--verify", "digest", "--no-wait"]);
     const [, fileName = ""] = /vmexport\/(\S+): requested/.exec(wished.stdout) ?? [];
     await server.kill("SIGKILL");
     await server.start();

@@ -37,6 +37,12 @@ export function addLabCommands(viv: Command, group: string): void {
     .option("--file <path>", "write a file instead, which must not be there yet")
     .addOption(new Option("--format <format>", "of the file (default: as its name ends)").choices(exportFormats))
     .option("--take <vmexport>", "with --file: make nothing, fetch what this VMExport has made or makes")
+    .addOption(
+      new Option("--verify <how>", "boot: a throw-away machine of it must come up; digest: only compare")
+        .choices(["boot", "digest"])
+        .default("boot"),
+    )
+    .option("--console-text <text>", "what the serial line of that machine says once it is up (default: login:)")
     .option("--live", "let it run: what is made holds what is on the disk at that moment")
     .option("--wait", "wait until it is there (default)")
     .option("--no-wait", "return when the wish is stored")

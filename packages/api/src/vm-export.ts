@@ -37,7 +37,30 @@ const spec = struct("What is made of what. Once it has begun nothing of it chang
       { default: false },
     ),
   ),
-  timeout: optional(duration("How long it may take to read, compress and verify the copied disk.", { default: "2h" })),
+  verify: optional(
+    struct("When what was made counts as verified. What fails is not registered, and not kept.", {
+      by: optional(
+        choice(
+          "`Boot`: a throw-away machine of it, with no network and with a disk of its own upon it, came up. `Digest`: it was compared with the disk and read again, as it always is, and nothing more.",
+          ["Boot", "Digest"],
+          { default: "Boot" },
+        ),
+      ),
+      consoleText: optional(
+        string(
+          "The guest has come up when its serial line says this, or when its guest agent answers, whichever is first.",
+          { minLength: 1, maxLength: 200, default: "login:" },
+        ),
+      ),
+      timeout: optional(duration("How long that guest may take to come up.", { default: "15m" })),
+    }),
+  ),
+  timeout: optional(
+    duration(
+      "How long it may take to read, compress and compare the copied disk, and then to bring it to the host where it is booted.",
+      { default: "2h" },
+    ),
+  ),
 });
 
 export const vmExportPhases = [
@@ -45,6 +68,7 @@ export const vmExportPhases = [
   "Stopping",
   "Copying",
   "Compressing",
+  "Verifying",
   "Succeeded",
   "Failed",
   "Deleting",
@@ -67,7 +91,9 @@ const status = struct("How far it is.", {
   startedAt: optional(dateTime("When it began.")),
   finishedAt: optional(dateTime("When it succeeded or failed.")),
   record: optional(controllerRecord()),
-  ...observed("`Complete`: whether the image is registered, or the file made."),
+  ...observed(
+    "`Complete`: whether the image is registered, or the file made. `Verified`: how it was verified, or why it is not.",
+  ),
 });
 
 export type VMExportSpec = Static<typeof spec>;
@@ -90,6 +116,7 @@ export const VMExport: KindDefinition<VMExport> = defineKind({
     phaseColumn,
     { name: "Done", type: "integer", jsonPath: ".status.percentage" },
     { name: "Size", type: "string", jsonPath: ".status.size" },
+    { name: "Verified", type: "string", jsonPath: '.status.conditions[?(@.type=="Verified")].reason' },
     ageColumn,
     messageColumn,
   ],

@@ -91,7 +91,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmCloneController({ manager, providers, clock }),
       createVmUnlinkController({ manager, providers, clock }),
       createVmTemplateController({ manager, providers, clock }),
-      createVmExportController({ manager, providers, imageExports, clock }),
+      createVmExportController({ manager, providers, imageExports, imageCache, clock }),
       createVmPlacementPolicyController({ manager, placer, clock }),
       createVmSetController({ manager, providers, clock }),
       createVmGroupController({ manager, clock }),

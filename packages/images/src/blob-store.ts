@@ -84,6 +84,23 @@ export class BlobStore {
     return { digest, format, path, sizeBytes, virtualSizeBytes };
   }
 
+  /** What this source gave, and its blob where no other source gave the same. The blob goes first: a record without one is none. */
+  async remove(key: string): Promise<void> {
+    const stored = await this.read(key);
+    if (stored !== undefined && !(await this.#isShared(key, stored.record))) {
+      await rm(stored.image.path, { force: true });
+    }
+    await rm(this.#recordPath(key), { force: true });
+  }
+
+  async #isShared(key: string, { digest, format }: SourceRecord): Promise<boolean> {
+    for (const name of await readdir(join(this.#directory, "sources"))) {
+      const other = name.endsWith(".json") ? await this.read(name.slice(0, -".json".length)) : undefined;
+      if (name !== `${key}.json` && other?.record.digest === digest && other.record.format === format) return true;
+    }
+    return false;
+  }
+
   #recordPath(key: string): string {
     return join(this.#directory, "sources", `${key}.json`);
   }

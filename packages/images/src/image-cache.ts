@@ -116,6 +116,14 @@ class FileImageCache implements ImageCache {
     );
   }
 
+  async forget(source: ImageSource): Promise<void> {
+    try {
+      await this.#blobs.remove(await keyOf(source));
+    } catch (error) {
+      throw asImageError(`remove what is kept of ${describe(source)}`, error);
+    }
+  }
+
   async #findByKey(key: string, source: ImageSource): Promise<CachedImage | undefined> {
     try {
       const stored = await this.#blobs.read(key);

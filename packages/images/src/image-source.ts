@@ -80,6 +80,8 @@ export interface ImageCache {
    * share one fetch. Throws ImageError.
    */
   ensure(source: ImageSource, options: EnsureOptions): Promise<CachedImage>;
+  /** Drops what this source gave, unless another one gave the same. Success when there is none. Not while somebody wants it. */
+  forget(source: ImageSource): Promise<void>;
 }
 
 const isRetryable = {

@@ -20,6 +20,8 @@ interface ExportOptions extends GlobalOptions {
   readonly file?: string;
   readonly format?: ExportFormat;
   readonly take?: string;
+  readonly verify: "boot" | "digest";
+  readonly consoleText?: string;
   readonly live?: boolean;
   readonly wait?: boolean;
   readonly timeout: number;
@@ -62,6 +64,10 @@ export async function exportMachine(
         spec: {
           vmRef: { name: machine },
           target: wanted,
+          verify: {
+            by: options.verify === "boot" ? "Boot" : "Digest",
+            ...(options.consoleText === undefined ? {} : { consoleText: options.consoleText }),
+          },
           live: options.live === true,
           timeout: `${Math.ceil(options.timeout / 1000)}s`,
         },

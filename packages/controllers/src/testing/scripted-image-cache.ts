@@ -14,6 +14,7 @@ export interface ScriptedFetch {
 
 export class ScriptedImageCache implements ImageCache {
   readonly fetches: ScriptedFetch[] = [];
+  readonly forgotten: ImageSource[] = [];
   readonly #isImmediate: boolean;
 
   /** `isImmediate`: every source is there at once. */
@@ -23,6 +24,11 @@ export class ScriptedImageCache implements ImageCache {
 
   async find(): Promise<CachedImage | undefined> {
     return undefined;
+  }
+
+  forget(source: ImageSource): Promise<void> {
+    this.forgotten.push(source);
+    return Promise.resolve();
   }
 
   ensure(source: ImageSource, options: EnsureOptions): Promise<CachedImage> {

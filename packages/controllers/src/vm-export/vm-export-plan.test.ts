@@ -4,6 +4,7 @@ import { ImageError } from "@vivarium/images";
 import { ProviderError } from "@vivarium/provider";
 import { decideExport } from "./vm-export-plan.ts";
 import type { ExportInput, ExportStep } from "./vm-export-plan.ts";
+import type { TrialMachine } from "./trial.ts";
 
 const on = { kind: "there", isOff: false, wish: "run" } as const;
 const stopping = { kind: "there", isOff: false, wish: "stop" } as const;
@@ -23,7 +24,13 @@ const wanted: ExportInput = {
   copy: { kind: "none" },
   writing: { kind: "none" },
   image: "none",
+  verify: "Boot",
+  trial: { kind: "none" },
+  trialStartsUntilMs: 1_060_000,
+  bootTimeoutMs: 30_000,
 };
+const trial = (is: TrialMachine): ExportInput["trial"] => ({ kind: "machine", is });
+const up = trial({ kind: "up", sign: "it said so" });
 const failed = (error: Error, failures = 1) => ({ kind: "failed", error, failures, failedMs: 1_000_000 }) as const;
 const copying: Partial<ExportInput> = { stage: "copying", machine: off, mustStart: true };
 const writing: Partial<ExportInput> = { stage: "writing", copy: { kind: "ready" } };
@@ -77,14 +84,43 @@ const rows: readonly (readonly [string, Partial<ExportInput>, string])[] = [
     { ...writing, writing: { kind: "done", result: file } },
     "RecordWritten",
   ],
-  ["registered", { stage: "written" }, "Register"],
-  ["once", { stage: "written", image: "ours" }, "RecordRegistered"],
-  ["not over somebody else's", { stage: "written", image: "other" }, "Fail"],
+  ["what was made is booted", { stage: "written" }, "CreateTrial"],
+  ["with a machine of its own", { stage: "written", trial: { kind: "image", isGoing: false } }, "CreateTrial"],
+  ["not where that is not asked for", { stage: "written", verify: "Digest" }, "RecordVerified"],
+  ["nor where the name was taken meanwhile", { stage: "written", image: "other" }, "Fail"],
+  [
+    "while it boots",
+    { stage: "written", trial: trial({ kind: "starting", message: "m", startedMs: 999_000 }) },
+    "Verifying",
+  ],
+  ["for a while", { stage: "written", trial: trial({ kind: "starting", message: "m", startedMs: 970_000 }) }, "Fail"],
+  [
+    "before it boots it has longer",
+    { stage: "written", trial: trial({ kind: "starting", message: "m" }) },
+    "Verifying",
+  ],
+  [
+    "but not for ever",
+    { stage: "written", nowMs: 1_060_000, trial: trial({ kind: "starting", message: "m" }) },
+    "Fail",
+  ],
+  ["one that goes off has failed", { stage: "written", trial: trial({ kind: "failed", message: "m" }) }, "Fail"],
+  ["one that is deleted too", { stage: "written", trial: trial({ kind: "going" }) }, "Fail"],
+  ["one that comes up is written down", { stage: "written", trial: up }, "RecordVerified"],
+  ["and goes", { stage: "verified", trial: up }, "DeleteTrialMachine"],
+  ["while it goes", { stage: "verified", trial: trial({ kind: "going" }) }, "Verifying"],
+  ["its image after it", { stage: "verified", trial: { kind: "image", isGoing: false } }, "DeleteTrialImage"],
+  ["while that goes", { stage: "verified", trial: { kind: "image", isGoing: true } }, "Verifying"],
+  ["registered", { stage: "verified" }, "Register"],
+  ["once", { stage: "verified", image: "ours" }, "RecordRegistered"],
+  ["not over somebody else's", { stage: "verified", image: "other" }, "Fail"],
+  ["what failed leaves no machine", { stage: "failed", trial: up }, "DeleteTrialMachine"],
+  ["nor what is deleted", { stage: "written", isDeleting: true, trial: up }, "DeleteTrialMachine"],
   ["the copy goes", { stage: "registered", image: "ours", copy: { kind: "ready" } }, "DeleteCopy"],
   ["it is there", { stage: "registered", image: "ours" }, "Succeeded"],
   ["the file goes with its image", { stage: "registered" }, "DropFile"],
   ["for good", { stage: "dropped", image: "other" }, "Succeeded"],
-  ["a file is kept", { target: "file", stage: "written" }, "RecordKept"],
+  ["a file is kept", { target: "file", stage: "verified" }, "RecordKept"],
   ["for a while", { target: "file", stage: "kept", keptUntilMs: 1_000_001 }, "Succeeded"],
   ["and no longer", { target: "file", stage: "kept", keptUntilMs: 1_000_000 }, "DropFile"],
   ["what asks for both or neither is told", { target: undefined }, "Fail"],
@@ -127,6 +163,14 @@ function after(input: ExportInput, step: ExportStep): ExportInput {
       return { ...input, writing: { kind: "done", result: file } };
     case "RecordWritten":
       return { ...input, stage: "written", writing: { kind: "none" } };
+    case "CreateTrial":
+      return { ...input, trial: up };
+    case "RecordVerified":
+      return { ...input, stage: "verified" };
+    case "DeleteTrialMachine":
+      return { ...input, trial: { kind: "image", isGoing: false } };
+    case "DeleteTrialImage":
+      return { ...input, trial: { kind: "none" } };
     case "Register":
       return { ...input, image: "ours" };
     case "RecordRegistered":
@@ -165,15 +209,16 @@ function runTo(end: { readonly crashAfter: number; readonly deleteAfter: number 
 
 test("a server that is killed after any step ends with one image, no copy, and the machine as it was", () => {
   for (let crashAfter = 0; crashAfter < 20; crashAfter += 1) {
-    const { stage, image, copy, machine } = runTo({ crashAfter, deleteAfter: -1 });
-    assert.deepEqual([stage, image, copy, machine], ["registered", "ours", { kind: "none" }, on], `${crashAfter}`);
+    const { stage, image, copy, machine, trial } = runTo({ crashAfter, deleteAfter: -1 });
+    const none = { kind: "none" };
+    assert.deepEqual([stage, image, copy, machine, trial], ["registered", "ours", none, on, none], `${crashAfter}`);
   }
 });
 
 test("an export that is deleted after any step leaves no copy, and the machine as it was", () => {
   for (let deleteAfter = 0; deleteAfter < 20; deleteAfter += 1) {
-    const { image, copy, machine, hasFinalizer } = runTo({ crashAfter: deleteAfter, deleteAfter });
-    assert.deepEqual([copy, machine], [{ kind: "none" }, on], `${deleteAfter}`);
+    const { image, copy, machine, trial, hasFinalizer } = runTo({ crashAfter: deleteAfter, deleteAfter });
+    assert.deepEqual([copy, machine, trial], [{ kind: "none" }, on, { kind: "none" }], `${deleteAfter}`);
     assert.equal(hasFinalizer, image === "ours");
   }
 });

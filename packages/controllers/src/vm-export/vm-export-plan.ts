@@ -9,6 +9,8 @@ import { ImageError } from "@vivarium/images";
 import type { ExportedFile, ExportProgress } from "@vivarium/images";
 import { isProviderError } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
+import type { FinalizerStep, Settle } from "../steps/reconcile-in-steps.ts";
+import type { TrialState } from "./trial.ts";
 
 export interface ExportInput {
   readonly nowMs: number;
@@ -21,6 +23,7 @@ export interface ExportInput {
     | "copying"
     | "writing"
     | "written"
+    | "verified"
     | "registered"
     | "kept"
     | "dropped"
@@ -45,6 +48,11 @@ export interface ExportInput {
     | { readonly kind: "ready" }
     | { readonly kind: "failed"; readonly message: string }
     | { readonly kind: "going" };
+  readonly verify: "Boot" | "Digest";
+  readonly trial: TrialState;
+  /** Until when the throw-away machine has to be started, and how long it may take from then. */
+  readonly trialStartsUntilMs: number;
+  readonly bootTimeoutMs: number;
   readonly writing: TaskState<ExportedFile, ExportProgress>;
   /** What has the name of the image: nothing, this export's, somebody else's. */
   readonly image: "none" | "ours" | "other";
@@ -55,6 +63,7 @@ export type ExportSituation =
   | { readonly kind: "Stopping" }
   | { readonly kind: "Copying"; readonly message: string; readonly percentage: number }
   | { readonly kind: "Compressing"; readonly progress?: ExportProgress }
+  | { readonly kind: "Verifying"; readonly message: string }
   | { readonly kind: "Waiting"; readonly reason: string; readonly message: string }
   /** `isThere`: what was made. */
   | { readonly kind: "Succeeded"; readonly isThere: boolean }
@@ -63,7 +72,7 @@ export type ExportSituation =
   | { readonly kind: "DeleteWaits" };
 
 export type ExportStep =
-  | { readonly kind: "AddFinalizer" }
+  | FinalizerStep
   /** Says, durably, that the machine is to be started again, before it is stopped. */
   | { readonly kind: "RecordStopping" }
   | { readonly kind: "StopMachine" }
@@ -76,6 +85,11 @@ export type ExportStep =
   | { readonly kind: "Write" }
   /** Durably, so that the image that is registered is the file that there is. */
   | { readonly kind: "RecordWritten"; readonly file: ExportedFile }
+  /** The throw-away image and machine, or what is missing of them. */
+  | { readonly kind: "CreateTrial" }
+  | { readonly kind: "RecordVerified"; readonly sign?: string }
+  | { readonly kind: "DeleteTrialMachine" }
+  | { readonly kind: "DeleteTrialImage" }
   | { readonly kind: "Register" }
   | { readonly kind: "RecordRegistered" }
   | { readonly kind: "RecordKept" }
@@ -83,10 +97,11 @@ export type ExportStep =
   | { readonly kind: "DropFile" }
   | { readonly kind: "DeleteCopy" }
   | { readonly kind: "Fail"; readonly reason: string; readonly message: string }
-  | { readonly kind: "RemoveFinalizer" }
-  | { readonly kind: "Settle"; readonly situation: ExportSituation; readonly lookAgainAtMs?: number };
+  | Settle<ExportSituation>;
 
 const lookMs = 10_000;
+const trialLookMs = 2_000;
+const tidying = "The machine that it was booted in is being removed";
 const dayMs = 86_400_000;
 const startLookMs = 1_000;
 const mostFailures = 4;
@@ -103,9 +118,9 @@ export function decideExport(input: ExportInput): ExportStep {
     case "writing":
       return isToWait(input) ? decideWriting(input) : (startAgain(input) ?? decideWriting(input));
     case "written":
-      if (input.target === "file") return { kind: "RecordKept" };
-      if (input.image === "none") return { kind: "Register" };
-      return input.image === "ours" ? { kind: "RecordRegistered" } : taken;
+      return startAgain(input) ?? (input.image === "other" ? taken : decideTrial(input));
+    case "verified":
+      return endTrial(input, { kind: "Verifying", message: tidying }) ?? decideMade(input);
     case "registered":
     case "kept":
     case "dropped":
@@ -191,7 +206,52 @@ function isHopeless(error: unknown): boolean {
   return isProviderError(error, "Unsupported", "InvalidSpec", "NotFound");
 }
 
-function decideEnd({ stage, copy, image, keptUntilMs, nowMs }: ExportInput): ExportStep {
+/** What was made has to come up before it counts. */
+function decideTrial({ verify, trial, trialStartsUntilMs, bootTimeoutMs, nowMs }: ExportInput): ExportStep {
+  if (verify === "Digest") return { kind: "RecordVerified" };
+  if (trial.kind !== "machine") return { kind: "CreateTrial" };
+  const { is } = trial;
+  switch (is.kind) {
+    case "going":
+      return { kind: "Fail", reason: "BootFailed", message: "The machine that it was booted in was deleted meanwhile" };
+    case "failed":
+      return { kind: "Fail", reason: "BootFailed", message: is.message };
+    case "up":
+      return { kind: "RecordVerified", sign: is.sign };
+    case "starting": {
+      const untilMs = is.startedMs === undefined ? trialStartsUntilMs : is.startedMs + bootTimeoutMs;
+      if (nowMs < untilMs) return settle({ kind: "Verifying", message: is.message }, nowMs + trialLookMs);
+      const message =
+        is.startedMs === undefined
+          ? `A machine of it was not started in time: ${is.message}`
+          : `A machine of it did not come up within ${bootTimeoutMs / 1000} s: neither did its guest agent answer, nor its serial line say what was expected (spec.verify)`;
+      return { kind: "Fail", reason: "BootTimeout", message };
+    }
+  }
+}
+
+/** Undefined when there is nothing left of it. */
+function endTrial({ trial, nowMs }: ExportInput, situation: ExportSituation): ExportStep | undefined {
+  switch (trial.kind) {
+    case "none":
+      return undefined;
+    case "machine":
+      return trial.is.kind === "going" ? settle(situation, nowMs + trialLookMs) : { kind: "DeleteTrialMachine" };
+    case "image":
+      return trial.isGoing ? settle(situation, nowMs + trialLookMs) : { kind: "DeleteTrialImage" };
+  }
+}
+
+function decideMade({ target, image }: ExportInput): ExportStep {
+  if (target === "file") return { kind: "RecordKept" };
+  if (image === "none") return { kind: "Register" };
+  return image === "ours" ? { kind: "RecordRegistered" } : taken;
+}
+
+function decideEnd(input: ExportInput): ExportStep {
+  const { stage, copy, image, keptUntilMs, nowMs } = input;
+  const ending = endTrial(input, { kind: "Failed" });
+  if (ending !== undefined) return ending;
   if (copy.kind !== "none" && copy.kind !== "going") return { kind: "DeleteCopy" };
   if (stage === "failed") return settle({ kind: "Failed" });
   if (stage === "registered" && image !== "ours") return { kind: "DropFile" };
@@ -206,6 +266,8 @@ function decideDelete(input: ExportInput): ExportStep {
   if (!hasFinalizer) return settle({ kind: "Gone" });
   const start = startAgain(input);
   if (start !== undefined) return start;
+  const ending = endTrial(input, { kind: "Verifying", message: tidying });
+  if (ending !== undefined) return ending;
   if (copy.kind !== "none" && copy.kind !== "going") return { kind: "DeleteCopy" };
   // Machines may yet be made of the image, which is read from the file.
   if (image === "ours") return settle({ kind: "DeleteWaits" }, nowMs + lookMs);

@@ -2,6 +2,8 @@
 
 import type { VirtualMachineSpec, VMExport } from "@vivarium/api";
 import type { ExportedFile, PackagedMachine } from "@vivarium/images";
+import type { ProviderKey } from "../provider-registry.ts";
+import type { Verdict } from "../verdict.ts";
 import type { ExportInput } from "./vm-export-plan.ts";
 
 export interface ExportRecord {
@@ -10,7 +12,12 @@ export interface ExportRecord {
   readonly restart?: NonNullable<VirtualMachineSpec["powerState"]>;
   /** What the machine was when it was copied. */
   readonly hardware?: Omit<PackagedMachine, "name">;
+  readonly classRef?: NonNullable<VirtualMachineSpec["classRef"]>;
+  /** Where the copy of its disk lay, and what was made of it is booted. */
+  readonly on?: ProviderKey;
   readonly file?: ExportedFile;
+  readonly writtenMs?: number;
+  readonly verified?: Verdict;
   readonly failure?: { readonly reason: string; readonly message: string };
 }
 
@@ -20,6 +27,7 @@ const stages: readonly ExportInput["stage"][] = [
   "copying",
   "writing",
   "written",
+  "verified",
   "registered",
   "kept",
   "dropped",

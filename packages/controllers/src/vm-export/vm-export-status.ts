@@ -25,10 +25,12 @@ export function exportStatusOf(
 ): VMExportStatus {
   const now = new Date(nowMs);
   const observed = observedGenerationOf(object);
-  const { percentage: _, path: __, ...kept } = object.status ?? {};
+  const { percentage: _, path: __, format: ___, ...kept } = object.status ?? {};
   const verdict = verdictOf(object, situation, record);
   const percentage = percentageOf(situation);
-  const { file } = record;
+  const file = situation.kind === "Failed" ? undefined : record.file;
+  const complete = setCondition(kept.conditions, { type: "Complete", ...verdict, ...observed }, { now });
+  const { verified } = record;
   const { imageName } = object.spec.target;
   const isOver = situation.kind === "Succeeded" || situation.kind === "Failed";
   return {
@@ -52,7 +54,10 @@ export function exportStatusOf(
     ...(isOver && kept.finishedAt === undefined ? { finishedAt: formatTime(now) } : {}),
     record: { ...record },
     ...observed,
-    conditions: setCondition(kept.conditions, { type: "Complete", ...verdict, ...observed }, { now }),
+    conditions:
+      verified === undefined
+        ? complete
+        : setCondition(complete, { type: "Verified", ...verified, ...observed }, { now }),
   };
 }
 
@@ -66,6 +71,7 @@ function phaseOf(situation: ExportSituation): NonNullable<VMExportStatus["phase"
     case "Stopping":
     case "Copying":
     case "Compressing":
+    case "Verifying":
     case "Succeeded":
     case "Failed":
       return situation.kind;
@@ -106,6 +112,8 @@ function verdictOf({ spec }: VMExport, situation: ExportSituation, { failure, fi
       return no("Copying", situation.message);
     case "Compressing":
       return no("Compressing", steps[situation.progress?.step ?? "Copying"]);
+    case "Verifying":
+      return no("Verifying", situation.message);
     case "Waiting":
       return no(situation.reason, situation.message);
     case "Failed":

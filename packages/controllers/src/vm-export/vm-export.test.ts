@@ -8,6 +8,8 @@ import { ImageError } from "@vivarium/images";
 import { cloneLab } from "../testing/clone-lab.ts";
 import type { CloneLab } from "../testing/clone-lab.ts";
 import { headOf } from "../testing/controllers-lab.ts";
+import { createVmImageController } from "../vm-image.ts";
+import { ScriptedImageCache } from "../testing/scripted-image-cache.ts";
 import { createVmExportController } from "./vm-export.ts";
 
 class ScriptedExports implements ImageExports {
@@ -44,19 +46,26 @@ class ScriptedExports implements ImageExports {
   }
 }
 
-async function lab(t: TestContext): Promise<CloneLab & { readonly exports: ScriptedExports }> {
+interface ExportLab extends CloneLab {
+  readonly exports: ScriptedExports;
+  readonly imageCache: ScriptedImageCache;
+}
+
+async function lab(t: TestContext): Promise<ExportLab> {
   const exports = new ScriptedExports();
+  const imageCache = new ScriptedImageCache({ isImmediate: true });
   const base = await cloneLab(t, {}, ({ manager, providers, clock }) => [
-    createVmExportController({ manager, providers, imageExports: exports, clock }),
+    createVmExportController({ manager, providers, imageExports: exports, imageCache, clock }),
+    createVmImageController({ manager, registry: providers, imageCache, clock }),
   ]);
   await base.write("web", "what is on it");
-  return { ...base, exports };
+  return { ...base, exports, imageCache };
 }
 
 function wish({ client }: CloneLab, spec: Partial<VMExportSpec> = {}): Promise<VMExport> {
   return client.create(VMExport, {
     ...headOf(VMExport, "one"),
-    spec: { vmRef: { name: "web" }, target: { imageName: "golden" }, ...spec },
+    spec: { vmRef: { name: "web" }, target: { imageName: "golden" }, verify: { by: "Digest" }, ...spec },
   });
 }
 
@@ -165,4 +174,85 @@ test("an export that is deleted while it goes on leaves nothing, and the machine
   await until(VirtualMachine, "web", (vm) => vm.spec.powerState === "On" && vm.status?.powerState === "On");
   assert.equal(exports.files.size, 0);
   assert.equal(exports.writes, 0);
+});
+
+/** The throw-away machine's domain, once there is one. */
+async function trialDomain(all: ExportLab) {
+  const { metadata } = await all.client.get(VMExport, { namespace: "default", name: "one" });
+  const name = `verify-${metadata.uid?.slice(0, 8) ?? ""}`;
+  const vm = await all.until(VirtualMachine, name, ({ status }) => status?.powerState === "On");
+  return { name, vm, domain: all.hypervisor.world.domains.get(vm.metadata.uid ?? "") ?? assert.fail() };
+}
+
+test("what was made is registered when a machine of it has come up, of which nothing is left then", async (t) => {
+  for (const comesUp of ["by its serial line", "by its agent"] as const) {
+    await t.test(comesUp, async (each) => {
+      const all = await lab(each);
+      const { until, untilGone, client, hypervisor, imageCache } = all;
+      await wish(all, { live: true, verify: { consoleText: "READY" } });
+      const { name, vm, domain } = await trialDomain(all);
+      assert.deepEqual(
+        [vm.spec.networks, vm.spec.resources?.memoryMiB, vm.spec.classRef],
+        [[], 1024, { name: "small" }],
+      );
+      domain.serialLog = "booting";
+      await until(VMExport, "one", ({ status }) => status?.phase === "Verifying");
+      const names = async () =>
+        (await client.list(VMImage, { namespace: "default" })).items.map(({ metadata }) => metadata.name).toSorted();
+      assert.deepEqual(await names(), ["debian", name]);
+      if (comesUp === "by its agent") domain.agentConnected = true;
+      else domain.serialLog = "booting\nTINY-READY";
+      const done = await until(VMExport, "one", isEnded);
+      assert.equal(done.status?.phase, "Succeeded", done.status?.message);
+      const verified = done.status?.conditions?.find(({ type }) => type === "Verified");
+      assert.deepEqual([verified?.status, verified?.reason], ["True", "Booted"]);
+      assert.match(verified?.message ?? "", comesUp === "by its agent" ? /agent answered/ : /serial line said "READY"/);
+      await untilGone(VirtualMachine, name);
+      assert.deepEqual(await names(), ["debian", "golden"]);
+      assert.equal(hypervisor.world.domains.get(vm.metadata.uid ?? ""), undefined);
+      // The image that is registered is read from the same.
+      assert.deepEqual(imageCache.forgotten, []);
+    });
+  }
+});
+
+test("what does not come up, or goes off, is neither registered nor kept, and the reason is told", async (t) => {
+  const all = await lab(t);
+  const { until, untilGone, client, exports, hypervisor, imageCache, remove } = all;
+  await wish(all, { live: true, verify: { timeout: "30s" } });
+  const { name } = await trialDomain(all);
+  const late = await until(VMExport, "one", isEnded);
+  assert.deepEqual([late.status?.phase, late.status?.path], ["Failed", undefined]);
+  assert.match(late.status?.message ?? "", /did not come up within 30 s/);
+  const verified = late.status?.conditions?.find(({ type }) => type === "Verified");
+  assert.deepEqual([verified?.status, verified?.reason], ["False", "BootTimeout"]);
+  await untilGone(VirtualMachine, name);
+  await untilGone(VMImage, name);
+  assert.deepEqual([exports.files.size, imageCache.forgotten.length], [0, 1]);
+  await remove(VMExport, "one");
+
+  await wish(all, { live: true, target: { file: { format: "raw" } }, verify: {} });
+  const { vm, name: second } = await trialDomain(all);
+  hypervisor.stopFromOutside(vm.metadata.uid ?? "", "crashed");
+  const broken = await until(VMExport, "one", isEnded);
+  assert.match(broken.status?.message ?? "", /went off before it was up/);
+  await untilGone(VMImage, second);
+  assert.equal(exports.files.size, 0);
+  const { items } = await client.list(VMImage, { namespace: "default" });
+  assert.deepEqual(
+    items.map(({ metadata }) => metadata.name),
+    ["debian"],
+  );
+  await until(VirtualMachine, "web", (machine) => machine.status?.powerState === "On");
+});
+
+test("an export that is deleted while its machine boots leaves nothing", async (t) => {
+  const all = await lab(t);
+  const { exports, remove, client, imageCache } = all;
+  await wish(all, { live: true, verify: {} });
+  const { name } = await trialDomain(all);
+  await remove(VMExport, "one");
+  const left = [...(await client.list(VirtualMachine)).items, ...(await client.list(VMImage)).items];
+  assert.deepEqual(left.map(({ metadata }) => metadata.name).toSorted(), ["debian", "web"], name);
+  assert.deepEqual([exports.files.size, imageCache.forgotten.length > 0], [0, true]);
 });
