@@ -74,6 +74,23 @@ async function failsWith(code: ImageErrorCode, work: Promise<unknown>, message =
   return failure;
 }
 
+it("what is forgotten is gone, but for what another source gave as well", async () => {
+  const cache = newCache();
+  const disk = diskImage();
+  server.behave(serves({ content: disk }));
+  const [one, two] = [source(), source({ url: `${server.url}/same.img` })];
+  const { path } = await cache.ensure(one, { signal: neverAborted });
+  await cache.ensure(two, { signal: neverAborted });
+  await cache.forget(one);
+  assert.equal(await cache.find(one), undefined);
+  assert.equal((await cache.find(two))?.path, path);
+  assert.ok((await readFile(path)).equals(disk));
+  await cache.forget(two);
+  await cache.forget(two);
+  assert.equal(await cache.find(two), undefined);
+  await assert.rejects(readFile(path), { code: "ENOENT" });
+});
+
 describe("download", () => {
   it("stores a verified image under its digest, and finds it again without asking the server", async () => {
     const content = diskImage();
