@@ -9,7 +9,9 @@ import { ImageError } from "@vivarium/images";
 import type { ExportedFile, ExportProgress } from "@vivarium/images";
 import { isProviderError } from "@vivarium/provider";
 import type { TaskState } from "../background-tasks.ts";
-import type { FinalizerStep, Settle } from "../steps/reconcile-in-steps.ts";
+import { problemOf } from "../steps/problem-of.ts";
+import { settle } from "../steps/step.ts";
+import type { FinalizerStep, Settle } from "../steps/step.ts";
 import type { TrialState } from "./trial.ts";
 
 export interface ExportInput {
@@ -192,8 +194,8 @@ function decideWriting({ writing, copy, mustStart, nowMs }: ExportInput): Export
         : { kind: "Fail", reason: "CopyFailed", message: "The copy of its disks was deleted meanwhile" };
     case "failed": {
       const { error, failures, failedMs } = writing;
-      const message = error instanceof Error ? error.message : String(error);
-      const reason = isProviderError(error) || error instanceof ImageError ? error.code : "Internal";
+      const { message, reason: ofProvider } = problemOf(error);
+      const reason = error instanceof ImageError ? error.code : ofProvider;
       if (failures >= mostFailures || isHopeless(error)) return { kind: "Fail", reason, message };
       const atMs = failedMs + firstRetryMs * 2 ** (failures - 1);
       return nowMs >= atMs ? { kind: "Write" } : settle({ kind: "Waiting", reason, message }, atMs);
@@ -278,8 +280,4 @@ function decideDelete(input: ExportInput): ExportStep {
 function startAgain({ mustStart, machine }: ExportInput): ExportStep | undefined {
   if (!mustStart) return undefined;
   return machine.kind === "there" && machine.wish === "stop" ? { kind: "StartMachine" } : { kind: "RecordStarted" };
-}
-
-function settle(situation: ExportSituation, lookAgainAtMs?: number): ExportStep {
-  return { kind: "Settle", situation, ...(lookAgainAtMs === undefined ? {} : { lookAgainAtMs }) };
 }
