@@ -96,7 +96,7 @@ describe("cloud-init", () => {
       ...machine,
       metadata: { ...machine.metadata, labels: { [clonedByLabel]: uid } },
     });
-    assert.match(textOf(clonedFrom(vm({}))), /#cloud-boothook[^]*systemd-machine-id-setup/);
+    assert.match(textOf(clonedFrom(vm({}))), /#cloud-boothook[^]*systemd-machine-id-setup[^]*restart systemd-networkd/);
     assert.doesNotMatch(textOf(vm({})), /machine-id/);
     const role = vm({ userData: { vendorData: { inline: "#!/bin/sh\necho role\n" } } });
     assert.match(textOf(clonedFrom(role)), /#cloud-config-archive[^]*machine-id[^]*echo role/);

@@ -69,13 +69,21 @@ function vendorDataOf({ metadata, spec }: VirtualMachine): string | undefined {
 
 /**
  * Once for each instance: the disks of a clone hold the machine-id of what it was made from, which cloud-init leaves as it is. What runs
- * already keeps the old one until the next boot.
+ * already keeps the old one until the next boot, but for two: journalctl looks for the journal under the new one, and systemd-networkd may have
+ * made its DHCP identifier of the old one (DUID type 2), for which it was given the address of the source. Guests that listen to
+ * `dhcp-identifier` (see network-config.ts in the images package) do not come so far.
  */
 const newMachineId = `#cloud-boothook
 #!/bin/sh
 exec cloud-init-per instance vivarium-machine-id sh -c '
-  rm -f /etc/machine-id /var/lib/dbus/machine-id
+  rm -f /etc/machine-id
+  [ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
   systemd-machine-id-setup || dbus-uuidgen --ensure=/etc/machine-id
+  systemctl try-restart systemd-journald
+  if grep -qs "^CLIENTID=ff........0002" /run/systemd/netif/leases/*; then
+    systemctl restart systemd-networkd
+    /lib/systemd/systemd-networkd-wait-online --timeout=60
+  fi
 '
 `;
 

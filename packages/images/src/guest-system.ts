@@ -117,6 +117,11 @@ export const guestFiles: readonly GuestFile[] = [
     path: "etc/systemd/system.conf.d/vivarium.conf",
     content: "[Manager]\nShowStatus=no\nDefaultTimeoutStopSec=10s\n",
   },
+  {
+    // Else it is made of the machine-id, which a clone has of its source when it asks for its first address: both would get the same.
+    path: "etc/systemd/networkd.conf.d/vivarium.conf",
+    content: "[DHCPv4]\nDUIDType=link-layer\n\n[DHCPv6]\nDUIDType=link-layer\n",
+  },
   { path: "etc/systemd/journald.conf.d/vivarium.conf", content: "[Journal]\nAudit=no\nSystemMaxUse=200M\n" },
   {
     path: "etc/ssh/sshd_config.d/vivarium.conf",

@@ -10,7 +10,12 @@ it("finds interfaces by address, in lower case, and names them in order", () => 
   assert.deepEqual(config, {
     version: 2,
     ethernets: {
-      eth0: { match: { macaddress: "52:54:00:aa:bb:01" }, "set-name": "eth0", dhcp4: true },
+      eth0: {
+        match: { macaddress: "52:54:00:aa:bb:01" },
+        "set-name": "eth0",
+        dhcp4: true,
+        "dhcp-identifier": "mac",
+      },
       eth1: {
         match: { macaddress: "52:54:00:aa:bb:02" },
         "set-name": "eth1",

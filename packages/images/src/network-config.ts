@@ -35,6 +35,7 @@ export interface EthernetConfig extends Omit<SeedNic, "macAddress"> {
   readonly match: { readonly macaddress: string };
   readonly "set-name": string;
   readonly dhcp4: boolean;
+  readonly "dhcp-identifier"?: "mac";
 }
 
 /** The n-th interface becomes `eth<n>` in the guest. */
@@ -44,7 +45,9 @@ export function networkConfigFor(nics: readonly SeedNic[]): NetworkConfig {
     const name = `eth${index}`;
     // cloud-init compares addresses as the kernel prints them, in lower case.
     const macaddress = macAddress.toLowerCase().replaceAll("-", ":");
-    ethernets[name] = { match: { macaddress }, "set-name": name, ...rest, dhcp4: rest.dhcp4 ?? false };
+    const { dhcp4 = false } = rest;
+    const identifier = dhcp4 ? ({ "dhcp-identifier": "mac" } as const) : {};
+    ethernets[name] = { match: { macaddress }, "set-name": name, ...rest, dhcp4, ...identifier };
   }
   return { version: 2, ethernets };
 }
