@@ -15,6 +15,7 @@ import { changeOf, subscribeToHost } from "./events.ts";
 import { createGuest } from "./guest/create-guest.ts";
 import { createHostRole } from "./host/host-role.ts";
 import { FactSource } from "./host-facts.ts";
+import { createImageBackups } from "./image-backups/create-image-backups.ts";
 import { createImages } from "./images.ts";
 import { createLayers } from "./layers/create-layers.ts";
 import { LibvirtHost } from "./libvirt-host.ts";
@@ -74,7 +75,8 @@ export function createLibvirtProviderFactory({
         compute: createCompute({ host, pool, facts, usage, filters, shaping }),
         disks: createDisks({ host, pool, usage }),
         images: createImages({ pool, usage }),
-        layers: createLayers({ host, pool }),
+        layers: createLayers({ host, pool, usage }),
+        imageBackups: createImageBackups({ pool, usage }),
         addresses: {
           lookup: (vm, macs, options) => lookUpAddresses(host, { vm, macs, options }),
           release: (macs, options) => releaseLeases(host, { macs, options }),

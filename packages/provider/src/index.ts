@@ -9,6 +9,7 @@ export * from "./stats.ts";
 export * from "./nics.ts";
 export * from "./guest.ts";
 export * from "./host.ts";
+export * from "./image-backups.ts";
 export * from "./layers.ts";
 export * from "./adoption.ts";
 export * from "./clones.ts";

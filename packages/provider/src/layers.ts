@@ -27,4 +27,6 @@ export interface LayerRole {
   ): Promise<ImportedImage>;
   /** Reads all of an image. NotFound when it is not there. */
   measure(digest: string, options?: ProgressOptions): Promise<ImageMeasure>;
+  /** Names of what backs onto the image that lies at this path, or lay there: what needs a file still needs it when it is gone. */
+  usersOf(path: string, options?: CallOptions): Promise<readonly string[]>;
 }

@@ -10,6 +10,7 @@ import { adoptionRules } from "./adoption-conformance.ts";
 import { guestRules } from "./guest-conformance.ts";
 import { cloneRules } from "./clone-conformance.ts";
 import { hostRules } from "./host-conformance.ts";
+import { imageBackupRules } from "./image-backup-conformance.ts";
 import { migrationRules } from "./migration-conformance.ts";
 import { layerRules } from "./layer-conformance.ts";
 import { networkRules } from "./network-conformance.ts";
@@ -221,6 +222,7 @@ export async function providerConformance(name: string, setup: () => Promise<Con
 
     storageRules(rule);
     layerRules(rule);
+    imageBackupRules(rule);
     statsRules(rule);
     nicRules(rule);
     guestRules(rule);

@@ -6,6 +6,7 @@ import type { AdoptionRole } from "./adoption.ts";
 import type { GuestRole } from "./guest.ts";
 import type { CloneRole } from "./clones.ts";
 import type { HostRole } from "./host.ts";
+import type { ImageBackupRole } from "./image-backups.ts";
 import type { LayerRole } from "./layers.ts";
 import type { MigrationRole } from "./migration.ts";
 import type { NetworkRole } from "./network.ts";
@@ -38,6 +39,7 @@ export interface Provider {
   readonly disks: DiskRole;
   readonly images: ImageRole;
   readonly layers?: LayerRole;
+  readonly imageBackups?: ImageBackupRole;
   readonly addresses: AddressRole;
   readonly console?: ConsoleRole;
   readonly screen?: ScreenRole;

@@ -14,6 +14,8 @@ export interface LayerUser {
   readonly seen:
     | { readonly kind: "blind"; readonly why: string }
     | { readonly kind: "absent" }
+    /** Its file is gone from under what backs onto it. */
+    | { readonly kind: "lost"; readonly path: string; readonly needing: readonly string[] }
     | { readonly kind: "present"; readonly imported: ImportedImage };
   /** The build that makes it there. */
   readonly build?: ImageBuild;
@@ -115,11 +117,19 @@ function knownSummary(users: readonly LayerUser[]): Summary {
   const lacking = users.filter(({ seen }) => seen.kind === "absent");
   const [first] = lacking;
   if (first !== undefined) return buildSummary(lacking.find(({ build }) => build?.status?.phase === "Failed") ?? first);
-  for (const { seen } of users) {
+  for (const { statusKey, seen } of users) {
+    if (seen.kind === "lost") return { phase: "Failed", reason: "FileLost", message: lostMessage(statusKey, seen) };
     if (seen.kind === "blind") return { phase: "Pending", reason: "ProviderNotReady", message: seen.why };
   }
   const names = users.map((user) => user.statusKey).toSorted();
   return { phase: "Ready", reason: "Prepared", message: `Available on ${names.join(", ")}` };
+}
+
+function lostMessage(
+  statusKey: string,
+  { path, needing }: { readonly path: string; readonly needing: readonly string[] },
+): string {
+  return `${path} is gone from ${statusKey}, and ${needing.join(", ")} back${needing.length === 1 ? "s" : ""} onto it: put it back with viv images restore, or delete what backs onto it, and it is built anew`;
 }
 
 function buildSummary({ statusKey, build }: LayerUser): Summary {
@@ -192,6 +202,10 @@ function entriesOf(image: VMImage, look: LayerLook): Entries {
       }
       case "absent":
         entries[statusKey] = { available: false };
+        break;
+      case "lost":
+        // Where it lay, and what it was, is needed to put it back.
+        entries[statusKey] = { ...before, available: false, message: lostMessage(statusKey, seen) };
         break;
       case "blind":
         // What could not be looked at is still there, as far as anybody knows: its removal must find it.

@@ -124,7 +124,13 @@ export function createLayerImages({ manager, registry, users, clock, validations
     if (digest === undefined) return blind("Its parent is not known yet");
     try {
       const imported = await open.images.find(digest, { signal });
-      return { ...user, seen: imported === undefined ? { kind: "absent" } : { kind: "present", imported } };
+      if (imported !== undefined) return { ...user, seen: { kind: "present", imported } };
+      const { path } = image.status?.digest === digest ? (image.status.providerStatus?.[statusKey] ?? {}) : {};
+      const needing = path === undefined ? [] : ((await open.layers?.usersOf(path, { signal })) ?? []);
+      // Another build has other bytes, which are nothing to what was written upon these.
+      return path === undefined || needing.length === 0
+        ? { ...user, seen: { kind: "absent" } }
+        : { ...user, seen: { kind: "lost", path, needing } };
     } catch (error) {
       signal.throwIfAborted();
       if (!isProviderError(error)) throw error;

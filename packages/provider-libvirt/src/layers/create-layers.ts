@@ -2,6 +2,7 @@
 // onto the same image; holes that the guest's discards left stay holes. Named and judged complete like every image: by its length.
 
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
 import { DomainState, isLibvirtError } from "@vivarium/libvirt";
 import { ProviderError } from "@vivarium/provider";
 import type { CallOptions, LayerRole, VmIdentity } from "@vivarium/provider";
@@ -10,9 +11,18 @@ import type { WantedImage } from "../images.ts";
 import type { LibvirtHost } from "../libvirt-host.ts";
 import { digest24, diskOfVolume, diskVolumeName, imageVolumeName, parseImageVolumeName } from "../names.ts";
 import type { VolumePool } from "../pool.ts";
+import type { VolumeUsage } from "../storage/usage.ts";
 import type { VolumeView } from "../volume-xml.ts";
 
-export function createLayers({ host, pool }: { readonly host: LibvirtHost; readonly pool: VolumePool }): LayerRole {
+export function createLayers({
+  host,
+  pool,
+  usage,
+}: {
+  readonly host: LibvirtHost;
+  readonly pool: VolumePool;
+  readonly usage: VolumeUsage;
+}): LayerRole {
   return {
     async seal(vm, layer, options = {}) {
       const wanted = { digest: layer.digest, options };
@@ -61,11 +71,21 @@ export function createLayers({ host, pool }: { readonly host: LibvirtHost; reado
         allocationBytes: view.allocationBytes,
       };
     },
+
+    async usersOf(path, options) {
+      const users = await pool.use(
+        `look for users of "${path}"`,
+        ({ libvirt, pool: { name } }) =>
+          usage.usersOf(libvirt, { pool: name, name: basename(path), path }, { ...options, isFresh: true }),
+        options,
+      );
+      return users.map((user) => user.name);
+    },
   };
 }
 
 /** By its length alone: one that is no qcow2 any more is read, too. */
-async function findWhole(pool: VolumePool, wanted: WantedImage): Promise<VolumeView | undefined> {
+export async function findWhole(pool: VolumePool, wanted: WantedImage): Promise<VolumeView | undefined> {
   for (const id of await volumesOf(pool, wanted)) {
     const view = await pool.find(id, wanted.options);
     if (view?.physicalBytes === parseImageVolumeName(id)?.sizeBytes) return view;

@@ -9,7 +9,8 @@ export type SimulatedMethod =
   | `compute.${"observe" | "check" | "define" | "start" | "requestShutdown" | "forceOff" | "undefine"}`
   | `disks.${"ensureRoot" | "ensureData" | "writeSeed" | "remove"}`
   | `images.${"find" | "import" | "remove" | "list" | "discard"}`
-  | `layers.${"seal" | "measure"}`
+  | `layers.${"seal" | "measure" | "usersOf"}`
+  | `imageBackups.${"read" | "restore"}`
   | `pools.${"observe" | "check" | "create" | "start" | "refresh" | "remove"}`
   | `volumes.${"observe" | "create" | "upload" | "grow" | "remove"}`
   | `runState.${"pause" | "resume" | "suspend" | "discardMemory" | "requestReboot" | "reset"}`

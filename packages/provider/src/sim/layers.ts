@@ -5,7 +5,8 @@ import type { LayerRole } from "../layers.ts";
 import { ProviderError } from "../provider-error.ts";
 import { isOn, ownDomain, volumeName } from "./compute.ts";
 import type { SimulatedParts } from "./compute.ts";
-import { importedImage } from "./storage.ts";
+import { layerText } from "./image-backups.ts";
+import { importedImage, usersAt } from "./storage.ts";
 
 const mebibyte = 2 ** 20;
 
@@ -46,7 +47,7 @@ export function simulatedLayers({ world, gate }: SimulatedParts): LayerRole {
         act() {
           const image = world.images.get(digest);
           if (image === undefined) throw new ProviderError("NotFound", `Cannot read image ${digest}: it is not there`);
-          const hash = createHash("sha256").update(`${image.backing ?? ""}\n${image.data ?? ""}`);
+          const hash = createHash("sha256").update(layerText(image));
           options?.onProgress?.(image.sizeBytes);
           return {
             // What was brought is named by its bytes.
@@ -56,5 +57,6 @@ export function simulatedLayers({ world, gate }: SimulatedParts): LayerRole {
           };
         },
       }),
+    usersOf: (path, options) => gate.run("layers.usersOf", { subject: path, options, act: () => usersAt(world, path) }),
   };
 }

@@ -19,6 +19,7 @@ import { simulatedGuest } from "./guest.ts";
 import { simulatedHost } from "./host.ts";
 import { simulatedMigration } from "./migration.ts";
 import { simulatedHotplug } from "./hotplug.ts";
+import { simulatedImageBackups } from "./image-backups.ts";
 import { simulatedLayers } from "./layers.ts";
 import { simulatedNics } from "./nics.ts";
 import { simulatedNetworks } from "./networks.ts";
@@ -191,6 +192,7 @@ function openProvider(parts: SimulatedParts): Provider {
     disks: simulatedDisks(parts),
     images: simulatedImages(parts),
     layers: simulatedLayers(parts),
+    imageBackups: simulatedImageBackups(parts),
     addresses: {
       lookup: (vm, macs, options) =>
         gate.run("addresses.lookup", {

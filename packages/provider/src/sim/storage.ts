@@ -132,7 +132,15 @@ function removeImage(world: SimulatedWorld, digest: string): void {
 }
 
 function usersOf(world: SimulatedWorld, digest: string): readonly string[] {
-  const id = imageIdOf(digest);
+  return usersOfId(world, imageIdOf(digest));
+}
+
+/** Also of an image that is not there any more. */
+export function usersAt(world: SimulatedWorld, path: string): readonly string[] {
+  return usersOfId(world, /image-[0-9a-f]{24}/.exec(path)?.[0] ?? "");
+}
+
+function usersOfId(world: SimulatedWorld, id: string): readonly string[] {
   const roots = [...world.volumes.values()].filter((volume) => volume.imageId === id);
   const clones = [...world.poolVolumes.values()].filter((volume) => volume.backing === id);
   const layers = [...world.images.values()].filter((image) => image.backing === id);
