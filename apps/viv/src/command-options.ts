@@ -40,6 +40,12 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
+export function parsePositive(text: string): number {
+  const count = parseCount(text);
+  if (count < 1) throw new InvalidArgumentError("Expected 1 at least.");
+  return count;
+}
+
 export function collect(value: string, previous: readonly string[]): readonly string[] {
   return [...previous, value];
 }

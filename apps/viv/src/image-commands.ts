@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { lazy, outputOption, withTimeout } from "./command-options.ts";
-import { withNamespace } from "./global-options.ts";
+import { withNamespace, withServerOptions } from "./global-options.ts";
 
 export function addImageCommands(viv: Command, helpGroup: string): void {
   const images = withNamespace(viv.command("images"))
@@ -15,14 +15,28 @@ export function addImageCommands(viv: Command, helpGroup: string): void {
     .addOption(outputOption(["json", "yaml", "name"]))
     .action(lazy(async () => (await import("./commands/images.ts")).listImages));
   withNamespace(images.command("why"))
-    .description("explain which image a VM takes, or what an image is built upon, and where each stands")
-    .argument("<name>", "a VM or a VMImage")
+    .description("explain which image a VM or a role takes, or what an image is built upon, and where each stands")
+    .argument("<name>", "a VM, a VMImage or a role, in this order; or vm/NAME, image/NAME, role/NAME")
     .action(lazy(async () => (await import("./commands/images-why.ts")).whyImage));
   withTimeout(withNamespace(images.command("validate")), "1h")
     .description("read the files of images again, and compare them with their digests; changes nothing")
     .argument("[name...]", "VMImages; all of the namespace when absent")
     .addOption(outputOption(["json", "yaml"]))
     .action(lazy(async () => (await import("./commands/images-validate.ts")).validateImages));
+  withServerOptions(images.command("backup"))
+    .description(
+      "copy the files of all images into a folder, with their records; what is there already is not copied again",
+    )
+    .argument("<folder>", "made when it is not there")
+    .option("--prune", "remove from the folder what is of no VMImage any more")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/images-backup.ts")).backUpImages));
+  withTimeout(withServerOptions(images.command("restore")), "1h")
+    .description("put back from such a folder what is damaged or gone; what is whole stays as it is")
+    .argument("<folder>")
+    .option("--dry-run", "only tell what would be put back")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(lazy(async () => (await import("./commands/images-restore.ts")).restoreImages));
   withNamespace(viv.command("roles"))
     .helpGroup(helpGroup)
     .description("list the roles that machines can have")

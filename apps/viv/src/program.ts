@@ -2,7 +2,16 @@
 // so that help and completion stay quick.
 
 import { Command, Option } from "commander";
-import { collect, lazy, outputOption, parseCount, parsePort, parseTimeout, withTimeout } from "./command-options.ts";
+import {
+  collect,
+  lazy,
+  outputOption,
+  parseCount,
+  parsePort,
+  parsePositive,
+  parseTimeout,
+  withTimeout,
+} from "./command-options.ts";
 import { withNamespace, withServerOptions } from "./global-options.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { addLabCommands } from "./lab-commands.ts";
@@ -92,6 +101,7 @@ function addServerCommand(viv: Command): void {
     .option("--state-dir <dir>", "where everything is kept (or VIV_STATE_DIR)")
     .option("--host <address>", "address to listen on; 0.0.0.0 is all (default: 127.0.0.1)")
     .option("--port <port>", "port; 0 picks a free one (default: 7443, or the last one)", parsePort)
+    .option("--image-builds <count>", "how many ImageBuilds go on at once (default: 2)", parsePositive)
     .option("--detach", "in the background; returns when it is ready")
     .action(lazy(async () => (await import("./commands/server.ts")).server));
   server

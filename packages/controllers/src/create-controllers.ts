@@ -52,6 +52,8 @@ export interface ControllersOptions {
   readonly clock?: Clock;
   /** Where long work is counted. */
   readonly metrics?: Registry;
+  /** How many ImageBuilds go on at once. */
+  readonly imageBuilds?: number;
 }
 
 export interface Controllers {
@@ -106,7 +108,12 @@ export function createControllers(options: ControllersOptions): Controllers {
       createVmImageController({ manager, registry: providers, imageCache, clock }),
       createVmRoleController({ manager, clock }),
       createMachineRoleController({ manager }),
-      createImageBuildController({ manager, registry: providers, clock }),
+      createImageBuildController({
+        manager,
+        registry: providers,
+        clock,
+        ...(options.imageBuilds === undefined ? {} : { mostAtOnce: options.imageBuilds }),
+      }),
     ],
   };
 }

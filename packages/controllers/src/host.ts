@@ -27,7 +27,7 @@ import { otherMachine } from "./host-identity.ts";
 import { hostStatus } from "./host-status.ts";
 import { verdictOf } from "./host-verdict.ts";
 import type { OpenProviders } from "./open-providers.ts";
-import { healthCheckOf, hostsOf } from "./provider-config.ts";
+import { credentialsIn, healthCheckOf, hostsOf } from "./provider-config.ts";
 import type { DeclaredHost } from "./provider-config.ts";
 import type { HostKey } from "./provider-registry.ts";
 import { domainUidOf } from "./virtual-machine/resolve/definition.ts";
@@ -150,11 +150,7 @@ export function createHostController({ manager, providers, reports, clock }: Hos
       const isElsewhere = namespace !== provider.metadata.namespace;
       return { kind: "missing", name: isElsewhere ? `${namespace}/${ref.name}` : ref.name };
     }
-    const decode = ([name, value]: [string, string]): [string, string] => [
-      name,
-      Buffer.from(value, "base64").toString(),
-    ];
-    return { kind: "found", entries: Object.fromEntries(Object.entries(secret.data ?? {}).map(decode)) };
+    return { kind: "found", entries: credentialsIn(secret) };
   }
 
   async function close(memory: HostMemory): Promise<void> {

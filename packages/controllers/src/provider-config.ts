@@ -1,7 +1,7 @@
 // What a Provider object says about reaching its hosts and watching them, with the defaults where it says nothing. Pure.
 
 import { InvalidValueError, parseDuration } from "@vivarium/api";
-import type { Provider, ProviderSpec } from "@vivarium/api";
+import type { Provider, ProviderSpec, Secret } from "@vivarium/api";
 import type { ProviderConfig } from "@vivarium/provider";
 import { readAmount } from "./read-amount.ts";
 
@@ -62,6 +62,11 @@ function policyOf(declared: ProviderSpec["hostPolicy"]): HostPolicy | InvalidVal
     cpuOvercommitPercent: declared?.cpuOvercommitPercent ?? 400,
     memoryOvercommitPercent: declared?.memoryOvercommitPercent ?? 100,
   };
+}
+
+export function credentialsIn(secret: Secret): Readonly<Record<string, string>> {
+  const decode = ([name, value]: [string, string]): [string, string] => [name, Buffer.from(value, "base64").toString()];
+  return Object.fromEntries(Object.entries(secret.data ?? {}).map(decode));
 }
 
 export function providerConfig(

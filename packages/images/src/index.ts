@@ -41,3 +41,5 @@ export { createImageExports } from "./image-exports.ts";
 export type { ExportedFile, ImageExports } from "./image-exports.ts";
 export type { ExportedDisk, ExportProgress } from "./export-disk.ts";
 export type { PackagedMachine } from "./ova/write-descriptor.ts";
+export { openImageBackupFolder } from "./image-backup-folder.ts";
+export type { ImageBackupFolder } from "./image-backup-folder.ts";

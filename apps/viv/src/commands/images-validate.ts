@@ -1,6 +1,8 @@
 // `viv images validate`: asks for the files of images to be read again, by the annotation that anybody can write, and tells what was found.
 
 import { validateImageAnnotation, VMImage } from "@vivarium/api";
+import type { ObjectKey } from "@vivarium/api";
+import type { Client } from "@vivarium/client";
 import { CliUserError } from "../cli-error.ts";
 import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
@@ -32,14 +34,8 @@ export async function validateImages(names: readonly string[], options: Validate
     tell("There are no images.");
     return;
   }
-  const request = new Date().toISOString();
-  const annotations = { [validateImageAnnotation]: request };
-  for (const name of wanted) {
-    await session.client.mergePatch(VMImage, { namespace: session.namespace, name }, { metadata: { annotations } });
-  }
-  const images = await Promise.all(
-    wanted.map((name) => answer(session, { name, request, signal, timeoutMs: options.timeout })),
-  );
+  const keys = wanted.map((name) => ({ namespace: session.namespace, name }));
+  const images = await readAgain(session.client, keys, { signal, timeoutMs: options.timeout });
   const findings = images.flatMap(findingsOf);
   if (options.output === undefined) print(findingsTable(findings));
   else await showValue(findings, options.output);
@@ -49,6 +45,18 @@ export async function validateImages(names: readonly string[], options: Validate
   throw new CliUserError(`${files} damaged or missing.`, {
     fix: ["viv images", "kubectl get events --field-selector type=Warning"],
   });
+}
+
+/** Has the server read the files of these VMImages, and gives them as they are then. */
+export async function readAgain(
+  client: Client,
+  keys: readonly ObjectKey[],
+  options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<readonly VMImage[]> {
+  const request = new Date().toISOString();
+  const annotations = { [validateImageAnnotation]: request };
+  for (const key of keys) await client.mergePatch(VMImage, key, { metadata: { annotations } });
+  return Promise.all(keys.map((key) => answer(client, key, { ...options, request })));
 }
 
 async function allNames({ client, namespace }: Session): Promise<readonly string[]> {
@@ -73,17 +81,18 @@ function findingsTable(findings: readonly Finding[]): string {
 }
 
 async function answer(
-  session: Session,
+  client: Client,
+  key: ObjectKey,
   {
-    name,
     request,
     signal,
     timeoutMs,
-  }: { readonly name: string; readonly request: string; readonly signal: AbortSignal; readonly timeoutMs: number },
+  }: { readonly request: string; readonly signal: AbortSignal; readonly timeoutMs: number },
 ): Promise<VMImage> {
+  const { name } = key;
   const result = await waitForObject(
-    session.client,
-    { type: VMImage, key: { namespace: session.namespace, name } },
+    client,
+    { type: VMImage, key },
     {
       until: (object) => object === undefined || object.status?.lastValidationRequest === request,
       timeoutMs,

@@ -11,6 +11,7 @@ interface ServerOptions extends StoreFlags, AccessFlags {
   readonly stateDir?: string;
   readonly port?: number;
   readonly host?: string;
+  readonly imageBuilds?: number;
   readonly detach?: boolean;
 }
 
@@ -18,6 +19,7 @@ export async function server(options: ServerOptions): Promise<void> {
   const stateDir = currentStateDir(options.stateDir);
   const port = options.port === undefined ? {} : { port: options.port };
   const host = options.host === undefined ? {} : { host: options.host };
+  const imageBuilds = options.imageBuilds === undefined ? {} : { imageBuilds: options.imageBuilds };
   const store = storeChoice(options);
   const access = accessChoice(options, stateDir);
   if (options.detach === true) {
@@ -26,6 +28,7 @@ export async function server(options: ServerOptions): Promise<void> {
       ...port,
       arguments: [
         ...(options.host === undefined ? [] : ["--host", options.host]),
+        ...(options.imageBuilds === undefined ? [] : ["--image-builds", String(options.imageBuilds)]),
         ...storeArguments(options),
         ...accessArguments(options),
       ],
@@ -46,7 +49,7 @@ export async function server(options: ServerOptions): Promise<void> {
     process.exit(1);
   });
   try {
-    await serve({ stateDir, ...port, ...host, store, access, logger, signal: end.signal });
+    await serve({ stateDir, ...port, ...host, ...imageBuilds, store, access, logger, signal: end.signal });
   } catch (error) {
     if (!(error instanceof CliUserError)) logger.fatal({ err: error }, "the server failed");
     throw error;

@@ -39,6 +39,8 @@ export interface ServeOptions {
   readonly port?: number;
   /** Address to listen on. Default: loopback. */
   readonly host?: string;
+  /** How many ImageBuilds go on at once. */
+  readonly imageBuilds?: number;
   readonly store: StoreChoice;
   readonly access: AccessChoice;
   readonly logger: Logger;
@@ -109,7 +111,13 @@ export async function serve(options: ServeOptions): Promise<void> {
 
     // An API that answers while nothing acts would be taken for a server that works: it ends with what it could not start.
     try {
-      const running = await startActing(options.store, apiServer, { handler: apiServer.handle, stateDir, logger });
+      const { imageBuilds } = options;
+      const running = await startActing(options.store, apiServer, {
+        handler: apiServer.handle,
+        stateDir,
+        logger,
+        ...(imageBuilds === undefined ? {} : { imageBuilds }),
+      });
       controllers = running;
       await aborted(signal);
       logger.info({ reason: String(signal.reason) }, "stopping");

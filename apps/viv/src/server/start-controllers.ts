@@ -64,6 +64,8 @@ export interface ControllersOptions {
   readonly handler: ApiHandler;
   readonly stateDir: StateDir;
   readonly logger: Logger;
+  /** How many ImageBuilds go on at once. */
+  readonly imageBuilds?: number;
 }
 
 export function startControllers(options: ControllersOptions): Controllers {
@@ -82,6 +84,7 @@ export function startControllers(options: ControllersOptions): Controllers {
     imageExports,
     metrics,
     logger,
+    ...(options.imageBuilds === undefined ? {} : { imageBuilds: options.imageBuilds }),
   });
   for (const controller of controllers) manager.add(controller);
   const stats = createStats({ manager, providers: registry, logger, metrics });

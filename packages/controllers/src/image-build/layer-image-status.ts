@@ -88,7 +88,7 @@ function sizeOf(image: VMImage, { digest, users }: LayerLook): Pick<VMImageStatu
   const made = users.find((user) => user.made !== undefined)?.made?.status;
   const { size, checksum } =
     made === undefined ? (image.status ?? {}) : { size: made.size, checksum: made.contentDigest };
-  if (made === undefined && image.status?.digest !== digest) return {};
+  if (made === undefined && digest !== undefined && image.status?.digest !== digest) return {};
   return { ...(size === undefined ? {} : { size }), ...(checksum === undefined ? {} : { checksum }) };
 }
 

@@ -64,6 +64,8 @@ export class ImageValidations {
     if (image.status?.lastValidationRequest === request) return;
     for (const [key, found] of Object.entries(status.verification ?? {}))
       if (isBad(found)) this.#warn(image, key, found);
+    // What is there again is told by the next look, for which nothing else may give a reason.
+    this.#options.enqueue(requestOf(image));
   }
 
   async stop(request: ReconcileRequest): Promise<void> {
