@@ -1,10 +1,11 @@
-// `npm run bench [api|clones|control-plane|libvirt|scale|ssh|server …]`: measures and prints one JSON document. Each benchmark measures its peer, or the raw
+// `npm run bench [api|clones|control-plane|images|libvirt|scale|ssh|server …]`: measures and prints one JSON document. Each benchmark measures its peer, or the raw
 // hypervisor, in the same run; compare only numbers of one run.
 
 import { cpus, release, totalmem } from "node:os";
 import { apiServer } from "./api.ts";
 import { linkedClones } from "./clones.ts";
 import { controlPlane } from "./control-plane.ts";
+import { layeredImages } from "./images.ts";
 import { libvirtClient } from "./libvirt.ts";
 import { scale } from "./scale.ts";
 import { serverFootprint } from "./server-footprint.ts";
@@ -14,6 +15,7 @@ const benchmarks: Readonly<Record<string, () => Promise<unknown>>> = {
   api: apiServer,
   clones: linkedClones,
   "control-plane": controlPlane,
+  images: layeredImages,
   libvirt: libvirtClient,
   scale,
   server: serverFootprint,

@@ -120,9 +120,10 @@ describe("files of images", { skip, concurrency: false }, () => {
       async () => {
         const ip = (await server.get<VirtualMachine>("vm", "a"))?.status?.ips?.[0];
         if (ip === undefined) return undefined;
-        // It serves before its disk is there.
+        // It serves before its disk is there, and while the page is copied from it.
         const answer = await fetch(`http://${ip}/page.html`).catch(() => undefined);
-        return answer?.ok === true ? answer.text() : undefined;
+        const text = answer?.ok === true ? await answer.text() : "";
+        return text === "" ? undefined : text;
       },
       { timeoutMs: 240_000 },
     );

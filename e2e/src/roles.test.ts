@@ -80,9 +80,10 @@ describe("a role", { skip, concurrency: false }, () => {
       const page = await eventually(
         `VM ${name} serves what the role put into its image`,
         async () => {
-          // It serves before its disk is there.
+          // It serves before its disk is there, and while the page is copied from it.
           const answer = await fetch(`http://${vm.status?.ips?.[0] ?? ""}/page.html`).catch(() => undefined);
-          return answer?.ok === true ? answer.text() : undefined;
+          const text = answer?.ok === true ? await answer.text() : "";
+          return text === "" ? undefined : text;
         },
         { timeoutMs: 120_000 },
       );

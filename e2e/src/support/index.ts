@@ -4,4 +4,5 @@ export * from "./eventually.ts";
 export * from "./manifests.ts";
 export * from "./paths.ts";
 export * from "./tiny-guest.ts";
+export * from "./tiny-layer-guest.ts";
 export * from "./viv-server.ts";

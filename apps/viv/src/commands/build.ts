@@ -73,10 +73,15 @@ export async function build(role: string, options: BuildOptions): Promise<void> 
       ? `${label} has not come to its end: ${why}.`
       : `${label} ended ${status?.phase ?? ""}: ${why}`,
     {
-      fix: [`viv builds logs ${name}`, `viv builds retry ${name}`],
+      fix: [`viv builds logs ${name}`, ...lookInside(keepOnFailure, status?.vm), `viv builds retry ${name}`],
       exit: result.kind === "timeout" ? "timeout" : "failure",
     },
   );
+}
+
+/** Where the machine of a failed build was kept for that. */
+function lookInside(keepOnFailure: boolean | undefined, vm: string | undefined): readonly string[] {
+  return keepOnFailure === true && vm !== undefined ? [`viv ssh ${vm}, or viv console ${vm}`] : [];
 }
 
 function lineOf(object: ImageBuild | undefined): string {
