@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -90,6 +90,17 @@ describe("files of images", { skip, concurrency: false }, () => {
     const again = await backup();
     assert.equal(again.stdout.match(/ AlreadyThere /g)?.length, 2, again.stdout);
     assert.equal((await readdir(join(folder, "backup", "files"))).length, 2);
+  });
+
+  test("the layer is flattened into one file that backs onto nothing", async () => {
+    const flat = join(folder, "flat.qcow2");
+    const flattened = await server.viv(["images", "flatten", layer, flat], { timeoutMs: 180_000 });
+    assert.equal(flattened.code, 0, flattened.stderr);
+    assert.match(flattened.stdout, /flat\.qcow2: .* disk of 64\.0 MiB; sha256:[0-9a-f]{64}/);
+    const header = (await readFile(flat)).subarray(0, 32);
+    assert.equal(header.toString("latin1", 0, 3), "QFI");
+    assert.equal(header.readBigUInt64BE(8), 0n, "the offset of the name of a backing file");
+    assert.deepEqual(await readdir(folder), ["backup", "flat.qcow2"]);
   });
 
   test("one file is damaged and one is gone: validate names both, and nothing is built in their place", async () => {

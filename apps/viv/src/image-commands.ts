@@ -23,6 +23,12 @@ export function addImageCommands(viv: Command, helpGroup: string): void {
     .argument("[name...]", "VMImages; all of the namespace when absent")
     .addOption(outputOption(["json", "yaml"]))
     .action(lazy(async () => (await import("./commands/images-validate.ts")).validateImages));
+  withNamespace(images.command("flatten"))
+    .description("write an image with all that it is built upon as one compressed file that needs no other")
+    .argument("<image>")
+    .argument("<file>", "ends with .qcow2, .raw or .vmdk")
+    .option("--provider <name>", "where to take it from (default: the first that has it)")
+    .action(lazy(async () => (await import("./commands/images-flatten.ts")).flattenImage));
   withServerOptions(images.command("backup"))
     .description(
       "copy the files of all images into a folder, with their records; what is there already is not copied again",
