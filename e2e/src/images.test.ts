@@ -126,18 +126,16 @@ describe("files of images", { skip, concurrency: false }, () => {
     const validated = await server.viv(["images", "validate"], { timeoutMs: 120_000 });
     assert.equal(validated.code, 0, validated.stdout);
     assert.equal((await power("On")).code, 0);
-    const page = await eventually(
-      "the machine serves what its layer has",
+    const ip = await eventually(
+      "the machine is up, and has put out what its disk holds",
       async () => {
-        const ip = (await server.get<VirtualMachine>("vm", "a"))?.status?.ips?.[0];
-        if (ip === undefined) return undefined;
-        // It serves before its disk is there, and while the page is copied from it.
-        const answer = await fetch(`http://${ip}/page.html`).catch(() => undefined);
-        const text = answer?.ok === true ? await answer.text() : "";
-        return text === "" ? undefined : text;
+        const { stdout } = await server.viv(["logs", "a"]);
+        const { status } = (await server.get<VirtualMachine>("vm", "a")) ?? {};
+        return stdout.includes("TINY-READY") ? status?.ips?.[0] : undefined;
       },
-      { timeoutMs: 240_000 },
+      { timeoutMs: 300_000, everyMs: 2_000 },
     );
+    const page = await (await fetch(`http://${ip}/page.html`)).text();
     assert.equal(page, "kept\n");
     const file = openSync(await pathOf("plain"), "r+");
     writeSync(file, "rot", 500_000);

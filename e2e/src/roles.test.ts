@@ -85,7 +85,8 @@ describe("a role", { skip, concurrency: false }, () => {
           const text = answer?.ok === true ? await answer.text() : "";
           return text === "" ? undefined : text;
         },
-        { timeoutMs: 120_000 },
+        // Each answer is a process of a small guest that has other things to do.
+        { timeoutMs: 120_000, everyMs: 1_000 },
       );
       assert.equal(page, "made by a role\nand a command\n");
     }

@@ -66,7 +66,7 @@ export class VivServer implements AsyncDisposable {
           throw new Error(`viv server exited with ${child.exitCode}:\n${this.#log.join("\n")}`);
         return (await this.kubectl(["get", "--raw", "/readyz"])).code === 0 ? true : undefined;
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
   }
 

@@ -134,6 +134,11 @@ const rows: readonly (readonly [string, BuildInput, string])[] = [
   ["unless it is to be kept", { ...running, phase: "Failed", keepOnFailure: true }, "Settle Failed"],
   ["a retry that was asked for begins anew", { ...waiting, phase: "Failed", retryRequest: "1" }, "Restart"],
   ["cancelled, its machine goes first", { ...running, isCancelled: true }, "RemoveMachine"],
+  [
+    "while that goes it is not over",
+    { ...running, isCancelled: true, machine: { ...machine, isDeleting: true } },
+    "Settle ShuttingDown",
+  ],
   ["then it is over", { ...waiting, isCancelled: true }, "End Cancelled Cancelled"],
   ["deleted, its machine goes first", { ...running, isDeleting: true }, "RemoveMachine"],
   ["then it is let go", { ...waiting, isDeleting: true }, "RemoveFinalizer"],

@@ -168,7 +168,8 @@ function decide(input: BuildInput): Decision {
   if (!input.hasFinalizer) return { kind: "AddFinalizer" };
   if (phase === "Succeeded" || phase === "Failed" || phase === "Cancelled") return decideEnded(input, phase);
   if (input.isCancelled) {
-    if (machine.kind === "present") return removal(machine, "Cancelled");
+    // Not "Cancelled" yet: what has that phase has ended.
+    if (machine.kind === "present") return removal(machine, "ShuttingDown");
     return end("Cancelled", "Cancelled", "Cancelled as asked; what was made so far is removed");
   }
   return decideOpen(input);
