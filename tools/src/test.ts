@@ -71,7 +71,9 @@ for (const { suite, files } of runs) await runFiles(files, suite);
 const { passed, failed, skipped } = tally;
 for (const { file, name, reason } of skipped) console.log(`skipped: ${file}: ${name}: ${reason}`);
 for (const { file, name, message } of failed) {
-  console.log(`failed: ${file}: ${name}: ${message.replace(/\s+/g, " ").slice(0, 500)}`);
+  const line = message.replace(/\s+/g, " ");
+  // What is long begins with what was wanted and ends with what went wrong.
+  console.log(`failed: ${file}: ${name}: ${line.length > 600 ? `${line.slice(0, 200)} … ${line.slice(-400)}` : line}`);
 }
 if (stop.signal.aborted) console.log("interrupted: not all tests were run");
 // An empty run proves nothing.

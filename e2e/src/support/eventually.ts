@@ -8,7 +8,7 @@ export async function eventually<T>(
   ask: () => Promise<T | undefined>,
   options: { readonly timeoutMs?: number; readonly everyMs?: number } = {},
 ): Promise<T> {
-  const timeoutMs = options.timeoutMs ?? 30_000;
+  const timeoutMs = options.timeoutMs ?? 60_000;
   const deadline = Date.now() + timeoutMs;
   let lastError: unknown;
   for (;;) {
