@@ -10,7 +10,7 @@ import { detachedError } from "./interrupt.ts";
 import { notSeen } from "./vm.ts";
 import { waitForObject } from "./wait.ts";
 
-export interface Ending<T> {
+interface Ending<T> {
   /** Of its line on the board: `vm/web-1`. */
   readonly label: string;
   readonly board: Board;

@@ -1,6 +1,6 @@
 // How far the work on an object is, in one line: of the kinds whose status has a phase.
 
-export interface WorkState {
+interface WorkState {
   readonly phase?: string;
   readonly message?: string;
   readonly percentage?: number | undefined;

@@ -2,7 +2,7 @@
 
 import { isProviderError } from "@vivarium/provider";
 
-export interface WorkProblem {
+interface WorkProblem {
   /** In one word. */
   readonly reason: string;
   readonly message: string;

@@ -10,6 +10,7 @@ import type { MoveProgress, MoveReport, MoveSide, MoveStorage } from "@vivarium/
 import type { TaskState } from "../background-tasks.ts";
 import { settle } from "../steps/step.ts";
 import type { FinalizerStep, Settle } from "../steps/step.ts";
+import type { MigrationTerms } from "./migration-terms.ts";
 import { messageOf, problemOf } from "../steps/problem-of.ts";
 
 export interface Blocker {
@@ -40,21 +41,7 @@ export type MoveMachine =
       readonly host: string | undefined;
     };
 
-/** `new`: nothing was begun. `moving`: an attempt was begun, to go from `from`. `ended`: nothing is to be done any more. */
-export type MoveStage = "new" | "moving" | "ended";
-
-export interface RetryPolicy {
-  readonly maxRetries: number;
-  readonly delayMs: number;
-  readonly multiplier: number;
-}
-
-export interface HostMoveInput {
-  readonly nowMs: number;
-  readonly isDeleting: boolean;
-  readonly hasFinalizer: boolean;
-  readonly isCancelled: boolean;
-  readonly stage: MoveStage;
+export interface HostMoveInput extends MigrationTerms {
   readonly to: string;
   /** Attempts that failed. */
   readonly failedAttempts: number;
@@ -62,9 +49,6 @@ export interface HostMoveInput {
   readonly failedAtMs?: number;
   /** Why, and whether another attempt can help. */
   readonly failure?: MoveFailure;
-  readonly retries: RetryPolicy;
-  readonly startedAtMs: number;
-  readonly timeoutMs: number;
   readonly machine: MoveMachine;
   readonly task: TaskState<MoveReport, MoveProgress>;
   /** Of this reconcile. */

@@ -10,7 +10,8 @@ import type { TaskState } from "../background-tasks.ts";
 import { problemOf } from "../steps/problem-of.ts";
 import { settle } from "../steps/step.ts";
 import type { FinalizerStep, Settle } from "../steps/step.ts";
-import type { Blocker, MoveStage, RetryPolicy } from "./host-move-plan.ts";
+import type { Blocker } from "./host-move-plan.ts";
+import type { MigrationTerms } from "./migration-terms.ts";
 
 export type SnapshotState =
   | { readonly kind: "absent" }
@@ -31,12 +32,7 @@ export type NewMachine =
       readonly message: string;
     };
 
-export interface ProviderMoveInput {
-  readonly nowMs: number;
-  readonly isDeleting: boolean;
-  readonly hasFinalizer: boolean;
-  readonly isCancelled: boolean;
-  readonly stage: MoveStage;
+export interface ProviderMoveInput extends MigrationTerms {
   readonly blockers: readonly Blocker[];
   readonly source: "absent" | "unmade" | "on" | "off";
   /** It is to be off first, and its spec does not say so yet. */
@@ -50,9 +46,6 @@ export interface ProviderMoveInput {
   /** What was made for the way is removed, and the source where it is not kept. */
   readonly isClean: boolean;
   readonly task: TaskState<readonly ExportedDisk[], MoveProgress>;
-  readonly retries: RetryPolicy;
-  readonly startedAtMs: number;
-  readonly timeoutMs: number;
 }
 
 export type ProviderMoveOutcome =

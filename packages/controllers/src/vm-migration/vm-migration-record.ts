@@ -1,7 +1,8 @@
 // What the controller remembers of a migration across restarts of the server, in its status. Pure.
 
 import type { VMMigration } from "@vivarium/api";
-import type { MoveFailure, MoveStage } from "./host-move-plan.ts";
+import type { MoveFailure } from "./host-move-plan.ts";
+import type { MoveStage } from "./migration-terms.ts";
 
 export interface MigrationRecord {
   readonly stage: MoveStage;

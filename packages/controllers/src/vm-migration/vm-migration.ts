@@ -20,8 +20,9 @@ import { requestOf } from "../request-of.ts";
 import { ObjectTasks } from "../steps/object-tasks.ts";
 import { reconcileInSteps } from "../steps/reconcile-in-steps.ts";
 import { createPlacer } from "../virtual-machine/host-chooser.ts";
-import { giveBack, hostMoveKind, settleSides } from "./host-move.ts";
-import type { HostMoveParts } from "./host-move.ts";
+import { hostMoveKind } from "./host-move.ts";
+import type { HostMoveParts } from "./host-move-parts.ts";
+import { giveBack, settleSides } from "./host-move-sides.ts";
 import { providerMoveKind } from "./provider-move.ts";
 import { migrationLabel, targetKeyOf } from "./provider-move-target.ts";
 
