@@ -221,7 +221,7 @@ function rockRidgeMode(mode: number, links: number): Uint8Array {
 }
 
 function systemUseEntry(signature: string, data: readonly number[]): Uint8Array {
-  return Uint8Array.of(...encoder.encode(signature), data.length + 4, 1, ...data);
+  return Uint8Array.from([signature.charCodeAt(0), signature.charCodeAt(1), data.length + 4, 1, ...data]);
 }
 
 function ucs2(text: string): Uint8Array {
@@ -231,17 +231,13 @@ function ucs2(text: string): Uint8Array {
   return bytes;
 }
 
-/** Both byte orders, one after the other. (7.3.3) */
-function both32(value: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setUint32(0, value, true);
-  view.setUint32(4, value, false);
-  return new Uint8Array(view.buffer);
+/** Both byte orders, one after the other. (7.3.3) Numbers, since most of an image is made of these: an array of bytes takes long to make. */
+function both32(value: number): readonly number[] {
+  const bytes = [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
+  return [...bytes, ...bytes.toReversed()];
 }
 
-function both16(value: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint16(0, value, true);
-  view.setUint16(2, value, false);
-  return new Uint8Array(view.buffer);
+function both16(value: number): readonly number[] {
+  const [low, high] = [value & 0xff, value >>> 8];
+  return [low, high, high, low];
 }
