@@ -14,8 +14,8 @@ const millisecondsOf: Record<string, number> = {
   d: 86_400_000,
   w: 604_800_000,
 };
-const whole = /^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h|d|w))+$/;
-const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)/g;
+const whole = /^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w))+$/;
+const part = /(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w)/g;
 
 /** Milliseconds. Throws InvalidValueError for what is no duration, and for negative ones. */
 export function parseDuration(duration: string): number {

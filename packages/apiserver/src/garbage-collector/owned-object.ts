@@ -28,12 +28,14 @@ export function mayMatter(kv: KeyValue): boolean {
   return bytes.includes(ownersMark) || bytes.includes(deletionMark);
 }
 
-/** By the bytes they were read from: an owner of many is asked about once for each of them. */
-const known = new WeakMap<Uint8Array, ObjectFacts>();
+/** An owner of many is asked about once for each of them. */
+const known = new WeakMap<KeyValue, ObjectFacts>();
 
 export function factsOf(kv: KeyValue): ObjectFacts {
-  const facts = known.get(kv.value) ?? readFacts(kv);
-  known.set(kv.value, facts);
+  const found = known.get(kv);
+  if (found !== undefined) return found;
+  const facts = readFacts(kv);
+  known.set(kv, facts);
   return facts;
 }
 

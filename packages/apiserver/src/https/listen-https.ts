@@ -230,7 +230,7 @@ function reasonOf(error: unknown): string {
   return Buffer.from(error instanceof Error ? error.message : String(error))
     .subarray(0, 120)
     .toString()
-    .replace(/�$/, "");
+    .replace(/\ufffd$/, "");
 }
 
 function refuse(socket: Duplex, status: StatusError): void {

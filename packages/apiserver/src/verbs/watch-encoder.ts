@@ -89,8 +89,14 @@ export class WatchEncoder {
   }
 }
 
+/** In memory of its own: lines are kept as long as their events, and would each hold what they share a pool with. */
 function line(type: string, object: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, newline]);
+  const head = `{"type":"${type}","object":`;
+  const bytes = Buffer.allocUnsafeSlow(head.length + object.length + newline.length);
+  bytes.write(head, "latin1");
+  bytes.set(object, head.length);
+  bytes.set(newline, head.length + object.length);
+  return bytes;
 }
 
 const newline = Buffer.from("}\n");

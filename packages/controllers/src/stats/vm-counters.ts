@@ -5,6 +5,7 @@ import { partsOf, vmMetrics } from "./vm-metrics.ts";
 import type { Figure, VmMetric } from "./vm-metrics.ts";
 
 interface Count {
+  readonly part: string;
   /** Of earlier runs. */
   base: number;
   /** As the hypervisor told last. */
@@ -14,30 +15,32 @@ interface Count {
 const counters = vmMetrics.filter(({ kind }) => kind === "counter");
 
 export class VmCounters {
-  /** By metric, then by part. */
-  readonly #counts = new Map<VmMetric, Map<string, Count>>(counters.map((metric) => [metric, new Map()]));
+  /** Of each metric the parts there are: few, so that a list costs less than a map, of which thousands of machines would have dozens each. */
+  readonly #counts = new Map<VmMetric, Count[]>();
   #run: string | undefined;
 
   /** `host`: where that was told. Each host counts its runs, and begins at 0 with a VM that was moved to it. */
   take(vm: DomainStats, host: string): void {
     const run = vm.run === undefined ? undefined : `${host} ${vm.run}`;
     const isNewRun = run !== undefined && this.#run !== undefined && run !== this.#run;
-    for (const [metric, counts] of this.#counts) {
-      if (isNewRun) for (const count of counts.values()) carryOver(count, 0);
+    for (const metric of counters) {
+      const known = this.#counts.get(metric) ?? [];
+      if (isNewRun) for (const count of known) carryOver(count, 0);
       for (const { part, value } of metric.figures(vm)) {
-        const count = counts.get(part) ?? { base: 0, raw: 0 };
-        counts.set(part, count);
+        const count = countOf(known, part);
         if (value < count.raw) carryOver(count, value);
         else count.raw = value;
       }
       // While it is off nothing is there, and nothing is lost.
-      if (vm.run !== undefined) forgetOthers(counts, partsOf(vm, metric.partLabel));
+      const counts = vm.run === undefined ? known : ofParts(known, partsOf(vm, metric.partLabel));
+      if (counts.length > 0) this.#counts.set(metric, counts);
+      else this.#counts.delete(metric);
     }
     this.#run = run ?? this.#run;
   }
 
   figures(metric: VmMetric): readonly Figure[] {
-    return [...(this.#counts.get(metric) ?? [])].map(([part, { base, raw }]) => ({ part, value: base + raw }));
+    return (this.#counts.get(metric) ?? []).map(({ part, base, raw }) => ({ part, value: base + raw }));
   }
 
   /** Of all parts together. */
@@ -51,6 +54,15 @@ function carryOver(count: Count, raw: number): void {
   count.raw = raw;
 }
 
-function forgetOthers(counts: Map<string, Count>, parts: readonly string[]): void {
-  for (const part of counts.keys()) if (!parts.includes(part)) counts.delete(part);
+/** Adds one that is not there. */
+function countOf(counts: Count[], part: string): Count {
+  const found = counts.find((each) => each.part === part);
+  if (found !== undefined) return found;
+  const count = { part, base: 0, raw: 0 };
+  counts.push(count);
+  return count;
+}
+
+function ofParts(counts: Count[], parts: readonly string[]): Count[] {
+  return counts.every(({ part }) => parts.includes(part)) ? counts : counts.filter(({ part }) => parts.includes(part));
 }
