@@ -4,9 +4,7 @@
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import type { CallOptions } from "@vivarium/provider";
 import type { LibvirtHost } from "../libvirt-host.ts";
-import type { MigrationParts } from "./target.ts";
 
 export type Reach =
   | { readonly kind: "address"; readonly address: string }
@@ -14,20 +12,23 @@ export type Reach =
   | { readonly kind: "own-name" }
   | { readonly kind: "nowhere"; readonly why: string };
 
-interface Way {
-  readonly here: MigrationParts;
-  readonly there: MigrationParts;
-  readonly options: CallOptions | undefined;
-}
+type Addressed = Pick<LibvirtHost, "migrationAddress">;
 
-export async function reachOf({ here, there, options }: Way): Promise<Reach> {
-  const declared = there.host.migrationAddress;
-  if (declared !== undefined) return { kind: "address", address: declared };
-  const { hostname } = await there.facts.get(options);
-  if (here.host.migrationAddress === undefined) return reachOfOwnName(hostname);
-  const address = await ownAddressTowards(here.host);
+/** `hostname`: of the host to reach, as it calls itself. */
+export async function reachOf({
+  from,
+  to,
+  hostname,
+}: {
+  readonly from: Addressed;
+  readonly to: Addressed;
+  readonly hostname: string;
+}): Promise<Reach> {
+  if (to.migrationAddress !== undefined) return { kind: "address", address: to.migrationAddress };
+  if (from.migrationAddress === undefined) return reachOfOwnName(hostname);
+  const address = await ownAddressTowards(from.migrationAddress);
   if (address !== undefined && !isLoopback(address)) return { kind: "address", address };
-  const why = `nothing says at which address this machine ("${hostname}") is reached from ${here.host.migrationAddress}`;
+  const why = `nothing says at which address this machine ("${hostname}") is reached from ${from.migrationAddress}`;
   return { kind: "nowhere", why };
 }
 
@@ -43,11 +44,9 @@ async function reachOfOwnName(hostname: string): Promise<Reach> {
 }
 
 /** By this machine's routes; nothing is sent. Undefined where there is no way. */
-async function ownAddressTowards({ migrationAddress = "" }: LibvirtHost): Promise<string | undefined> {
+async function ownAddressTowards(host: string): Promise<string | undefined> {
   try {
-    const { address, family } = isIP(migrationAddress)
-      ? { address: migrationAddress, family: isIP(migrationAddress) }
-      : await lookup(migrationAddress);
+    const { address, family } = isIP(host) === 0 ? await lookup(host) : { address: host, family: isIP(host) };
     const socket = createSocket(family === 6 ? "udp6" : "udp4");
     try {
       await new Promise<void>((resolve, reject) => {

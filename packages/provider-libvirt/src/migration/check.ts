@@ -102,9 +102,9 @@ async function byState(
 /** How its memory gets there. */
 async function byWay({ mode, postCopy }: MoveCheck, pair: Pair): Promise<readonly MoveObstacle[]> {
   if (mode === "offline") return [];
-  const { there, options } = pair;
+  const { here, there, options } = pair;
   const { hostname } = await there.facts.get(options);
-  const reach = await reachOf(pair);
+  const reach = await reachOf({ from: here.host, to: there.host, hostname });
   const why = postCopy === true ? await whyNoPostCopy(there.host) : undefined;
   return [
     ...(reach.kind === "nowhere"

@@ -109,8 +109,9 @@ async function begin(vm: VmIdentity, move: Move, way: Way): Promise<MoveReport> 
   return report;
 }
 
-async function addressOf(way: Way): Promise<string | undefined> {
-  const reach = await reachOf(way);
+async function addressOf({ here, there, options }: Way): Promise<string | undefined> {
+  const { hostname } = await there.facts.get(options);
+  const reach = await reachOf({ from: here.host, to: there.host, hostname });
   return reach.kind === "address" ? reach.address : undefined;
 }
 
