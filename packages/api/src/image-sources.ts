@@ -2,6 +2,7 @@
 // `spec.source.http`, …); only this form is used further in.
 
 import { pathToFileURL } from "node:url";
+import { parseDuration } from "./duration.ts";
 import { InvalidValueError } from "./invalid-value-error.ts";
 import { parseQuantity } from "./quantity.ts";
 import type { VMImageSpec } from "./vm-image.ts";
@@ -13,6 +14,8 @@ export interface PublishedImage {
   readonly headers?: Readonly<Record<string, string>>;
   /** Absent when there is none, or when the spec says not to verify it. */
   readonly checksum?: ImageChecksum;
+  /** For the download alone; as for the other steps when absent. */
+  readonly timeoutMs?: number;
   /** What the server is shown, by the names of Secrets in the image's namespace; absent when it asks for nothing. */
   readonly credentials?: readonly ImageCredential[];
 }
@@ -73,7 +76,8 @@ function placesOf(spec: VMImageSpec): readonly DeclaredImageSource[] {
   const http = spec.source?.http;
   if (http !== undefined) {
     const headers = http.headers === undefined ? {} : { headers: http.headers };
-    const access = { ...headers, ...credentialsOf(http) };
+    const timeout = http.timeout === undefined ? {} : { timeoutMs: parseDuration(http.timeout) };
+    const access = { ...headers, ...timeout, ...credentialsOf(http) };
     sources.push({ kind: "url", url: http.url, ...access, ...(verify && checksumOf(http, "spec.source.http")) });
   }
   const build = spec.source?.debootstrap;

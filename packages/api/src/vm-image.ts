@@ -52,7 +52,9 @@ const libvirt = struct("A disk image for libvirt.", {
   url: optional(
     string("URL of a published image: http, https, ftp or file.", { pattern: "^((https?|ftp)://.*|file:///.*)$" }),
   ),
-  format: optional(choice("Format of the image.", formats, { default: "qcow2" })),
+  format: optional(
+    choice("Format of the image, for people: what it is is found by its content.", formats, { default: "qcow2" }),
+  ),
   ...checksum,
   storagePool: optional(string("Storage pool to keep it in; the provider's own when absent.", { maxLength: 255 })),
 });
@@ -65,7 +67,7 @@ const http = struct("A disk image at a URL.", {
     }),
   ),
   ...checksum,
-  timeout: optional(duration("How long the download may take.", { default: "30m" })),
+  timeout: optional(duration("How long the download may take; `prepare.timeout` when absent.")),
   authentication: optional(
     struct("How to log in. It is shown to the URL's own host alone, and not where that redirects to another one.", {
       basicAuth: optional(

@@ -13,8 +13,9 @@ export class MissingCredential extends Error {
 
 /** What to fetch, with what the server is shown. Throws MissingCredential. */
 export function fetchableSource(source: DeclaredImageSource, secretOf: SecretOf): ImageSource {
-  if (source.kind !== "url" || source.credentials === undefined) return source;
-  const { credentials, ...place } = source;
+  if (source.kind !== "url") return source;
+  const { credentials, timeoutMs: _timeoutMs, ...place } = source;
+  if (credentials === undefined) return place;
   const headers: Record<string, string> = { ...source.headers };
   let clientCertificate: ClientCertificate | undefined;
   for (const credential of credentials) {

@@ -475,6 +475,16 @@ test("what a source asks for comes from Secrets, is waited for, tried again with
   assert.doesNotMatch(told, /s3cret|robot|Basic/);
 });
 
+test("a source's own time-out ends its download, whatever the other steps may take", async (t) => {
+  const http = { url, timeout: "2m" };
+  const { use, fetchAt, untilReady, clock } = await lab(t, { source: { http }, prepare: { timeout: "1h" } });
+  await use();
+  assert.deepEqual((await fetchAt(0)).source, { kind: "url", url });
+  await clock.advance(120_000);
+  const late = await untilReady("False", "Timeout");
+  assert.match(readyOf(late)?.message ?? "", /within 120 s \(spec\.source\.http\.timeout\)/);
+});
+
 for (const [name, authentication, message] of [
   [
     "two logins",

@@ -241,7 +241,8 @@ export function createVmImageController(options: VmImageControllerOptions): Cont
       const message = `${describeSource(fallback.from)} does not answer (${fallback.cause}): using ${describeSource(source)}`;
       manager.recorder.record(image, { type: "Warning", reason, message });
     }
-    const timeouts = timeoutOf(work, `get ${describeSource(source)}`);
+    const own = source.kind === "url" ? source.timeoutMs : undefined;
+    const timeouts = timeoutOf(work, `get ${describeSource(source)}`, own);
     const force = work.kind === "work" && isToBeRenewed(image, work);
     fetches.start(
       fetchKey(image, source),
@@ -410,9 +411,11 @@ function namesSecret({ spec }: VMImage, { metadata }: Secret): boolean {
   return [basicAuth, bearer, headers, clientCert].some((each) => each?.secretRef.name === metadata.name);
 }
 
-function timeoutOf(work: ImageWork | { readonly kind: "problem" }, action: string) {
-  const timeoutMs = work.kind === "problem" ? 0 : work.timeoutMs;
-  const message = `Cannot ${action} within ${timeoutMs / 1000} s (spec.prepare.timeout)`;
+/** `ownMs`: the source's. */
+function timeoutOf(work: ImageWork | { readonly kind: "problem" }, action: string, ownMs?: number) {
+  const timeoutMs = ownMs ?? (work.kind === "problem" ? 0 : work.timeoutMs);
+  const field = ownMs === undefined ? "spec.prepare.timeout" : "spec.source.http.timeout";
+  const message = `Cannot ${action} within ${timeoutMs / 1000} s (${field})`;
   return { timeoutMs, timeoutError: new PrepareTimeout(message) };
 }
 
