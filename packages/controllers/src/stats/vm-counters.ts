@@ -16,7 +16,7 @@ const counters = vmMetrics.filter(({ kind }) => kind === "counter");
 
 export class VmCounters {
   /** Of each metric the parts there are: few, so that a list costs less than a map, of which thousands of machines would have dozens each. */
-  readonly #counts = new Map<VmMetric, Count[]>();
+  readonly #counts = new Map<VmMetric, readonly Count[]>();
   #run: string | undefined;
 
   /** `host`: where that was told. Each host counts its runs, and begins at 0 with a VM that was moved to it. */
@@ -24,10 +24,15 @@ export class VmCounters {
     const run = vm.run === undefined ? undefined : `${host} ${vm.run}`;
     const isNewRun = run !== undefined && this.#run !== undefined && run !== this.#run;
     for (const metric of counters) {
-      const known = this.#counts.get(metric) ?? [];
+      let known = this.#counts.get(metric) ?? [];
       if (isNewRun) for (const count of known) carryOver(count, 0);
       for (const { part, value } of metric.figures(vm)) {
-        const count = countOf(known, part);
+        let count = known.find((each) => each.part === part);
+        if (count === undefined) {
+          count = { part, base: 0, raw: 0 };
+          // What grows by `push` has room for seventeen.
+          known = [...known, count];
+        }
         if (value < count.raw) carryOver(count, value);
         else count.raw = value;
       }
@@ -54,15 +59,6 @@ function carryOver(count: Count, raw: number): void {
   count.raw = raw;
 }
 
-/** Adds one that is not there. */
-function countOf(counts: Count[], part: string): Count {
-  const found = counts.find((each) => each.part === part);
-  if (found !== undefined) return found;
-  const count = { part, base: 0, raw: 0 };
-  counts.push(count);
-  return count;
-}
-
-function ofParts(counts: Count[], parts: readonly string[]): Count[] {
+function ofParts(counts: readonly Count[], parts: readonly string[]): readonly Count[] {
   return counts.every(({ part }) => parts.includes(part)) ? counts : counts.filter(({ part }) => parts.includes(part));
 }
