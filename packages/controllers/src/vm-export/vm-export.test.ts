@@ -176,6 +176,21 @@ test("an export that is deleted while it goes on leaves nothing, and the machine
   assert.equal(exports.writes, 0);
 });
 
+test("a machine that is deleted once its disk is copied is exported all the same", async (t) => {
+  const all = await lab(t);
+  const { until, exports, remove, client, hypervisor, untilGone } = all;
+  hypervisor.fail("clones.read", { times: 2, code: "Unavailable", message: "the host is away" });
+  const { metadata } = await wish(all, { live: true });
+  await until(VMExport, "one", ({ status }) => /host is away/.test(status?.message ?? ""));
+  await remove(VirtualMachine, "web");
+  const done = await until(VMExport, "one", isEnded);
+  assert.equal(done.status?.phase, "Succeeded", done.status?.message);
+  assert.equal(exports.files.get(metadata.uid ?? "")?.data, "what is on it");
+  await client.get(VMImage, { namespace: "default", name: "golden" });
+  await untilGone(VMTemplate, `export-${metadata.uid ?? ""}`);
+  assert.equal(hypervisor.world.domains.size, 0);
+});
+
 /** The throw-away machine's domain, once there is one. */
 async function trialDomain(all: ExportLab) {
   const { metadata } = await all.client.get(VMExport, { namespace: "default", name: "one" });
