@@ -127,6 +127,22 @@ test("the serial log of a VM can be read", async () => {
   assert.equal((await viv("logs a --tail 5")).code, 0);
 });
 
+test("a VM is made of a template, whose settings are not said again", async () => {
+  const template = await viv("template create golden --from a --timeout 60s");
+  assert.equal(template.code, 0, template.stderr);
+  const made = await viv("create b --template golden --wait --timeout 60s");
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(made.stdout, /^vm\/b: full clone of VMTemplate\/golden/m);
+  assert.equal((await vm("b")).status?.phase, "Running");
+  const manifestOf = await viv("create c --template golden --off --dry-run client -o yaml");
+  assert.match(manifestOf.stdout, /^kind: VMClone$[^]*templateRef:\n +name: golden$[^]*powerOn: false$/m);
+  const refused = await viv("create c --template golden --cpus 2 --network x");
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /--cpus, --network cannot be given/);
+  assert.equal((await viv("delete vm b --yes")).code, 0);
+  assert.equal((await viv("template delete golden")).code, 0);
+});
+
 test("a wait that takes too long says where it stands, and leaves the object", async () => {
   const waiting = await viv("apply -f - --wait --timeout 1s", {
     input: manifest("b").replaceAll("tiny", "missing").replace("file://", "file:///nowhere"),

@@ -13,6 +13,10 @@ export function addLabCommands(viv: Command, group: string): void {
     .argument("<name>")
     .option("--role <name>", "VMRole of it, in the place of an image: docker, k8s, …")
     .option("--image <name>", "VMImage of its root disk (default: debian)")
+    .option(
+      "--template <name>",
+      "VMTemplate that it is made of, and nothing else but a class: the last version of it that is ready",
+    )
     .option("--class <name>", "VMClass that gives its size")
     .option("--cpus <count>", "CPUs (default: 2 without a class)", parseCount)
     .option("--memory <size>", "memory, for example 2Gi (default: 1Gi without a class)")

@@ -10,7 +10,7 @@ import { interruptSignal } from "../session/interrupt.ts";
 import { waitForEnd } from "../session/wait-for-end.ts";
 import { workStage } from "../session/work-stage.ts";
 
-interface CloneOptions extends GlobalOptions {
+export interface CloneOptions extends GlobalOptions {
   readonly linked?: boolean;
   readonly fromSnapshot?: string;
   readonly count?: number;
@@ -90,7 +90,7 @@ async function sharedSnapshot({ client, namespace }: Session, source: string, si
   return made.metadata.name;
 }
 
-function cloneOf(
+export function cloneOf(
   name: string,
   {
     from,

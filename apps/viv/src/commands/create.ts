@@ -14,8 +14,10 @@ import { qualifiedKind, showObjects } from "../output/show-objects.ts";
 import { connect } from "../session/connect.ts";
 import { interruptSignal } from "../session/interrupt.ts";
 import { waitForVms } from "../session/wait-for-vms.ts";
+import { createFromTemplate } from "./create-from-template.ts";
 
 interface CreateOptions extends GlobalOptions, VmWishes {
+  readonly template?: string;
   readonly userData?: string;
   readonly wait?: boolean;
   readonly timeout: number;
@@ -24,6 +26,7 @@ interface CreateOptions extends GlobalOptions, VmWishes {
 }
 
 export async function create(name: string, options: CreateOptions): Promise<void> {
+  if (options.template !== undefined) return createFromTemplate(name, options.template, options);
   const { userData: file, ...wishes } = options;
   const role = options.role === undefined ? undefined : await findRole(options, options.role);
   const vm = vmManifest(
