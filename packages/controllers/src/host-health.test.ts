@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findCondition, Provider, VirtualMachine, VMClass, VMImage } from "@vivarium/api";
+import { findCondition, Provider, VirtualMachine, VMClass } from "@vivarium/api";
 import type { ProviderErrorCode } from "@vivarium/provider";
 import { controllersLab, headOf, machine, provider } from "./testing/controllers-lab.ts";
+import { createReadyImage } from "./testing/ready-image.ts";
 import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 
 /** All but a lost connection, which is told by the connection itself. */
@@ -24,16 +25,7 @@ test("what goes wrong with a VM never counts against its host, whatever it is", 
   const isReady = (object: Provider | VirtualMachine) => findCondition(object.status?.conditions, "Ready");
   await client.create(Provider, provider("lab"));
   await client.create(VMClass, { ...headOf(VMClass, "small"), spec: { cpu: 1, memory: "1Gi" } });
-  const digest = `sha256:${"ab".repeat(32)}`;
-  const url = "https://images.example/debian.qcow2";
-  const image = await client.create(VMImage, {
-    ...headOf(VMImage, "debian"),
-    spec: { source: { libvirt: { url } } },
-  });
-  const file = { digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: 2 ** 30 } as const;
-  const { id } = await hypervisor.open().images.import(file);
-  const status = { phase: "Ready", ready: true, providerStatus: { lab: { available: true, id } } } as const;
-  await client.updateStatus(VMImage, { ...image, status });
+  await createReadyImage(client, { lab: hypervisor });
   const before = await until(Provider, "lab", (object) => isReady(object)?.status === "True");
   const checks = (): number => hypervisor.calls.filter(({ method }) => method === "describe").length;
   const checkedBefore = checks();

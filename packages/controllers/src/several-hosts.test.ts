@@ -1,100 +1,40 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { Event, findCondition, Host, Provider, VirtualMachine, VMImage, VMPlacementPolicy } from "@vivarium/api";
+import { Event, findCondition, Host, Provider, VirtualMachine, VMPlacementPolicy } from "@vivarium/api";
 import type { VirtualMachineSpec } from "@vivarium/api";
 import { createSimulatedHypervisor } from "@vivarium/provider";
-import type { ProviderFactory } from "@vivarium/provider";
-import { createManager, ManualClock } from "@vivarium/runtime";
-import { createHostController } from "./host.ts";
-import { HostReports } from "./host-reports.ts";
-import { OpenProviders } from "./open-providers.ts";
-import { createProviderController } from "./provider.ts";
+import { ManualClock } from "@vivarium/runtime";
 import { headOf } from "./testing/controllers-lab.ts";
-import { eventually } from "./testing/eventually.ts";
-import { startApi } from "./testing/start-api.ts";
+import { rackLab } from "./testing/rack-lab.ts";
 import { createPlacer } from "./virtual-machine/host-chooser.ts";
 import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 import { createVmPlacementPolicyController } from "./vm-placement-policy.ts";
 
 const gib = 1024 ** 3;
 const namespace = "default";
-const digest = `sha256:${"ab".repeat(32)}`;
 
 /** Two hosts, `a` with 4 GiB and `b` with 8, of one Provider; an image that is on both. */
 async function lab(t: TestContext) {
-  const { client, logger } = await startApi(t);
   const clock = new ManualClock(Date.now());
-  const sims = new Map(
-    [
-      ["a", 4],
-      ["b", 8],
-    ].map(([name, size]) => [
-      String(name),
-      createSimulatedHypervisor({ clock, host: { memoryBytes: Number(size) * gib }, guest: { leaseMs: 100 } }),
-    ]),
-  );
-  const sim = (name: string) => {
-    const found = sims.get(name);
-    assert.ok(found !== undefined);
-    return found;
-  };
-  const factory: ProviderFactory = { type: "sim", open: ({ endpoint }) => sim(endpoint.slice("sim://".length)).open() };
-  const ids = await Promise.all(
-    [...sims.values()].map((each) =>
-      each.open().images.import({ digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: gib }),
-    ),
-  );
-  await client.create(Provider, {
-    ...headOf(Provider, "rack"),
-    spec: {
-      type: "sim",
-      hosts: [
-        { name: "a", endpoint: "sim://a", labels: { zone: "1" } },
-        { name: "b", endpoint: "sim://b", labels: { zone: "2" } },
-      ],
+  const simOf = (sizeGiB: number) =>
+    createSimulatedHypervisor({ clock, host: { memoryBytes: sizeGiB * gib }, guest: { leaseMs: 100 } });
+  const sims = { a: simOf(4), b: simOf(8) };
+  const { client, until, restart } = await rackLab(t, {
+    clock,
+    hosts: [
+      { name: "a", sim: sims.a, labels: { zone: "1" } },
+      { name: "b", sim: sims.b, labels: { zone: "2" } },
+    ],
+    controllers({ manager, providers }) {
+      const placer = createPlacer(manager);
+      return [
+        createVirtualMachineController({ manager, providers, clock, placer, random: () => 0 }),
+        createVmPlacementPolicyController({ manager, placer, clock }),
+      ];
     },
   });
-  const image = await client.create(VMImage, {
-    ...headOf(VMImage, "debian"),
-    spec: { source: { libvirt: { url: "https://images.example/debian.qcow2" } } },
-  });
-  await client.updateStatus(VMImage, {
-    ...image,
-    status: {
-      phase: "Ready",
-      ready: true,
-      observedGeneration: image.metadata.generation ?? 1,
-      providerStatus: {
-        "rack@a": { available: true, id: ids[0]?.id ?? "" },
-        "rack@b": { available: true, id: ids[1]?.id ?? "" },
-      },
-    },
-  });
-  let stop: () => Promise<void> = () => Promise.resolve();
-  const boot = (): void => {
-    const manager = createManager({ client, logger, clock, random: () => 0 });
-    const providers = new OpenProviders(new Map([["sim", factory]]));
-    const reports = new HostReports();
-    manager.add(createProviderController({ manager, reports, clock }));
-    manager.add(createHostController({ manager, providers, reports, clock }));
-    const placer = createPlacer(manager);
-    manager.add(createVirtualMachineController({ manager, providers, clock, placer, random: () => 0 }));
-    manager.add(createVmPlacementPolicyController({ manager, placer, clock }));
-    const stopping = new AbortController();
-    const done = manager.run({ signal: stopping.signal });
-    stop = async () => {
-      stopping.abort();
-      await done;
-    };
-  };
-  boot();
-  t.after(() => stop());
-  const until = <T>(what: string, look: () => Promise<T | false | undefined>): Promise<T> =>
-    eventually(async () => {
-      await clock.advance(500);
-      return (await look()) ?? false;
-    }, what);
+  const sim = (name: keyof typeof sims) => sims[name];
   const create = (name: string, spec: Partial<VirtualMachineSpec> = {}) =>
     client.create(VirtualMachine, {
       ...headOf(VirtualMachine, name),
@@ -111,10 +51,6 @@ async function lab(t: TestContext) {
       const vm = await get(name);
       return readyOf(vm)?.reason === wanted && vm;
     });
-  await until("both hosts", async () => {
-    const { items } = await client.list(Host);
-    return items.length === 2 && items.every((host) => readyOf(host)?.status === "True");
-  });
   return {
     client,
     clock,
@@ -124,10 +60,7 @@ async function lab(t: TestContext) {
     ready,
     reason,
     until,
-    restart: async () => {
-      await stop();
-      boot();
-    },
+    restart,
   };
 }
 

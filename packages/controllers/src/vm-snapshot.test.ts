@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { findCondition, isStatus, Provider, VirtualMachine, VMClass, VMImage, VMSnapshot } from "@vivarium/api";
+import { findCondition, isStatus, VirtualMachine, VMSnapshot } from "@vivarium/api";
 import type { ResourceType, VMSnapshotSpec } from "@vivarium/api";
-import { controllersLab, headOf, image, machine, provider } from "./testing/controllers-lab.ts";
+import { controllersLab, headOf } from "./testing/controllers-lab.ts";
 import type { ControllersLab } from "./testing/controllers-lab.ts";
+import { domainOf, startWeb } from "./testing/web-machine.ts";
 import { createVirtualMachineController } from "./virtual-machine/virtual-machine.ts";
 import { createVmSnapshotController } from "./vm-snapshot.ts";
 
@@ -16,40 +17,13 @@ interface SnapshotLab extends ControllersLab {
 /** A running machine `web`. */
 async function lab(t: TestContext): Promise<SnapshotLab> {
   const base = await controllersLab(t);
-  const { client, manager, providers, clock, hypervisor } = base;
+  const { client, manager, providers, clock } = base;
   base.run(
     createVirtualMachineController({ manager, providers, clock }),
     createVmSnapshotController({ manager, providers, clock }),
   );
-  // Time goes on by itself: what failed is tried again.
-  const ticking = setInterval(() => void clock.advance(250), 10);
-  t.after(() => clearInterval(ticking));
-  await client.create(Provider, provider("sim"));
-  await client.create(VMClass, { ...headOf(VMClass, "small"), spec: { cpu: 1, memory: "1Gi" } });
-  const digest = `sha256:${"ab".repeat(32)}`;
-  const made = await client.create(
-    VMImage,
-    image("debian", { source: { libvirt: { url: "https://x.example/d.qcow2" } } }),
-  );
-  const imported = await hypervisor
-    .open()
-    .images.import({ digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: 2 ** 30 });
-  await client.updateStatus(VMImage, {
-    ...made,
-    status: {
-      phase: "Ready",
-      ready: true,
-      observedGeneration: made.metadata.generation ?? 1,
-      providerStatus: { sim: { available: true, id: imported.id } },
-    },
-  });
-  await client.create(
-    VirtualMachine,
-    machine("web", { classRef: { name: "small" }, imageRef: { name: "debian" }, providerRef: { name: "sim" } }),
-  );
-  const vm = await base.until(VirtualMachine, "web", ({ status }) => status?.powerState === "On");
-  const domain = hypervisor.world.domains.get(vm.metadata.uid ?? "");
-  assert.ok(domain);
+  await startWeb(t, base);
+  const domain = await domainOf(base, "web");
   return {
     ...base,
     data: {

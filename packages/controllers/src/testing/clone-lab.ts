@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import { isStatus, Provider, VirtualMachine, VMClass, VMClone, VMImage } from "@vivarium/api";
+import { isStatus, VMClone } from "@vivarium/api";
 import type { ResourceType, VirtualMachineSpec, VMCloneSpec } from "@vivarium/api";
 import type { Controller } from "@vivarium/runtime";
 import { createVirtualMachineController } from "../virtual-machine/virtual-machine.ts";
@@ -10,8 +10,9 @@ import { createVmCloneController } from "../vm-clone/vm-clone.ts";
 import { createVmUnlinkController } from "../vm-clone/vm-unlink.ts";
 import { createVmSnapshotController } from "../vm-snapshot.ts";
 import { createVmTemplateController } from "../vm-template/vm-template.ts";
-import { controllersLab, headOf, image, machine, provider } from "./controllers-lab.ts";
+import { controllersLab, headOf } from "./controllers-lab.ts";
 import type { ControllersLab } from "./controllers-lab.ts";
+import { domainOf, startWeb } from "./web-machine.ts";
 
 export interface CloneLab extends ControllersLab {
   readonly clone: (name: string, spec: Partial<VMCloneSpec>) => Promise<VMClone>;
@@ -28,7 +29,7 @@ export async function cloneLab(
   more: (parts: Pick<ControllersLab, "manager" | "providers" | "clock">) => readonly Controller[] = () => [],
 ): Promise<CloneLab> {
   const base = await controllersLab(t);
-  const { client, manager, providers, clock, hypervisor } = base;
+  const { client, manager, providers, clock } = base;
   base.run(
     createVirtualMachineController({ manager, providers, clock }),
     createVmSnapshotController({ manager, providers, clock }),
@@ -37,44 +38,7 @@ export async function cloneLab(
     createVmTemplateController({ manager, providers, clock }),
     ...more(base),
   );
-  // Time goes on by itself: what failed is tried again.
-  const ticking = setInterval(() => void clock.advance(250), 10);
-  t.after(() => clearInterval(ticking));
-  await client.create(Provider, provider("sim"));
-  await client.create(VMClass, { ...headOf(VMClass, "small"), spec: { cpu: 1, memory: "1Gi" } });
-  const digest = `sha256:${"ab".repeat(32)}`;
-  const made = await client.create(
-    VMImage,
-    image("debian", { source: { libvirt: { url: "https://x.example/d.qcow2" } } }),
-  );
-  const imported = await hypervisor
-    .open()
-    .images.import({ digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: 2 ** 30 });
-  await client.updateStatus(VMImage, {
-    ...made,
-    status: {
-      phase: "Ready",
-      ready: true,
-      observedGeneration: made.metadata.generation ?? 1,
-      providerStatus: { sim: { available: true, id: imported.id } },
-    },
-  });
-  await client.create(
-    VirtualMachine,
-    machine("web", {
-      classRef: { name: "small" },
-      imageRef: { name: "debian" },
-      providerRef: { name: "sim" },
-      ...spec,
-    }),
-  );
-  await base.until(VirtualMachine, "web", ({ status }) => status?.powerState === "On");
-  const domainOf = async (name: string) => {
-    const vm = await client.get(VirtualMachine, { namespace: "default", name });
-    const domain = hypervisor.world.domains.get(vm.metadata.uid ?? "");
-    assert.ok(domain, `VM ${name} has a domain`);
-    return domain;
-  };
+  await startWeb(t, base, spec);
   return {
     ...base,
     remove: (type, name) => remove(client, type, name),
@@ -88,8 +52,8 @@ export async function cloneLab(
           ...wanted,
         },
       }),
-    dataOf: async (name) => (await domainOf(name)).data ?? "",
-    write: async (name, data) => void ((await domainOf(name)).data = data),
+    dataOf: async (name) => (await domainOf(base, name)).data ?? "",
+    write: async (name, data) => void ((await domainOf(base, name)).data = data),
   };
 }
 

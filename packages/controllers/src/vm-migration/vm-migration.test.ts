@@ -1,109 +1,46 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import {
-  findCondition,
-  Host,
-  Provider,
-  VirtualMachine,
-  VMClass,
-  VMImage,
-  VMMigration,
-  VMSnapshot,
-} from "@vivarium/api";
+import { findCondition, Host, Provider, VirtualMachine, VMClass, VMMigration, VMSnapshot } from "@vivarium/api";
 import type { VirtualMachineSpec, VMMigrationSpec } from "@vivarium/api";
 import { createSimulatedHypervisor } from "@vivarium/provider";
-import type { ProviderFactory } from "@vivarium/provider";
-import { createManager, ManualClock } from "@vivarium/runtime";
-import { createHostController } from "../host.ts";
-import { HostReports } from "../host-reports.ts";
+import { ManualClock } from "@vivarium/runtime";
 import { MachineTurns } from "../machine-turns.ts";
-import { OpenProviders } from "../open-providers.ts";
-import { createProviderController } from "../provider.ts";
 import { headOf } from "../testing/controllers-lab.ts";
-import { eventually } from "../testing/eventually.ts";
-import { startApi } from "../testing/start-api.ts";
+import { rackLab } from "../testing/rack-lab.ts";
 import { createVirtualMachineController } from "../virtual-machine/virtual-machine.ts";
 import { createVmSnapshotController } from "../vm-snapshot.ts";
 import { createVmMigrationController } from "./vm-migration.ts";
 
 const namespace = "default";
-const digest = `sha256:${"ab".repeat(32)}`;
 
 /** Two hosts with storage of their own, of one Provider. */
 async function lab(t: TestContext) {
-  const { client, logger } = await startApi(t);
   const clock = new ManualClock(Date.now());
-  const [a, b, c] = ["a", "b", "c"].map(() =>
-    createSimulatedHypervisor({ clock, guest: { leaseMs: 100, shutdownMs: 2_000 } }),
-  );
-  assert.ok(a !== undefined && b !== undefined && c !== undefined);
-  const sims = new Map([a, b, c].map((sim, index) => [`sim://${"abc"[index] ?? ""}`, sim]));
-  const factory: ProviderFactory = { type: "sim", open: ({ endpoint }) => (sims.get(endpoint) ?? a).open() };
-  const image = { digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: 2 ** 30 } as const;
-  const { id } = await a.open().images.import(image);
-  await b.open().images.import(image);
-  await client.create(Provider, {
-    ...headOf(Provider, "rack"),
-    spec: {
-      type: "sim",
-      hosts: [
-        { name: "a", endpoint: "sim://a" },
-        { name: "b", endpoint: "sim://b" },
-      ],
+  const simOf = () => createSimulatedHypervisor({ clock, guest: { leaseMs: 100, shutdownMs: 2_000 } });
+  const [a, b, c] = [simOf(), simOf(), simOf()];
+  const { client, until, restart } = await rackLab(t, {
+    clock,
+    hosts: [
+      { name: "a", sim: a },
+      { name: "b", sim: b },
+    ],
+    others: { c },
+    controllers({ manager, providers }) {
+      const turns = new MachineTurns();
+      return [
+        createVirtualMachineController({ manager, providers, clock, turns, random: () => 0 }),
+        createVmSnapshotController({ manager, providers, clock }),
+        createVmMigrationController({ manager, providers, clock, turns }),
+      ];
     },
   });
-  const made = await client.create(VMImage, {
-    ...headOf(VMImage, "debian"),
-    spec: { source: { libvirt: { url: "https://images.example/debian.qcow2" } } },
-  });
-  const available = { available: true, id };
-  await client.updateStatus(VMImage, {
-    ...made,
-    status: {
-      phase: "Ready",
-      ready: true,
-      observedGeneration: made.metadata.generation ?? 1,
-      providerStatus: { "rack@a": available, "rack@b": available },
-    },
-  });
-  let stop: () => Promise<void> = () => Promise.resolve();
-  const boot = (): void => {
-    const manager = createManager({ client, logger, clock, random: () => 0 });
-    const providers = new OpenProviders(new Map([["sim", factory]]));
-    const reports = new HostReports();
-    const turns = new MachineTurns();
-    manager.add(createProviderController({ manager, reports, clock }));
-    manager.add(createHostController({ manager, providers, reports, clock }));
-    manager.add(createVirtualMachineController({ manager, providers, clock, turns, random: () => 0 }));
-    manager.add(createVmSnapshotController({ manager, providers, clock }));
-    manager.add(createVmMigrationController({ manager, providers, clock, turns }));
-    const stopping = new AbortController();
-    const done = manager.run({ signal: stopping.signal });
-    stop = async () => {
-      stopping.abort();
-      await done;
-    };
-  };
-  boot();
-  t.after(() => stop());
-  const until = <T>(what: string, look: () => Promise<T | false | undefined>): Promise<T> =>
-    eventually(async () => {
-      await clock.advance(500);
-      return (await look()) ?? false;
-    }, what);
   const vm = () => client.get(VirtualMachine, { namespace, name: "web" });
   const untilVm = (what: string, isSo: (object: VirtualMachine) => boolean) =>
     until(what, async () => {
       const found = await vm();
       return isSo(found) && found;
     });
-  await until("both hosts", async () => {
-    const { items } = await client.list(Host);
-    return (
-      items.length === 2 && items.every((host) => findCondition(host.status?.conditions, "Ready")?.status === "True")
-    );
-  });
   return {
     client,
     clock,
@@ -137,10 +74,7 @@ async function lab(t: TestContext) {
         return found.status?.phase === phase && found;
       }),
     until,
-    restart: async () => {
-      await stop();
-      boot();
-    },
+    restart,
     /** Name of the hosts that have a domain, and of those on which it runs. */
     domains: () => {
       const on = [

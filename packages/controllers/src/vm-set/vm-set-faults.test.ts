@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { findCondition, Provider, VirtualMachine, VMImage, VMPlacementPolicy, VMSet } from "@vivarium/api";
+import { findCondition, Provider, VirtualMachine, VMPlacementPolicy, VMSet } from "@vivarium/api";
 import type { VMSetSpec } from "@vivarium/api";
 import type { Client } from "@vivarium/client";
 import { createSimulatedHypervisor } from "@vivarium/provider";
@@ -15,6 +15,7 @@ import { HostReports } from "../host-reports.ts";
 import { OpenProviders } from "../open-providers.ts";
 import { createProviderController } from "../provider.ts";
 import { headOf } from "../testing/controllers-lab.ts";
+import { createReadyImage } from "../testing/ready-image.ts";
 import { eventually } from "../testing/eventually.ts";
 import { flakyProvider, seededRandom } from "../testing/flaky-provider.ts";
 import { startApi } from "../testing/start-api.ts";
@@ -200,24 +201,11 @@ async function prepare(
   client: Client,
   sims: ReadonlyMap<string, ReturnType<typeof createSimulatedHypervisor>>,
 ): Promise<void> {
-  const digest = `sha256:${"ab".repeat(32)}`;
-  const providerStatus: Record<string, { available: boolean; id: string }> = {};
-  for (const [name, sim] of sims) {
-    const file = { digest, format: "qcow2", path: "/x", sizeBytes: 1, virtualSizeBytes: 2 ** 30 } as const;
-    const { id } = await sim.open().images.import(file);
-    providerStatus[`rack@${name}`] = { available: true, id };
-  }
   const named = hosts.map((name) => ({ name, endpoint: `sim://${name}` }));
   await client.create(Provider, { ...headOf(Provider, "rack"), spec: { type: "sim", hosts: named } });
   await client.create(VMPlacementPolicy, {
     ...headOf(VMPlacementPolicy, "allowed"),
     spec: { hard: { hosts: hosts.filter((name) => name !== "forbidden") } },
   });
-  const image = await client.create(VMImage, {
-    ...headOf(VMImage, "debian"),
-    spec: { source: { libvirt: { url: "https://images.example/debian.qcow2" } } },
-  });
-  const observedGeneration = image.metadata.generation ?? 1;
-  const status = { phase: "Ready", ready: true, observedGeneration, providerStatus } as const;
-  await client.updateStatus(VMImage, { ...image, status });
+  await createReadyImage(client, Object.fromEntries([...sims].map(([name, sim]) => [`rack@${name}`, sim])));
 }
