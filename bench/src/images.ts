@@ -226,7 +226,7 @@ spec: {classRef: {name: tiny}, imageRef: {name: bulk}, powerState: "Off", disks:
     await execute("sha256sum", [out]);
     andCheck.push((performance.now() - from) / 1000);
     from = performance.now();
-    const asked = await server.viv(["export", "bench-bulk", `bench-out-${count}`], patient);
+    const asked = await server.viv(["export", "bench-bulk", `bench-out-${count}`, "--verify", "digest"], patient);
     if (asked.code !== 0) throw new Error(asked.stderr);
     ours.push((performance.now() - from) / 1000);
   }
