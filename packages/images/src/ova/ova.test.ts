@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
@@ -69,12 +69,10 @@ describe("an OVA", { skip }, () => {
     await run("qemu-img", ["convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", raw, target]);
     vmdk = await readFile(target);
   });
-  beforeEach(async () => {
-    workDirectory = await mkdtemp(join(source, "work-"));
-  });
   after(() => rm(source, { recursive: true, force: true }));
 
   const importOva = async (content: Buffer) => {
+    workDirectory = await mkdtemp(join(source, "work-"));
     const path = join(workDirectory, "image.ova");
     await writeFile(path, content);
     return importImage(path, {
