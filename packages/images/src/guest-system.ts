@@ -30,7 +30,8 @@ export const maskedUnits: readonly string[] = [
   // LVM only.
   "e2scrub_all.timer",
   "e2scrub_reap.service",
-  // Load modules or mount file systems that nothing at boot needs; both still happen on first use.
+  // Load modules or mount file systems that nothing at boot needs; both still happen on first use. A module that a device file
+  // calls for is loaded when that is opened: kmod-static-nodes, which makes /dev/fuse and /dev/net/tun, stays.
   "modprobe@configfs.service",
   "modprobe@dm_mod.service",
   "modprobe@drm.service",
@@ -44,7 +45,6 @@ export const maskedUnits: readonly string[] = [
   "dev-hugepages.mount",
   "proc-sys-fs-binfmt_misc.automount",
   "systemd-binfmt.service",
-  "kmod-static-nodes.service",
   // Records of crashes in firmware storage, which the machine does not have.
   "systemd-pstore.service",
   // Rebuild what the image was made with.

@@ -98,25 +98,67 @@ const k8s: VMRoleSpec = {
   resources: { cpu: 2, memory: "2Gi", diskSize: "20Gi" },
 };
 
+/** A container needs an image, and registries may be out of reach: this one has nothing but the machine's own /usr mounted into it. */
+const containerOfOwnFiles = `root=$(mktemp -d)
+mkdir -p "$root/rootfs/usr"
+for dir in bin lib lib64 sbin; do ln -s "usr/$dir" "$root/rootfs/$dir"; done
+for dir in dev etc proc root run sys tmp; do mkdir "$root/rootfs/$dir"; done
+printf 'architecture: x86_64\\ncreation_date: 1\\n' >"$root/metadata.yaml"
+tar -C "$root" -cf "$root.tar" metadata.yaml rootfs
+lxc image import "$root.tar" --alias vivarium-proof
+rm -rf "$root" "$root.tar"
+lxc init vivarium-proof vivarium-proof -c raw.lxc="lxc.init.cmd = /usr/bin/sleep 600"
+lxc config device add vivarium-proof usr disk source=/usr path=/usr readonly=true
+lxc start vivarium-proof
+test "$(lxc exec vivarium-proof -- /usr/bin/uname -n)" = vivarium-proof
+lxc delete --force vivarium-proof
+lxc image delete vivarium-proof`;
+
+/** Fixed, because LXD finds none by itself where it cannot look at the network. */
+const lxdSettings = `networks:
+- name: lxdbr0
+  type: bridge
+  config:
+    ipv4.address: 10.103.0.1/24
+    ipv4.nat: "true"
+    ipv6.address: none
+storage_pools:
+- name: default
+  driver: dir
+profiles:
+- name: default
+  devices:
+    eth0: {name: eth0, network: lxdbr0, type: nic}
+    root: {path: /, pool: default, type: disk}
+`;
+
 const lxd: VMRoleSpec = {
   description: "System containers with LXD.",
   parent: { roleRef: { name: "base" } },
   imageNames: ["lxd"],
-  packages: ["bridge-utils"],
+  // What LXD wants for its bridge and for confinement.
+  packages: ["apparmor", "dnsmasq-base", "nftables"],
+  files: [{ path: "/etc/vivarium/lxd.yaml", content: lxdSettings }],
+  commands: [
+    `# start LXD with a bridge and a pool
+PATH=$PATH:/snap/bin
+if ! command -v lxd >/dev/null; then snap install lxd; fi
+lxd waitready --timeout=600
+lxd init --preseed </etc/vivarium/lxd.yaml
+for user in debian ubuntu; do
+  if getent passwd "$user" >/dev/null; then usermod -aG lxd "$user"; fi
+done`,
+  ],
+  verify: [
+    `# a container runs
+PATH=$PATH:/snap/bin
+lxc delete --force vivarium-proof 2>/dev/null || true
+lxc image delete vivarium-proof 2>/dev/null || true
+${containerOfOwnFiles}`,
+  ],
   distributions: [
-    {
-      name: "debian",
-      packages: ["lxd", "lxd-client"],
-      commands: ["systemctl enable lxd.socket"],
-      verify: ["systemctl start lxd.socket", "lxc --force-local list"],
-    },
-    {
-      name: "ubuntu",
-      reachable: ["https://api.snapcraft.io/"],
-      packages: ["snapd"],
-      commands: ["snap install lxd"],
-      verify: ["lxd waitready --timeout=60", "lxc --force-local list"],
-    },
+    { name: "debian", packages: ["lxd", "lxd-client"] },
+    { name: "ubuntu", reachable: ["https://api.snapcraft.io/"], packages: ["snapd"] },
   ],
   resources: { cpu: 2, memory: "2Gi", diskSize: "20Gi" },
 };
