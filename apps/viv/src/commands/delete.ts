@@ -8,6 +8,7 @@ import { openBoard, type Board } from "../output/board.ts";
 import { confirm } from "../output/confirm.ts";
 import { print, tell } from "../output/print.ts";
 import { qualifiedKind } from "../output/show-objects.ts";
+import { deletionTurns } from "../resources/deletion-turns.ts";
 import { parseReferences } from "../resources/find-kind.ts";
 import { loadManifests, type Manifest } from "../resources/load-manifests.ts";
 import { connect, type Session } from "../session/connect.ts";
@@ -104,12 +105,10 @@ export async function deleteTargets(
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  // What a VM needs to be taken apart (its provider, above all) goes after it.
-  const isVm = (target: Target): boolean => target.kind.kind === VirtualMachine.kind;
   using board = openBoard();
   let count = 0;
-  for (const group of [targets.filter((each) => isVm(each)), targets.filter((each) => !isVm(each))]) {
-    const accepted = await requestDeletion(session, group, options);
+  for (const turn of deletionTurns(targets)) {
+    const accepted = await requestDeletion(session, turn, options);
     count += accepted.length;
     if (options.wait === false) continue;
     await Promise.all(accepted.map((target) => waitUntilGone(session, target, { ...options, board })));
