@@ -106,13 +106,7 @@ describe("what a VM does besides going on and off", { skip, concurrency: false }
 
   test("a server that is killed while it suspends finds the VM suspended once", async () => {
     const boot = await bootId();
-    const killed = new Promise<void>((resolve, reject) => {
-      const stop = server.onLog((line) => {
-        if (line.step !== "Suspend" || line.phase !== "start") return;
-        stop();
-        server.kill("SIGKILL").then(() => resolve(), reject);
-      });
-    });
+    const killed = server.killAt({ controller: "virtual-machine", step: "Suspend", phase: "start" });
     await patch({ spec: { powerState: "Suspended" } });
     await killed;
     await server.start();

@@ -43,17 +43,6 @@ describe("kill -9 of the server", { skip, concurrency: false }, () => {
     });
   }
 
-  /** Kills the server as soon as it logs this; resolves when it is dead. */
-  function killAt(step: string, phase: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const stop = server.onLog((line) => {
-        if (line.step !== step || line.phase !== phase) return;
-        stop();
-        server.kill("SIGKILL").then(() => resolve(), reject);
-      });
-    });
-  }
-
   async function assertExactlyOne(): Promise<void> {
     await running("web");
     const { domains, files } = await inventory();
@@ -76,9 +65,9 @@ describe("kill -9 of the server", { skip, concurrency: false }, () => {
   for (const step of createSteps) {
     for (const phase of ["start", "done"]) {
       test(`at ${step} ${phase}: one domain, one of each disk, one seed; after delete none`, async () => {
-        const killed = killAt(step, phase);
+        const killed = server.killAt({ controller: "virtual-machine", step, phase });
         await server.kubectl(["apply", "-f", "-"], { input: manifest });
-        await withDeadline(killed, `the server never logged ${step} ${phase}`);
+        await killed;
         await server.start();
         await assertExactlyOne();
         await server.kubectl(["delete", "vm", "web", "--wait", "--timeout=60s"], { timeoutMs: 70_000 });
@@ -92,9 +81,9 @@ describe("kill -9 of the server", { skip, concurrency: false }, () => {
       test(`at ${step} ${phase} of a delete: none is left`, async () => {
         await server.apply(manifest);
         await assertExactlyOne();
-        const killed = killAt(step, phase);
+        const killed = server.killAt({ controller: "virtual-machine", step, phase });
         await server.kubectl(["delete", "vm", "web", "--wait=false"]);
-        await withDeadline(killed, `the server never logged ${step} ${phase}`);
+        await killed;
         await server.start();
         await assertNothing();
       });
@@ -116,16 +105,6 @@ describe("kill -9 of the server", { skip, concurrency: false }, () => {
     }
   });
 });
-
-async function withDeadline(promise: Promise<void>, message: string): Promise<void> {
-  const deadline = new AbortController();
-  const late = delay(30_000, undefined, { signal: deadline.signal }).then(
-    () => Promise.reject(new Error(message)),
-    () => undefined,
-  );
-  await Promise.race([promise, late]);
-  deadline.abort();
-}
 
 /** mulberry32: small, and the same everywhere. */
 function seededRandom(start: number): () => number {

@@ -288,13 +288,7 @@ spec: {network: {virtualNetworkRef: {name: vvnet-later}}}
   for (const step of ["RecordPlacement", "Create", "Remove"]) {
     for (const phase of ["start", "done"]) {
       test(`kill -9 at ${step} ${phase} leaves one network, then none`, async () => {
-        const killed = new Promise<void>((resolve, reject) => {
-          const stop = server.onLog((line) => {
-            if (line.step !== step || line.phase !== phase || line.network !== "default/vvnet-killed") return;
-            stop();
-            server.kill("SIGKILL").then(() => resolve(), reject);
-          });
-        });
+        const killed = server.killAt({ controller: "virtual-network", object: "default/vvnet-killed", step, phase });
         const spec = "mode: isolated, subnets: [{address: 192.168.214.1/24}]";
         await server.kubectl(["apply", "-f", "-"], { input: created("vvnet-killed", spec) });
         if (step === "Remove") {

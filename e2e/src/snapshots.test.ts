@@ -286,13 +286,7 @@ describe("snapshots", { skip, concurrency: false }, () => {
   });
 
   async function killedAt(step: string, phase: string, begin: () => Promise<unknown>): Promise<void> {
-    const killed = new Promise<void>((resolve, reject) => {
-      const stop = server.onLog((line) => {
-        if (line.step !== step || line.phase !== phase) return;
-        stop();
-        server.kill("SIGKILL").then(() => resolve(), reject);
-      });
-    });
+    const killed = server.killAt({ controller: "vm-snapshot", step, phase });
     await begin();
     await killed;
     await server.start();

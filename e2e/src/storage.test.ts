@@ -268,13 +268,7 @@ describe("storage", { skip, concurrency: false }, () => {
     for (const phase of ["start", "done"]) {
       test(`kill -9 at ${step} ${phase} leaves one volume, then none`, async () => {
         const before = (await files()).length;
-        const killed = new Promise<void>((resolve, reject) => {
-          const stop = server.onLog((line) => {
-            if (line.step !== step || line.phase !== phase || line.volume !== "default/killed") return;
-            stop();
-            server.kill("SIGKILL").then(() => resolve(), reject);
-          });
-        });
+        const killed = server.killAt({ controller: "volume", object: "default/killed", step, phase });
         await server.kubectl(["apply", "-f", "-"], { input: volume("killed", "size: 16Mi, preallocation: full") });
         if (step === "Remove") {
           await untilReason("vol", "killed", "Ready");

@@ -89,6 +89,22 @@ export class VivServer implements AsyncDisposable {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Kills the server as soon as it logs a line with these fields; resolves when it is dead. An error where none has come within a minute. */
+  killAt(fields: LogLine): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        stop();
+        reject(new Error(`the server never logged ${JSON.stringify(fields)}`));
+      }, 60_000);
+      const stop = this.onLog((line) => {
+        if (Object.entries(fields).some(([name, value]) => line[name] !== value)) return;
+        stop();
+        clearTimeout(late);
+        this.kill("SIGKILL").then(() => resolve(), reject);
+      });
+    });
+  }
+
   /** What the server logged so far. */
   get log(): readonly string[] {
     return this.#log;
