@@ -286,7 +286,7 @@ describe("snapshots", { skip, concurrency: false }, () => {
   });
 
   async function killedAt(step: string, phase: string, begin: () => Promise<unknown>): Promise<void> {
-    const killed = server.killAt({ controller: "vm-snapshot", step, phase });
+    const killed = server.killAt({ step, phase });
     await begin();
     await killed;
     await server.start();
