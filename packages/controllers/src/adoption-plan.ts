@@ -9,6 +9,7 @@ import {
 } from "@vivarium/api";
 import type { Provider, ProviderStatus } from "@vivarium/api";
 import type { AdoptableDomain } from "@vivarium/provider";
+import { messageOf } from "./steps/problem-of.ts";
 import { domainUidOf } from "./virtual-machine/resolve/definition.ts";
 
 type Candidate = NonNullable<NonNullable<ProviderStatus["adoption"]>["candidates"]>[number];
@@ -64,7 +65,7 @@ function parseFilter(text: string): AdoptionFilter | string {
   try {
     parsed = JSON.parse(text);
   } catch (error) {
-    return `no JSON: ${error instanceof Error ? error.message : String(error)}`;
+    return `no JSON: ${messageOf(error)}`;
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return "expected an object";
   const filter: { -readonly [Key in keyof AdoptionFilter]: AdoptionFilter[Key] } = {};
@@ -118,7 +119,7 @@ function patternOf(value: unknown): RegExp | string {
   try {
     return new RegExp(value, "u");
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

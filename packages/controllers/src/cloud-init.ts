@@ -6,6 +6,7 @@ import type { ConfigMap, ObjectKey, Secret, VirtualMachine } from "@vivarium/api
 import { buildSeed, networkConfigFor } from "@vivarium/images";
 import type { SeedNic } from "@vivarium/images";
 import { parse } from "yaml";
+import { messageOf } from "./steps/problem-of.ts";
 import type { Problem, Resolved } from "./virtual-machine/plan/input.ts";
 
 /** Public keys that every guest gets: all lines of all entries. */
@@ -121,7 +122,7 @@ function metaDataOf(text: string | undefined, problems: Problem[]): Readonly<Rec
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
     return refuse("expected a YAML mapping such as `local-hostname: web-1`");
   } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
+    return refuse(messageOf(error));
   }
 }
 

@@ -14,6 +14,7 @@ import type { ImportedImage, ProviderError } from "@vivarium/provider";
 import type { TaskState } from "./background-tasks.ts";
 import { MissingCredential } from "./image-credentials.ts";
 import type { ProviderKey } from "./provider-registry.ts";
+import { messageOf } from "./steps/problem-of.ts";
 import type { ImageProblem, ImageWork } from "./vm-image-source.ts";
 
 export type FetchState = TaskState<CachedImage, ImageProgress>;
@@ -222,8 +223,7 @@ export function failureOf(error: unknown): ImageFailure {
   if (error instanceof PrepareTimeout) {
     return { code: "Timeout", reason: "Timeout", message: error.message, isRetryable: true };
   }
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: "Internal", reason: "Internal", message, isRetryable: true };
+  return { code: "Internal", reason: "Internal", message: messageOf(error), isRetryable: true };
 }
 
 /** The work took longer than spec.prepare.timeout allows. */

@@ -4,7 +4,6 @@ import { extname } from "node:path";
 import { apiVersionOf, exportFormats, isStatus, VirtualMachine, VMExport } from "@vivarium/api";
 import type { ExportFormat, VMExportSpec } from "@vivarium/api";
 import { CliUserError } from "../cli-error.ts";
-import { formatDuration } from "../duration.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { openBoard } from "../output/board.ts";
 import type { Board } from "../output/board.ts";
@@ -13,8 +12,8 @@ import { connect } from "../session/connect.ts";
 import type { Session } from "../session/connect.ts";
 import { FilePlace } from "../session/fetch-file.ts";
 import { DetachedError, detachedError, interruptSignal } from "../session/interrupt.ts";
-import { notSeen } from "../session/vm.ts";
-import { waitForObject } from "../session/wait.ts";
+import { waitForEnd } from "../session/wait-for-end.ts";
+import { workStage } from "../session/work-stage.ts";
 
 interface ExportOptions extends GlobalOptions {
   readonly file?: string;
@@ -116,40 +115,27 @@ function targetOf(image: string | undefined, { file, format, take }: ExportOptio
 async function untilMade(wish: Wish): Promise<VMExport> {
   const { session, name, machine, label, board, follow, timeoutMs, signal } = wish;
   const { namespace, client } = session;
-  const result = await waitForObject(
+  const made = await waitForEnd(
     client,
     { type: VMExport, key: { namespace, name } },
     {
-      until: (object) =>
-        object === undefined || object.status?.phase === "Succeeded" || object.status?.phase === "Failed",
+      label,
+      board,
+      isOver: ({ status }) => status?.phase === "Succeeded" || status?.phase === "Failed",
+      stageOf,
       timeoutMs,
       signal,
-      onChange: (object) => {
-        board.remove("server");
-        board.set(label, stageOf(object));
-      },
-      onTrouble: (error) => board.set("server", error.message),
+      what: `VMExport "${name}"`,
+      late: { text: `VM "${machine}" is not exported`, fix: follow },
+      detached: { fix: follow },
     },
   );
-  switch (result.kind) {
-    case "done":
-      if (result.object === undefined) {
-        throw new CliUserError(`There is no VMExport "${name}" any more.`, { exit: "notFound" });
-      }
-      if (result.object.status?.phase === "Failed") {
-        throw new CliUserError(`VM "${machine}" was not exported: ${stageOf(result.object)}`, {
-          fix: [`viv describe vmexport ${name}`, `viv delete vmexport ${name}`],
-        });
-      }
-      return result.object;
-    case "detached":
-      throw detachedError(label, follow);
-    case "timeout":
-      throw new CliUserError(
-        `VM "${machine}" is not exported after ${formatDuration(timeoutMs)}; the server goes on.\n  stage: ${result.isKnown ? stageOf(result.object) : notSeen}`,
-        { fix: follow, exit: "timeout" },
-      );
+  if (made.status?.phase === "Failed") {
+    throw new CliUserError(`VM "${machine}" was not exported: ${stageOf(made)}`, {
+      fix: [`viv describe vmexport ${name}`, `viv delete vmexport ${name}`],
+    });
   }
+  return made;
 }
 
 /** The server's file goes once it is here. */
@@ -197,9 +183,6 @@ function sizeOf({ status }: VMExport): string {
   return `${status?.format ?? ""}, ${status?.sizeBytes ?? 0} bytes`;
 }
 
-function stageOf(object: VMExport | undefined): string {
-  if (object === undefined) return "it does not exist";
-  const { phase = "Pending", message, percentage } = object.status ?? {};
-  const percent = percentage === undefined ? "" : ` ${percentage} %`;
-  return `${phase}${percent}${message === undefined ? "" : `: ${message}`}`;
+function stageOf({ status }: VMExport): string {
+  return workStage({ ...status });
 }

@@ -4,6 +4,7 @@
 import { VirtualMachine, VMClass, VMSet } from "@vivarium/api";
 import type { AdmissionPlugin, AdmissionRequest } from "@vivarium/apiserver";
 import type { ChangePlanner, FieldChange, MachineChange, SetChange } from "@vivarium/controllers";
+import { namesOf } from "./names-of.ts";
 import { isDeepStrictEqual } from "node:util";
 
 /** More machines of one class than anybody reads about. */
@@ -91,23 +92,24 @@ function setLines({ changes, rollout, heldBy }: SetChange, { spec }: VMSet): rea
   const pace = together.every((size) => size === 1) ? "one after the other" : "those joined by + at the same time";
   const order = replaced.map((wave) => wave.join(" + "));
   const above =
-    surge.length === 0 ? "" : `, while ${namesOf(surge)} ${surge.length === 1 ? "is" : "are"} there beside them`;
+    surge.length === 0
+      ? ""
+      : `, while ${namesOf(surge, mostMachines)} ${surge.length === 1 ? "is" : "are"} there beside them`;
   return [
     ...changes.map(lineOf),
-    ...(count === 0 ? [] : [`${machinesText(count)} made anew, disks included, ${pace}: ${namesOf(order)}${above}`]),
-    ...(kept.length === 0 ? [] : [`${machinesText(kept.length)} kept: ${namesOf(kept)} (${whyKept(heldBy, spec)})`]),
-    ...(added.length === 0 ? [] : [`${machinesText(added.length)} added: ${namesOf(added)}`]),
-    ...(deleted.length === 0 ? [] : [`${machinesText(deleted.length)} deleted: ${namesOf(deleted)}`]),
+    ...(count === 0
+      ? []
+      : [`${machinesText(count)} made anew, disks included, ${pace}: ${namesOf(order, mostMachines)}${above}`]),
+    ...(kept.length === 0
+      ? []
+      : [`${machinesText(kept.length)} kept: ${namesOf(kept, mostMachines)} (${whyKept(heldBy, spec)})`]),
+    ...(added.length === 0 ? [] : [`${machinesText(added.length)} added: ${namesOf(added, mostMachines)}`]),
+    ...(deleted.length === 0 ? [] : [`${machinesText(deleted.length)} deleted: ${namesOf(deleted, mostMachines)}`]),
   ];
 }
 
 function machinesText(count: number): string {
   return count === 1 ? "1 machine is" : `${count} machines are`;
-}
-
-function namesOf(names: readonly string[]): string {
-  const left = names.length - mostMachines;
-  return `${names.slice(0, mostMachines).join(", ")}${left > 0 ? ` and ${left} more` : ""}`;
 }
 
 function whyKept(heldBy: SetChange["heldBy"], { updateStrategy }: VMSet["spec"]): string {

@@ -22,6 +22,7 @@ import type { ApiHandler, KubeObject, ResourceType } from "@vivarium/api";
 import type { AdmissionPlugin, AdmissionRequest } from "@vivarium/apiserver";
 import type { Client } from "@vivarium/client";
 import type { ProviderUser } from "@vivarium/controllers";
+import { namesOf } from "./names-of.ts";
 
 /** What holds something on a hypervisor says so with this finalizer. */
 const users: readonly { readonly type: ResourceType<ProviderUser>; readonly finalizer: string }[] = [
@@ -80,13 +81,12 @@ async function requireUnused(
       if (isProvider) warnings.push(...copiesLeft(images, namespace));
       continue;
     }
-    const more = found.length > mostNamed ? ` and ${found.length - mostNamed} more` : "";
     const what = isProvider
       ? `Provider "${name}" is`
       : `${resource.kind} "${name}" leads to Provider "${provider.metadata.name}", which is`;
     throw new StatusError(
       "Forbidden",
-      `${what} in use by ${found.slice(0, mostNamed).join(", ")}${more}: delete those first, or annotate the Provider with ${forceDeleteAnnotation}=true to leave behind what they have on the hypervisor`,
+      `${what} in use by ${namesOf(found, mostNamed)}: delete those first, or annotate the Provider with ${forceDeleteAnnotation}=true to leave behind what they have on the hypervisor`,
     );
   }
 }
@@ -138,10 +138,9 @@ async function imagesOn({ metadata }: Provider, client: Client): Promise<readonl
 
 function copiesLeft(images: readonly VMImage[], namespace: string): readonly string[] {
   if (images.length === 0) return [];
-  const names = images.slice(0, mostNamed).map((image) => nameOf(image, namespace));
-  const more = images.length > mostNamed ? ` and ${images.length - mostNamed} more` : "";
+  const names = images.map((image) => nameOf(image, namespace));
   return [
-    `The copies of VMImage ${names.join(", ")}${more} stay on its hosts, in their storage pool: to have them removed, delete these VMImages before the Provider`,
+    `The copies of VMImage ${namesOf(names, mostNamed)} stay on its hosts, in their storage pool: to have them removed, delete these VMImages before the Provider`,
   ];
 }
 

@@ -13,6 +13,7 @@ import { imageOfMachine } from "../image-users.ts";
 import type { ImageUsers } from "../image-users.ts";
 import type { ProviderRegistry } from "../provider-registry.ts";
 import { requestOf } from "../request-of.ts";
+import { messageOf } from "../steps/problem-of.ts";
 import { Turns } from "../turns.ts";
 import { recordedDigest } from "../vm-image-source.ts";
 import { expectedDigestOf, isBad, placesToRead, withVerification } from "./verification.ts";
@@ -89,8 +90,8 @@ export class ImageValidations {
       case "done":
         return { request, findings: state.result };
       case "failed": {
-        const message = state.error instanceof Error ? state.error.message : String(state.error);
-        const found = { outcome: "Unknown", message, time: formatTime(new Date(state.failedMs)) } as const;
+        const time = formatTime(new Date(state.failedMs));
+        const found = { outcome: "Unknown", message: messageOf(state.error), time } as const;
         return { request, findings: Object.fromEntries(placesToRead(image).map((place) => [place, found])) };
       }
     }
